@@ -1,0 +1,294 @@
+/* Files and folders: bounded reads, atomic writes (temporary file, fsync, rename), mapping. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+/* strerror() is not thread-safe and its GNU twin is not portable; strerror_l() is both. */
+static const char *reason(int code)
+{
+    switch (code) {
+    case ENOENT:
+        return "no such file or folder";
+    case EACCES:
+    case EPERM:
+        return "permission denied";
+    case ENOSPC:
+    case EDQUOT:
+        return "the disk is full";
+    case EFBIG:
+        return "file too large";
+    case EISDIR:
+        return "it is a folder";
+    case ENOTDIR:
+        return "a part of the path is not a folder";
+    case EROFS:
+        return "the file system is read-only";
+    case EMFILE:
+    case ENFILE:
+        return "too many open files";
+    case ENOMEM:
+        return "out of memory";
+    default:
+        return "input/output error";
+    }
+}
+
+static mdf_status fail_errno(mdf_error *err, const char *path, const char *what)
+{
+    const int code = errno;
+    return mdf_fail(err, code == ENOMEM ? MDF_ERR_NOMEM : MDF_ERR_IO, "%s: can't %s: %s", path,
+                    what, reason(code));
+}
+
+static mdf_status open_regular(const char *path, int *fd, size_t *size, mdf_error *err)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0) {
+        return fail_errno(err, path, "open");
+    }
+    struct stat st;
+    mdf_status status = MDF_OK;
+    if (fstat(*fd, &st) != 0) {
+        status = fail_errno(err, path, "inspect");
+    } else if (S_ISDIR(st.st_mode)) {
+        status = mdf_fail(err, MDF_ERR_IO, "%s: can't read: it is a folder", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        status = mdf_fail(err, MDF_ERR_IO, "%s: can't read: not a regular file", path);
+    } else {
+        *size = (size_t)st.st_size;
+    }
+    if (status != MDF_OK) {
+        (void)close(*fd);
+        *fd = -1;
+    }
+    return status;
+}
+
+static mdf_status read_all(int fd, const char *path, uint8_t *data, size_t size, mdf_error *err)
+{
+    size_t done = 0;
+    while (done < size) {
+        const ssize_t n = read(fd, data + done, size - done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return fail_errno(err, path, "read");
+        }
+        if (n == 0) {
+            return mdf_fail(err, MDF_ERR_IO, "%s: the file shrank while it was read", path);
+        }
+        done += (size_t)n;
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_file_read(const char *path, size_t max_bytes, uint8_t **data, size_t *len,
+                         mdf_error *err)
+{
+    int fd = -1;
+    size_t size = 0;
+    MDF_TRY(open_regular(path, &fd, &size, err));
+    mdf_status status = MDF_OK;
+    uint8_t *bytes = NULL;
+    if (size > max_bytes) {
+        status = mdf_fail(err, MDF_ERR_LIMIT, "%s: %zu bytes, more than the limit of %zu", path,
+                          size, max_bytes);
+    } else {
+        bytes = mdf_alloc(size + 1, 1);
+        status = bytes == NULL
+                     ? mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for %zu bytes", path, size)
+                     : read_all(fd, path, bytes, size, err);
+    }
+    (void)close(fd);
+    if (status != MDF_OK) {
+        mdf_free(bytes);
+        return status;
+    }
+    *data = bytes;
+    *len = size;
+    return MDF_OK;
+}
+
+mdf_status mdf_file_writer_open(mdf_file_writer *w, const char *path, mdf_error *err)
+{
+    *w = (mdf_file_writer){0};
+    const size_t n = strlen(path);
+    w->path = mdf_strndup(path, n);
+    w->temp_path = mdf_alloc(n + sizeof ".XXXXXX", 1);
+    if (w->path == NULL || w->temp_path == NULL) {
+        mdf_file_writer_abort(w);
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
+    }
+    memcpy(w->temp_path, path, n);
+    memcpy(w->temp_path + n, ".XXXXXX", sizeof ".XXXXXX");
+    const int fd = mkstemp(w->temp_path);
+    if (fd < 0) {
+        const mdf_status status = fail_errno(err, path, "create");
+        mdf_free(w->temp_path);
+        w->temp_path = NULL;
+        mdf_file_writer_abort(w);
+        return status;
+    }
+    (void)fchmod(fd, 0644);
+    w->stream = fdopen(fd, "wb");
+    if (w->stream == NULL) {
+        const mdf_status status = fail_errno(err, path, "create");
+        (void)close(fd);
+        mdf_file_writer_abort(w);
+        return status;
+    }
+    return MDF_OK;
+}
+
+/* Makes the rename itself durable. A file system that can't sync a folder is no reason to fail. */
+static void sync_parent(const char *path)
+{
+    char *copy = mdf_strdup(path);
+    if (copy == NULL) {
+        return;
+    }
+    const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        (void)close(fd);
+    }
+    mdf_free(copy);
+}
+
+mdf_status mdf_file_writer_commit(mdf_file_writer *w, mdf_error *err)
+{
+    mdf_status status = MDF_OK;
+    errno = EIO; /* ferror() alone does not say why */
+    if (ferror(w->stream) != 0 || fflush(w->stream) != 0 || fsync(fileno(w->stream)) != 0) {
+        status = fail_errno(err, w->path, "write");
+    }
+    if (fclose(w->stream) != 0 && status == MDF_OK) {
+        status = fail_errno(err, w->path, "write");
+    }
+    w->stream = NULL;
+    if (status == MDF_OK && rename(w->temp_path, w->path) != 0) {
+        status = fail_errno(err, w->path, "replace");
+    }
+    if (status == MDF_OK) {
+        sync_parent(w->path);
+        mdf_free(w->temp_path);
+        w->temp_path = NULL;
+    }
+    mdf_file_writer_abort(w);
+    return status;
+}
+
+void mdf_file_writer_abort(mdf_file_writer *w)
+{
+    if (w->stream != NULL) {
+        (void)fclose(w->stream);
+    }
+    if (w->temp_path != NULL) {
+        (void)unlink(w->temp_path);
+    }
+    mdf_free(w->path);
+    mdf_free(w->temp_path);
+    *w = (mdf_file_writer){0};
+}
+
+mdf_status mdf_file_write(const char *path, const void *data, size_t len, mdf_error *err)
+{
+    mdf_file_writer w;
+    MDF_TRY(mdf_file_writer_open(&w, path, err));
+    if (len != 0 && fwrite(data, 1, len, w.stream) != len) {
+        const mdf_status status = fail_errno(err, path, "write");
+        mdf_file_writer_abort(&w);
+        return status;
+    }
+    return mdf_file_writer_commit(&w, err);
+}
+
+bool mdf_path_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool mdf_path_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+mdf_status mdf_make_dirs(const char *path, mdf_error *err)
+{
+    char *copy = mdf_strdup(path);
+    if (copy == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
+    }
+    mdf_status status = MDF_OK;
+    for (char *p = copy + 1; status == MDF_OK; p++) {
+        const char c = *p;
+        if (c == '/' || c == '\0') {
+            *p = '\0';
+            if (mkdir(copy, 0755) != 0 && !(errno == EEXIST && mdf_path_is_dir(copy))) {
+                status = fail_errno(err, path, "make the folder");
+            }
+            *p = c;
+        }
+        if (c == '\0') {
+            break;
+        }
+    }
+    mdf_free(copy);
+    return status;
+}
+
+char *mdf_path_join(const char *a, const char *b)
+{
+    if (b[0] == '/' || a[0] == '\0') {
+        return mdf_strdup(b);
+    }
+    const size_t n = strlen(a);
+    const size_t m = strlen(b);
+    char *p = mdf_alloc(n + m + 2, 1);
+    if (p != NULL) {
+        memcpy(p, a, n);
+        p[n] = '/';
+        memcpy(p + n + (a[n - 1] != '/'), b, m + 1);
+    }
+    return p;
+}
+
+mdf_status mdf_map_open(mdf_map *m, const char *path, mdf_error *err)
+{
+    int fd = -1;
+    size_t size = 0;
+    MDF_TRY(open_regular(path, &fd, &size, err));
+    *m = (mdf_map){0};
+    if (size == 0) {
+        (void)close(fd);
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: the file is empty", path);
+    }
+    void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    (void)close(fd);
+    if (p == MAP_FAILED) {
+        return fail_errno(err, path, "map");
+    }
+    m->data = p;
+    m->len = size;
+    return MDF_OK;
+}
+
+void mdf_map_close(mdf_map *m)
+{
+    if (m->data != NULL) {
+        (void)munmap((void *)(uintptr_t)m->data, m->len);
+    }
+    *m = (mdf_map){0};
+}

@@ -1,0 +1,21 @@
+/* Every limit of the library, with its reason. Exceeding one is MDF_ERR_LIMIT, never a clamp. */
+#ifndef MDF_BASE_LIMITS_H
+#define MDF_BASE_LIMITS_H
+
+#define MDF_MAX_IMAGE_BYTES  ((size_t)256 << 20) /* a 100 MP TIFF still fits */
+#define MDF_MAX_IMAGE_PIXELS ((size_t)200000000) /* decode bombs: 600 MB as RGB */
+#define MDF_MAX_IMAGE_SIDE   50000               /* keeps side * side inside int32 sums */
+#define MDF_MAX_TEXT_BYTES   8192                /* a long clinical note; keeps attention bounded */
+#define MDF_MAX_CONFIG_BYTES ((size_t)1 << 20)   /* a config is a page of text */
+#define MDF_MAX_TABLE_BYTES  ((size_t)256 << 20) /* metadata.csv of a million rows */
+#define MDF_MAX_CASES        10000000            /* rows of all data sets together */
+#define MDF_MAX_CLASSES      256                 /* labels of one task */
+#define MDF_MAX_LABEL_BYTES  128                 /* one label's words */
+#define MDF_MAX_RANK         6                   /* [B, M, T, P, D] and one to spare */
+#define MDF_MAX_TENSORS      100000              /* a 90B model has 1,494 */
+#define MDF_MAX_HEADER_BYTES ((size_t)100 << 20) /* safetensors header, as in the reference reader */
+#define MDF_MAX_LAYERS       256                 /* a 90B model has 100 */
+#define MDF_MAX_TOKENS       16384               /* packed text tokens of one batch */
+#define MDF_MAX_THREADS      1024
+
+#endif
