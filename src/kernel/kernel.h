@@ -1,0 +1,154 @@
+/* The numeric loops that differ from CPU to CPU, as a table of functions.
+ *
+ * mdf_kernels_new() fills the table with the reference versions (kernel/ref: the specification,
+ * obvious loops), then lets every better level that this CPU has overwrite the entries it knows.
+ * A kernel sees pointers and sizes: no tensors, no errors, no threads (dense products and
+ * convolutions excepted: those split their own work), and never allocates after its first call with
+ * a shape. Pictures are channels-last: [N,H,W,C]. */
+#ifndef MDF_KERNEL_KERNEL_H
+#define MDF_KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "kernel/real.h"
+
+/* A square convolution, stride 1, zero padding of kernel/2 (so H and W stay). */
+typedef struct mdf_conv_shape {
+    int64_t n, h, w;   /* images, rows, columns */
+    int64_t cin, cout; /* channels */
+    int64_t kernel;    /* 1 or 3 */
+} mdf_conv_shape;
+
+/* One AdamW step's constants (Loshchilov and Hutter 2019), bias corrections already folded in:
+ *     m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
+ *     w = w (1 - lr decay) - step_size * m / (sqrt(v) * inv_sqrt_c2 + eps)
+ * with step_size = lr / (1 - b1^t), inv_sqrt_c2 = 1 / sqrt(1 - b2^t); g is scaled first. */
+typedef struct mdf_adamw_step {
+    mdf_real beta1, beta2, eps, step_size, inv_sqrt_c2, decay; /* decay = lr * weight_decay */
+    mdf_real grad_scale;                                       /* clipping */
+} mdf_adamw_step;
+
+/* Row-major C = alpha * op(A) op(B) + beta * C; op(A) is [m,k], op(B) [k,n], C [m,n]. beta == 0
+ * never reads C. Splits its work over the OpenMP team unless called from inside one. */
+typedef void mdf_gemm_fn(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+                         mdf_real alpha, const mdf_real *a, int64_t lda, const mdf_real *b,
+                         int64_t ldb, mdf_real beta, mdf_real *c, int64_t ldc);
+
+/* y [N,H,W,Cout] = x [N,H,W,Cin] * w [Cout,Cin,K,K] (+ bias [Cout], may be NULL). cache is the
+ * table's conv_cache. False: out of memory. */
+typedef bool mdf_conv2d_fwd_fn(void *cache, const mdf_conv_shape *s, mdf_real *y,
+                               const mdf_real *x, const mdf_real *w, const mdf_real *bias);
+/* dx [N,H,W,Cin] = or += (acc) the gradient for x. */
+typedef bool mdf_conv2d_bwd_data_fn(void *cache, const mdf_conv_shape *s, mdf_real *dx,
+                                    const mdf_real *dy, const mdf_real *w, bool acc);
+/* dw [Cout,Cin,K,K] += , db [Cout] += (db may be NULL). */
+typedef bool mdf_conv2d_bwd_weights_fn(void *cache, const mdf_conv_shape *s, mdf_real *dw,
+                                       mdf_real *db, const mdf_real *x, const mdf_real *dy);
+
+/* Group normalisation (Wu and He 2018) of ONE image x [P,C] (P pixels, G groups of C/G channels),
+ * optionally followed by ReLU:
+ *     y = relu?((x - mean_g) * rstd_g * w_c + b_c);  w, b may both be NULL (no affine).
+ * stats [G,2] receives mean and rstd. Sums are accumulated in double or by pairwise blocks. */
+typedef void mdf_group_norm_fwd_fn(mdf_real *y, mdf_real *stats, const mdf_real *x,
+                                   const mdf_real *w, const mdf_real *b, int64_t p, int64_t c,
+                                   int64_t groups, mdf_real eps, bool relu);
+/* dx [P,C] = or += (acc); dw [C] +=, db [C] += (NULL with w). y is only read when relu. scratch
+ * holds 2*C reals. */
+typedef void mdf_group_norm_bwd_fn(mdf_real *dx, mdf_real *dw, mdf_real *db, const mdf_real *dy,
+                                   const mdf_real *x, const mdf_real *y, const mdf_real *w,
+                                   const mdf_real *stats, int64_t p, int64_t c, int64_t groups,
+                                   bool relu, bool acc, mdf_real *scratch);
+
+/* Layer norm and RMS norm over rows x [N,C]. stats: layer [N,2] mean, rstd; rms [N] rstd.
+ * y = (x - mean) rstd w + b;   y = x rstd w. */
+typedef void mdf_layer_norm_fwd_fn(mdf_real *y, mdf_real *stats, const mdf_real *x,
+                                   const mdf_real *w, const mdf_real *b, int64_t n, int64_t c,
+                                   mdf_real eps);
+typedef void mdf_layer_norm_bwd_fn(mdf_real *dx, mdf_real *dw, mdf_real *db, const mdf_real *dy,
+                                   const mdf_real *x, const mdf_real *w, const mdf_real *stats,
+                                   int64_t n, int64_t c, bool acc);
+typedef void mdf_rms_norm_fwd_fn(mdf_real *y, mdf_real *stats, const mdf_real *x,
+                                 const mdf_real *w, int64_t n, int64_t c, mdf_real eps);
+typedef void mdf_rms_norm_bwd_fn(mdf_real *dx, mdf_real *dw, const mdf_real *dy,
+                                 const mdf_real *x, const mdf_real *w, const mdf_real *stats,
+                                 int64_t n, int64_t c, bool acc);
+
+/* Elementwise over n numbers. gelu is the exact erf form; swiglu y = silu(a) * b. */
+typedef void mdf_unary_fwd_fn(mdf_real *y, const mdf_real *x, int64_t n);
+typedef void mdf_unary_bwd_fn(mdf_real *dx, const mdf_real *dy, const mdf_real *x, int64_t n,
+                              bool acc);
+typedef void mdf_swiglu_fwd_fn(mdf_real *y, const mdf_real *a, const mdf_real *b, int64_t n);
+typedef void mdf_swiglu_bwd_fn(mdf_real *da, mdf_real *db, const mdf_real *dy, const mdf_real *a,
+                               const mdf_real *b, int64_t n, bool acc_a, bool acc_b);
+
+/* In place: x[n] = exp(x[n] - max) / sum; returns max + log(sum). -INFINITY entries give 0; a row of
+ * only -INFINITY gives zeros and returns -INFINITY. */
+typedef mdf_real mdf_softmax_fn(mdf_real *x, int64_t n);
+/* In place: x[i] = exp(x[i] - lse): recovers a softmax row from its saved log-sum-exp. */
+typedef void mdf_exp_shift_fn(mdf_real *x, mdf_real lse, int64_t n);
+
+/* y += alpha * x;  returns sum x*y in double. */
+typedef void mdf_axpy_fn(mdf_real *y, mdf_real alpha, const mdf_real *x, int64_t n);
+typedef double mdf_dot_fn(const mdf_real *x, const mdf_real *y, int64_t n);
+
+/* y [N,C] += bias [C] (each row);  db [C] += column sums of dy [N,C]. */
+typedef void mdf_bias_fwd_fn(mdf_real *y, const mdf_real *bias, int64_t n, int64_t c);
+typedef void mdf_bias_bwd_fn(mdf_real *db, const mdf_real *dy, int64_t n, int64_t c);
+
+/* 2x2 max pool of one image x [H,W,C] -> y [H/2,W/2,C]; H, W even. Backward finds the winner again
+ * (first in row-major order, as PyTorch): dx = or +=. */
+typedef void mdf_max_pool_fwd_fn(mdf_real *y, const mdf_real *x, int64_t h, int64_t w, int64_t c);
+typedef void mdf_max_pool_bwd_fn(mdf_real *dx, const mdf_real *dy, const mdf_real *x, int64_t h,
+                                 int64_t w, int64_t c, bool acc);
+
+typedef void mdf_adamw_fn(mdf_real *w, mdf_real *m, mdf_real *v, const mdf_real *g, int64_t n,
+                          const mdf_adamw_step *s);
+
+typedef struct mdf_kernels {
+    const char *isa; /* "ref", "avx2", "avx512": the last level that was filled in */
+    void *conv_cache;
+    mdf_gemm_fn *gemm;
+    mdf_conv2d_fwd_fn *conv2d_fwd;
+    mdf_conv2d_bwd_data_fn *conv2d_bwd_data;
+    mdf_conv2d_bwd_weights_fn *conv2d_bwd_weights;
+    mdf_group_norm_fwd_fn *group_norm_fwd;
+    mdf_group_norm_bwd_fn *group_norm_bwd;
+    mdf_layer_norm_fwd_fn *layer_norm_fwd;
+    mdf_layer_norm_bwd_fn *layer_norm_bwd;
+    mdf_rms_norm_fwd_fn *rms_norm_fwd;
+    mdf_rms_norm_bwd_fn *rms_norm_bwd;
+    mdf_unary_fwd_fn *gelu_fwd;
+    mdf_unary_bwd_fn *gelu_bwd;
+    mdf_swiglu_fwd_fn *swiglu_fwd;
+    mdf_swiglu_bwd_fn *swiglu_bwd;
+    mdf_softmax_fn *softmax;
+    mdf_exp_shift_fn *exp_shift;
+    mdf_axpy_fn *axpy;
+    mdf_dot_fn *dot;
+    mdf_bias_fwd_fn *bias_fwd;
+    mdf_bias_bwd_fn *bias_bwd;
+    mdf_max_pool_fwd_fn *max_pool_fwd;
+    mdf_max_pool_bwd_fn *max_pool_bwd;
+    mdf_adamw_fn *adamw;
+} mdf_kernels;
+
+/* Chooses the best level up to max_isa ("ref", "avx2", "avx512"; NULL = the best this CPU has).
+ * MDF_ERR_ARG: unknown name. The caller frees with mdf_kernels_free(). The conv cache makes one
+ * table usable by one thread at a time. */
+mdf_status mdf_kernels_new(mdf_kernels **out, const char *max_isa, mdf_error *err) MDF_NODISCARD;
+void mdf_kernels_free(mdf_kernels *k);
+
+/* Each fill overwrites the entries it has a version of and leaves the others alone. */
+void mdf_kernels_fill_ref(mdf_kernels *k);
+#ifndef MDF_REAL_DOUBLE
+void mdf_kernels_fill_avx2(mdf_kernels *k);
+void mdf_kernels_fill_avx512(mdf_kernels *k);
+/* Dense products and convolutions by oneDNN, which has its own CPU dispatch. NULL cache: no memory. */
+bool mdf_kernels_fill_dnnl(mdf_kernels *k);
+void mdf_dnnl_cache_free(void *cache);
+#endif
+
+#endif

@@ -1,0 +1,217 @@
+/* Tensors, the tape, and every operation a model file may use.
+ *
+ * An operation computes at once; while training it also leaves a node on the tape, and
+ * mdf_graph_backward() walks the nodes last to first. Errors are sticky: an operation that is given
+ * NULL returns NULL, the first failure stays in the graph and the model asks once, with
+ * mdf_graph_status().
+ *
+ * Pictures are channels-last [B,H,W,C]; token sequences of a batch are packed, [N,D] with offsets,
+ * never padded. Everything an operation returns lives in the graph's arena until mdf_graph_reset().
+ * Unless an operation says otherwise it fails with MDF_ERR_SHAPE or MDF_ERR_NOMEM. */
+#ifndef MDF_TENSOR_TENSOR_H
+#define MDF_TENSOR_TENSOR_H
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "kernel/kernel.h"
+
+typedef struct mdf_tensor {
+    const char *name; /* parameters only, else NULL */
+    int rank;
+    int64_t dim[MDF_MAX_RANK];
+    mdf_real *data;
+    mdf_real *grad;  /* parameters: always there when trained; others: only during backward */
+    bool needs_grad; /* some loss may want d/d(this) */
+} mdf_tensor;
+
+struct mdf_node;
+struct mdf_graph;
+
+/* One row per operation: its name and how gradients flow back through it. */
+typedef struct mdf_op {
+    const char *name;
+    void (*backward)(struct mdf_graph *g, const struct mdf_node *node);
+} mdf_op;
+
+enum { MDF_NODE_INPUTS = 8 };
+
+typedef struct mdf_node {
+    const mdf_op *op;
+    mdf_tensor *out;
+    mdf_tensor *in[MDF_NODE_INPUTS]; /* NULL where the operation has fewer */
+    void *saved;                     /* op-specific, in the arena */
+    struct mdf_node *previous;
+} mdf_node;
+
+typedef struct mdf_graph {
+    const mdf_kernels *kernels; /* borrowed */
+    bool train;                 /* record the tape */
+    mdf_arena arena;
+    mdf_node *last;
+    struct mdf_grad_block *free_grads; /* gradient buffers to use again */
+    mdf_error error;                   /* the first failure */
+} mdf_graph;
+
+/* limit_bytes 0 = as much as there is. */
+mdf_status mdf_graph_init(mdf_graph *g, const mdf_kernels *k, bool train, size_t limit_bytes,
+                          mdf_error *err) MDF_NODISCARD;
+void mdf_graph_free(mdf_graph *g);
+void mdf_graph_reset(mdf_graph *g); /* forgets tensors, tape and error; keeps the memory */
+mdf_status mdf_graph_status(const mdf_graph *g, mdf_error *err) MDF_NODISCARD;
+
+/* Runs the tape from loss (one number). Parameters' gradients are added to. */
+mdf_status mdf_graph_backward(mdf_graph *g, mdf_tensor *loss, mdf_error *err) MDF_NODISCARD;
+
+int64_t mdf_tensor_count(const mdf_tensor *t);
+
+/* --- for the authors of operations --- */
+
+/* Records the first failure and returns NULL. */
+mdf_tensor *mdf_graph_fail(mdf_graph *g, mdf_status code, const char *op, const char *fmt, ...)
+    MDF_PRINTF(4, 5);
+/* A new tensor, data uninitialised. */
+mdf_tensor *mdf_graph_tensor(mdf_graph *g, int rank, const int64_t *dim);
+mdf_tensor *mdf_graph_like(mdf_graph *g, const mdf_tensor *t);
+/* Uninitialised memory of the arena; NULL sets the sticky error. */
+void *mdf_graph_alloc(mdf_graph *g, int64_t count, size_t size);
+/* While training and if any input needs a gradient: marks out and records the node. Returns out. */
+mdf_tensor *mdf_graph_record(mdf_graph *g, const mdf_op *op, mdf_tensor *out,
+                             mdf_tensor *const in[], int inputs, void *saved);
+/* True if a gradient for t will be wanted by this graph's backward. */
+bool mdf_wants_grad(const mdf_graph *g, const mdf_tensor *t);
+/* In a backward: where to write t's gradient; NULL if none is wanted. *acc says whether to add
+ * (true) or to overwrite (false: the buffer is fresh and uninitialised). */
+mdf_real *mdf_grad_target(mdf_graph *g, mdf_tensor *t, bool *acc);
+/* The same, but a fresh buffer is zeroed, so the caller always adds. */
+mdf_real *mdf_grad_add_target(mdf_graph *g, mdf_tensor *t);
+
+/* --- sources --- */
+
+/* Wraps caller-owned numbers (which must outlive the graph step). No gradient. */
+mdf_tensor *mdf_constant(mdf_graph *g, mdf_real *data, int rank, const int64_t *dim);
+mdf_tensor *mdf_zeros(mdf_graph *g, int rank, const int64_t *dim);
+/* The same numbers under another shape of equal count. */
+mdf_tensor *mdf_reshape(mdf_graph *g, mdf_tensor *x, int rank, const int64_t *dim);
+
+/* --- dense --- */
+
+/* y [N,O] = x [..,I] w[O,I]^T + b[O]; b may be NULL. Leading dimensions are kept. */
+mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
+/* y [B,H,W,Cout] = conv(x [B,H,W,Cin], w [Cout,Cin,K,K]), stride 1, padding K/2; b may be NULL. */
+mdf_tensor *mdf_conv2d(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
+/* Transposed 2x2 convolution, stride 2: x [B,H,W,Cin], w [Cin,Cout,2,2], b [Cout] ->
+ * [B,2H,2W,Cout]. */
+mdf_tensor *mdf_conv_transpose2x2(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
+/* Non-overlapping patches: x [B,H,W,C] -> [B*(H/p)*(W/p), C*p*p], a patch's numbers in (c, row, col)
+ * order, so that a linear layer with a conv weight [O,C,p,p] is that strided convolution. */
+mdf_tensor *mdf_patchify(mdf_graph *g, mdf_tensor *x, int64_t p);
+
+/* --- pictures --- */
+
+/* y = relu?(group_norm(x [B,H,W,C])); w, b [C] or both NULL. */
+mdf_tensor *mdf_group_norm(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b,
+                           int64_t groups, mdf_real eps, bool relu);
+mdf_tensor *mdf_max_pool2x2(mdf_graph *g, mdf_tensor *x);
+/* [B,H,W,Ca], [B,H,W,Cb] -> [B,H,W,Ca+Cb] */
+mdf_tensor *mdf_concat_channels(mdf_graph *g, mdf_tensor *a, mdf_tensor *b);
+/* Cuts x [B,H,W,C] into grid x grid equal patches, averages each down to cells x cells:
+ * -> [B*grid*grid, cells*cells*C]; row = one patch, cells row-major, channels last. H and W must be
+ * multiples of grid*cells. */
+mdf_tensor *mdf_patch_pool(mdf_graph *g, mdf_tensor *x, int64_t grid, int64_t cells);
+
+/* --- norms, activations, elementwise --- */
+
+mdf_tensor *mdf_layer_norm(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b, mdf_real eps);
+mdf_tensor *mdf_rms_norm(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_real eps);
+mdf_tensor *mdf_gelu(mdf_graph *g, mdf_tensor *x);
+mdf_tensor *mdf_swiglu(mdf_graph *g, mdf_tensor *gate, mdf_tensor *up); /* silu(gate) * up */
+mdf_tensor *mdf_add(mdf_graph *g, mdf_tensor *a, mdf_tensor *b);        /* equal shapes */
+mdf_tensor *mdf_scale(mdf_graph *g, mdf_tensor *x, mdf_real s);
+/* y = x + tanh(gate[1]) * (mask_n * z); shapes of x and z equal. row_mask [N] of 0/1 over the rows
+ * (last dimension), caller-owned, or NULL. A gate of exactly zero returns x's numbers bit for bit. */
+mdf_tensor *mdf_gated_add(mdf_graph *g, mdf_tensor *x, mdf_tensor *z, mdf_tensor *gate,
+                          const uint8_t *row_mask);
+/* FiLM (Perez et al. 2018): y = (1 + gamma_b) * x + beta_b. x [B*R, S*C], film [B, 2C] = gamma |
+ * beta; every one of the S groups of C channels in a row takes the same gamma and beta. */
+mdf_tensor *mdf_film(mdf_graph *g, mdf_tensor *x, mdf_tensor *film);
+/* x [.., C] with tanh(gate[1]) or (1 - tanh(gate)) times rows of a table: y[n,:] = x[n,:] + s *
+ * table[row[n],:]; row[n] < 0 adds nothing. table [R,C]; gate NULL: s = 1. complement: s = 1 -
+ * tanh. row is caller-owned. */
+mdf_tensor *mdf_add_rows(mdf_graph *g, mdf_tensor *x, mdf_tensor *table, mdf_tensor *gate,
+                         bool complement, const int32_t *row);
+/* y[n,:] = x[row[n],:]; row[n] < 0 gives zeros. x [M,C] -> [count,C]. Also the token embedding.
+ * row is caller-owned. */
+mdf_tensor *mdf_gather_rows(mdf_graph *g, mdf_tensor *x, const int32_t *row, int64_t count);
+/* [Na,C], [Nb,C] -> [Na+Nb,C] */
+mdf_tensor *mdf_concat_rows(mdf_graph *g, mdf_tensor *a, mdf_tensor *b);
+/* Feature-wise interleave of k tensors [N,C] behind a first one: [N, C + k*C] with element
+ * C + k*d + i = rest[i][d] (Llama 3.2 Vision's intermediate features). */
+mdf_tensor *mdf_concat_interleave(mdf_graph *g, mdf_tensor *first, mdf_tensor *const *rest, int k);
+/* Mean over row ranges: y[b,:] = mean of x[begin[b] .. begin[b]+count[b]-1,:]. Caller-owned. */
+mdf_tensor *mdf_mean_rows(mdf_graph *g, mdf_tensor *x, const int32_t *begin, const int32_t *count,
+                          int64_t b);
+/* Inverted dropout; identity when rate is 0 or the graph does not train. */
+mdf_tensor *mdf_dropout(mdf_graph *g, mdf_tensor *x, mdf_real rate, uint64_t seed);
+
+/* --- attention --- */
+
+typedef enum mdf_attend {
+    MDF_ATTEND_FULL,   /* every query sees every key of its segment */
+    MDF_ATTEND_CAUSAL, /* query i sees keys 0..i */
+    MDF_ATTEND_TREE,   /* keys 0..prefix-1 causal; beyond it only ancestors (tree) and itself */
+    MDF_ATTEND_PAIR,   /* a pair is forbidden only when both are invalid */
+    MDF_ATTEND_IMAGE   /* keys [0,prefix) for all; the rest only for the first leak_rows queries */
+} mdf_attend;
+
+typedef struct mdf_attn_segment {
+    int64_t q0, nq; /* rows of q */
+    int64_t k0, nk; /* rows of k and v */
+    int64_t prefix;
+    int64_t leak_rows;
+} mdf_attn_segment;
+
+typedef struct mdf_attn_plan {
+    mdf_attend kind;
+    int64_t heads, kv_heads, head_dim;
+    const mdf_attn_segment *segment; /* caller-owned, as the arrays below */
+    int64_t segments;
+    const mdf_real *key_bias;  /* [Nk] added to the scores (ln of a multiplicity) or NULL */
+    const uint8_t *invalid;    /* PAIR: [Nk], q and k are the same tokens */
+    const uint8_t *tree;       /* TREE: [tree_nodes,tree_nodes], row sees column */
+    int64_t tree_nodes;
+    mdf_real *map_out; /* inference: [Nq, nk of its segment] mean over heads of the weights, rows
+                          packed segment by segment; or NULL */
+} mdf_attn_plan;
+
+/* Scaled dot-product attention with grouped key/value heads: q [Nq, heads*hd], k, v [Nk,
+ * kv_heads*hd] -> [Nq, heads*hd]; scale 1/sqrt(hd). Backward recomputes the weights from a saved
+ * log-sum-exp. The plan is copied, its arrays are borrowed until the graph is reset. */
+mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor *v,
+                          const mdf_attn_plan *plan);
+/* Rotary position embedding, half-split pairs (i, i + hd/2): x [N, heads*hd]; position [N] and
+ * inv_freq [hd/2] caller-owned. */
+mdf_tensor *mdf_rope(mdf_graph *g, mdf_tensor *x, const int32_t *position,
+                     const mdf_real *inv_freq, int64_t heads);
+
+/* --- answers and losses --- */
+
+/* Log-probability of one token per row: y[n] = log softmax(logits[n,:])[target[n]]. */
+mdf_tensor *mdf_log_prob(mdf_graph *g, mdf_tensor *logits, const int32_t *target);
+/* Weighted sums of rows' numbers: y[i] = sum_j weight[j] * x[index[j]], j in
+ * offset[i]..offset[i+1]-1; x [N] -> [count]. Arrays caller-owned. */
+mdf_tensor *mdf_segment_sum(mdf_graph *g, mdf_tensor *x, const int32_t *index,
+                            const mdf_real *weight, const int32_t *offset, int64_t count);
+/* Softmax cross entropy with label smoothing: mean over rows with label >= 0 of
+ * -sum_k t_k log p_k, t = (1-s) onehot + s/K. logits [N,K] -> [1]. prob_out [N,K] or NULL. */
+mdf_tensor *mdf_cross_entropy(mdf_graph *g, mdf_tensor *logits, const int32_t *label,
+                              mdf_real smoothing, mdf_real *prob_out);
+/* Binary cross entropy + soft Dice loss (1 - (2 sum pt + 1) / (sum p + sum t + 1), per image and
+ * channel, mean): logits [B,H,W,C], target same count in 0..1; weight [B,C] 0/1 says which masks
+ * exist. -> [1], the mean over existing masks (0 if none). */
+mdf_tensor *mdf_mask_loss(mdf_graph *g, mdf_tensor *logits, const mdf_real *target,
+                          const mdf_real *weight);
+/* a*x + b*y of two [1] losses; either may be NULL when its factor is 0. */
+mdf_tensor *mdf_loss_sum(mdf_graph *g, mdf_tensor *x, mdf_real a, mdf_tensor *y, mdf_real b);
+
+#endif
