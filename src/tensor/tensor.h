@@ -23,6 +23,7 @@ typedef struct mdf_tensor {
     mdf_real *data;
     mdf_real *grad;  /* parameters: always there when trained; others: only during backward */
     bool needs_grad; /* some loss may want d/d(this) */
+    bool parameter;  /* lives longer than a graph step; grad is a place that is added to */
 } mdf_tensor;
 
 struct mdf_node;

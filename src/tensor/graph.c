@@ -1,0 +1,270 @@
+/* The tape: where tensors live, how a step is recorded, and how gradients flow back. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tensor/op.h"
+
+/* A gradient buffer that its tensor no longer needs; kept inside the buffer itself. */
+typedef struct mdf_grad_block {
+    struct mdf_grad_block *next;
+    size_t bytes;
+} mdf_grad_block;
+
+enum { GRAD_ALIGN = 64 };
+
+mdf_status mdf_graph_init(mdf_graph *g, const mdf_kernels *k, bool train, size_t limit_bytes,
+                          mdf_error *err)
+{
+    *g = (mdf_graph){.kernels = k, .train = train};
+    return mdf_arena_init(&g->arena, 0, limit_bytes, err);
+}
+
+void mdf_graph_free(mdf_graph *g)
+{
+    mdf_arena_free(&g->arena);
+    *g = (mdf_graph){0};
+}
+
+void mdf_graph_reset(mdf_graph *g)
+{
+    mdf_arena_reset(&g->arena);
+    g->last = NULL;
+    g->free_grads = NULL;
+    g->error = (mdf_error){0};
+}
+
+mdf_status mdf_graph_status(const mdf_graph *g, mdf_error *err)
+{
+    if (g->error.code != MDF_OK && err != NULL) {
+        *err = g->error;
+    }
+    return g->error.code;
+}
+
+int64_t mdf_tensor_count(const mdf_tensor *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++) {
+        n *= t->dim[i];
+    }
+    return n;
+}
+
+mdf_tensor *mdf_graph_fail(mdf_graph *g, mdf_status code, const char *op, const char *fmt, ...)
+{
+    if (g->error.code == MDF_OK) {
+        char text[384];
+        va_list ap;
+        va_start(ap, fmt);
+        (void)vsnprintf(text, sizeof text, fmt, ap);
+        va_end(ap);
+        (void)mdf_fail(&g->error, code, "%s: %s", op, text);
+    }
+    return NULL;
+}
+
+void *mdf_graph_alloc(mdf_graph *g, int64_t count, size_t size)
+{
+    void *p = count < 0 ? NULL : mdf_arena_alloc(&g->arena, (size_t)count, size);
+    if (p == NULL) {
+        (void)mdf_graph_fail(g, MDF_ERR_NOMEM, "graph", "out of memory for %lld numbers",
+                             (long long)count);
+    }
+    return p;
+}
+
+mdf_tensor *mdf_graph_tensor(mdf_graph *g, int rank, const int64_t *dim)
+{
+    assert(rank >= 1 && rank <= MDF_MAX_RANK);
+    mdf_tensor *t = mdf_graph_alloc(g, 1, sizeof *t);
+    if (t == NULL) {
+        return NULL;
+    }
+    *t = (mdf_tensor){.rank = rank};
+    memcpy(t->dim, dim, (size_t)rank * sizeof *dim);
+    t->data = mdf_graph_alloc(g, mdf_tensor_count(t), sizeof *t->data);
+    return t->data == NULL ? NULL : t;
+}
+
+mdf_tensor *mdf_graph_like(mdf_graph *g, const mdf_tensor *t)
+{
+    return mdf_graph_tensor(g, t->rank, t->dim);
+}
+
+bool mdf_wants_grad(const mdf_graph *g, const mdf_tensor *t)
+{
+    return g->train && t != NULL && t->needs_grad;
+}
+
+mdf_tensor *mdf_graph_record(mdf_graph *g, const mdf_op *op, mdf_tensor *out,
+                             mdf_tensor *const in[], int inputs, void *saved)
+{
+    assert(inputs <= MDF_NODE_INPUTS);
+    bool wanted = false;
+    for (int i = 0; i < inputs; i++) {
+        wanted = wanted || mdf_wants_grad(g, in[i]);
+    }
+    if (!wanted) {
+        return out;
+    }
+    mdf_node *node = mdf_graph_alloc(g, 1, sizeof *node);
+    if (node == NULL) {
+        return NULL;
+    }
+    *node = (mdf_node){.op = op, .out = out, .saved = saved, .previous = g->last};
+    for (int i = 0; i < inputs; i++) {
+        node->in[i] = in[i];
+    }
+    out->needs_grad = true;
+    g->last = node;
+    return out;
+}
+
+static size_t grad_bytes(const mdf_tensor *t)
+{
+    const size_t bytes = (size_t)mdf_tensor_count(t) * sizeof(mdf_real);
+    return (bytes + GRAD_ALIGN - 1) / GRAD_ALIGN * GRAD_ALIGN;
+}
+
+/* First fit among the freed buffers that waste at most half of themselves. */
+static mdf_real *grad_take(mdf_graph *g, size_t bytes)
+{
+    for (mdf_grad_block **at = &g->free_grads; *at != NULL; at = &(*at)->next) {
+        mdf_grad_block *b = *at;
+        if (b->bytes >= bytes && b->bytes / 2 <= bytes) {
+            *at = b->next;
+            return (mdf_real *)(void *)b;
+        }
+    }
+    return mdf_graph_alloc(g, (int64_t)bytes, 1);
+}
+
+static void grad_release(mdf_graph *g, mdf_tensor *t)
+{
+    if (t->grad == NULL || t->parameter) {
+        return;
+    }
+    const size_t bytes = grad_bytes(t);
+    if (bytes >= sizeof(mdf_grad_block)) {
+        mdf_grad_block *b = (mdf_grad_block *)(void *)t->grad;
+        b->bytes = bytes;
+        b->next = g->free_grads;
+        g->free_grads = b;
+    }
+    t->grad = NULL;
+}
+
+mdf_real *mdf_grad_target(mdf_graph *g, mdf_tensor *t, bool *acc)
+{
+    *acc = true;
+    if (!mdf_wants_grad(g, t)) {
+        return NULL;
+    }
+    if (t->grad == NULL) {
+        t->grad = grad_take(g, grad_bytes(t));
+        *acc = false;
+    }
+    return t->grad;
+}
+
+mdf_real *mdf_grad_add_target(mdf_graph *g, mdf_tensor *t)
+{
+    bool acc = false;
+    mdf_real *grad = mdf_grad_target(g, t, &acc);
+    if (grad != NULL && !acc) {
+        memset(grad, 0, (size_t)mdf_tensor_count(t) * sizeof *grad);
+    }
+    return grad;
+}
+
+mdf_status mdf_graph_backward(mdf_graph *g, mdf_tensor *loss, mdf_error *err)
+{
+    MDF_TRY(mdf_graph_status(g, err));
+    assert(loss != NULL && mdf_tensor_count(loss) == 1);
+    if (!loss->needs_grad) {
+        return MDF_OK;
+    }
+    bool acc = false;
+    mdf_real *seed = mdf_grad_target(g, loss, &acc);
+    if (seed != NULL) {
+        seed[0] = 1;
+    }
+    for (const mdf_node *node = g->last; node != NULL && g->error.code == MDF_OK;
+         node = node->previous) {
+        if (node->out->grad != NULL) {
+            node->op->backward(g, node);
+            grad_release(g, node->out);
+        }
+    }
+    g->last = NULL;
+    return mdf_graph_status(g, err);
+}
+
+mdf_tensor *mdf_constant(mdf_graph *g, mdf_real *data, int rank, const int64_t *dim)
+{
+    mdf_tensor *t = mdf_graph_alloc(g, 1, sizeof *t);
+    if (t != NULL) {
+        *t = (mdf_tensor){.rank = rank, .data = data};
+        memcpy(t->dim, dim, (size_t)rank * sizeof *dim);
+    }
+    return t;
+}
+
+mdf_tensor *mdf_zeros(mdf_graph *g, int rank, const int64_t *dim)
+{
+    mdf_tensor *t = mdf_graph_tensor(g, rank, dim);
+    if (t != NULL) {
+        memset(t->data, 0, (size_t)mdf_tensor_count(t) * sizeof *t->data);
+    }
+    return t;
+}
+
+/* The view takes over the gradient buffer instead of copying it where that is possible. */
+static void reshape_backward(mdf_graph *g, const mdf_node *node)
+{
+    mdf_tensor *x = node->in[0];
+    if (!mdf_wants_grad(g, x)) {
+        return;
+    }
+    if (x->grad == NULL) {
+        x->grad = node->out->grad;
+        node->out->grad = NULL;
+        return;
+    }
+    mdf_add_into(g, x->grad, node->out->grad, mdf_tensor_count(x), true);
+}
+
+static const mdf_op op_reshape = {"reshape", reshape_backward};
+
+mdf_tensor *mdf_reshape(mdf_graph *g, mdf_tensor *x, int rank, const int64_t *dim)
+{
+    if (x == NULL) {
+        return NULL;
+    }
+    mdf_tensor *y = mdf_constant(g, x->data, rank, dim);
+    if (y == NULL) {
+        return NULL;
+    }
+    if (mdf_tensor_count(y) != mdf_tensor_count(x)) {
+        return mdf_graph_fail(g, MDF_ERR_SHAPE, op_reshape.name, "%lld numbers can't become %lld",
+                              (long long)mdf_tensor_count(x), (long long)mdf_tensor_count(y));
+    }
+    return mdf_graph_record(g, &op_reshape, y, &x, 1, NULL);
+}
+
+void mdf_add_into(const mdf_graph *g, mdf_real *y, const mdf_real *x, int64_t n, bool acc)
+{
+    const int64_t chunks = mdf_chunks(n);
+#pragma omp parallel for schedule(static) if (chunks > 1)
+    for (int64_t i = 0; i < chunks; i++) {
+        const int64_t at = i * MDF_CHUNK;
+        const int64_t count = mdf_chunk_size(n, i);
+        if (acc) {
+            g->kernels->axpy(y + at, 1, x + at, count);
+        } else {
+            memcpy(y + at, x + at, (size_t)count * sizeof *y);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+/* What the op_*.c files share: how work is cut into pieces for the compute threads.
+ *
+ * The borders of the pieces depend on the shape only, and partial sums are added in order, so that
+ * any number of threads gives the same bits (dense products and convolutions are oneDNN's). */
+#ifndef MDF_TENSOR_OP_H
+#define MDF_TENSOR_OP_H
+
+#include "tensor/tensor.h"
+
+#if defined(_OPENMP)
+#include <omp.h>
+static inline int mdf_thread_count(void)
+{
+    return omp_get_max_threads();
+}
+static inline int mdf_thread_index(void)
+{
+    return omp_get_thread_num();
+}
+#else
+static inline int mdf_thread_count(void)
+{
+    return 1;
+}
+static inline int mdf_thread_index(void)
+{
+    return 0;
+}
+#endif
+
+enum {
+    MDF_CHUNK = 16384,     /* numbers of an elementwise piece: 64 KiB, half an L2 way */
+    MDF_ROW_BLOCKS = 16    /* pieces of a reduction over rows; more threads than this idle */
+};
+
+static inline int64_t mdf_chunks(int64_t n)
+{
+    return (n + MDF_CHUNK - 1) / MDF_CHUNK;
+}
+
+static inline int64_t mdf_chunk_size(int64_t n, int64_t i)
+{
+    const int64_t left = n - i * MDF_CHUNK;
+    return left < MDF_CHUNK ? left : MDF_CHUNK;
+}
+
+/* Rows of block i when n rows are cut into `blocks` nearly equal blocks. */
+static inline int64_t mdf_block_begin(int64_t n, int64_t blocks, int64_t i)
+{
+    return n * i / blocks;
+}
+
+static inline int64_t mdf_last_dim(const mdf_tensor *t)
+{
+    return t->dim[t->rank - 1];
+}
+
+static inline int64_t mdf_row_count(const mdf_tensor *t)
+{
+    return mdf_last_dim(t) == 0 ? 0 : mdf_tensor_count(t) / mdf_last_dim(t);
+}
+
+static inline bool mdf_same_shape(const mdf_tensor *a, const mdf_tensor *b)
+{
+    if (a->rank != b->rank) {
+        return false;
+    }
+    for (int i = 0; i < a->rank; i++) {
+        if (a->dim[i] != b->dim[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* y (+)= x over n numbers, by the compute threads. */
+void mdf_add_into(const mdf_graph *g, mdf_real *y, const mdf_real *x, int64_t n, bool acc);
+
+/* db [c] += the column sums of dy [n,c], by the compute threads. scratch holds MDF_ROW_BLOCKS * c
+ * numbers. */
+void mdf_bias_grad(const mdf_graph *g, mdf_real *db, const mdf_real *dy, int64_t n, int64_t c,
+                   mdf_real *scratch);
+
+#endif
