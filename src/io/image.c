@@ -1,0 +1,523 @@
+/* Pictures through libvips: four loaders, limits from the header, errors as sentences. */
+#include "io/image.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <vips/vips.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/limits.h"
+
+enum { STRIP_ROWS = 64 }; /* rows asked of libvips at a time */
+
+/* ---- libvips, once per process ----------------------------------------------------------------
+ */
+
+/* libvips is one per process, so this is too: the only static state of this file. */
+static pthread_once_t vips_once = PTHREAD_ONCE_INIT;
+static int vips_start_result;
+
+/* A library does not print; what matters comes back as an error. */
+static void drop_message(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer p)
+{
+    (void)domain;
+    (void)level;
+    (void)text;
+    (void)p;
+}
+
+static void start_vips(void)
+{
+    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG,
+                      drop_message, NULL);
+    vips_start_result = vips_init("mdf");
+    if (vips_start_result != 0) {
+        return;
+    }
+#if VIPS_MAJOR_VERSION > 8 || VIPS_MINOR_VERSION >= 13
+    vips_block_untrusted_set(TRUE);
+#endif
+    vips_cache_set_max(0);   /* no picture outlives its call */
+    vips_concurrency_set(1); /* the compute threads belong to OpenMP */
+}
+
+static mdf_status ready(mdf_error *err)
+{
+    if (pthread_once(&vips_once, start_vips) != 0 || vips_start_result != 0) {
+        return mdf_fail(err, MDF_ERR_IO, "libvips cannot start");
+    }
+    return MDF_OK;
+}
+
+/* Last words of libvips as part of a sentence: the first line, without the "VipsJpeg: " before it
+ * and the full stop behind it. The buffer is shared by all threads, so with two failures at the
+ * same time the reason may be the other picture's; the file name is always right. */
+static void take_reason(char *out, size_t out_bytes)
+{
+    char *all = vips_error_buffer_copy();
+    const char *line = all == NULL ? "" : all;
+    const char *colon = strstr(line, ": ");
+    const char *newline = strchr(line, '\n');
+    if (colon != NULL && (newline == NULL || colon < newline)) {
+        line = colon + 2;
+    }
+    size_t n = strcspn(line, "\n");
+    while (n > 0 && (line[n - 1] == ' ' || line[n - 1] == '.')) {
+        n--;
+    }
+    n = n < out_bytes ? n : out_bytes - 1;
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)line[i];
+        out[i] = c < 0x20 || c == 0x7F ? ' ' : line[i];
+    }
+    out[n] = '\0';
+    g_free(all);
+}
+
+static mdf_status vips_failure(const char *name, const char *what, mdf_error *err)
+{
+    char reason[200];
+    take_reason(reason, sizeof reason);
+    if (reason[0] == '\0') {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: %s", name, what);
+    }
+    return mdf_fail(err, MDF_ERR_FORMAT, "%s: %s (%s)", name, what, reason);
+}
+
+/* ---- what kind of bytes -----------------------------------------------------------------------
+ */
+
+mdf_image_format mdf_image_sniff(const void *bytes, size_t len)
+{
+    const uint8_t *b = bytes;
+    if (len >= 3 && memcmp(b, "\xFF\xD8\xFF", 3) == 0) {
+        return MDF_IMAGE_JPEG;
+    }
+    if (len >= 8 && memcmp(b, "\x89PNG\r\n\x1A\n", 8) == 0) {
+        return MDF_IMAGE_PNG;
+    }
+    if (len >= 12 && memcmp(b, "RIFF", 4) == 0 && memcmp(b + 8, "WEBP", 4) == 0) {
+        return MDF_IMAGE_WEBP;
+    }
+    if (len >= 4 && (memcmp(b, "II\x2A\0", 4) == 0 || memcmp(b, "MM\0\x2A", 4) == 0 ||
+                     memcmp(b, "II\x2B\0", 4) == 0 || memcmp(b, "MM\0\x2B", 4) == 0)) {
+        return MDF_IMAGE_TIFF;
+    }
+    return MDF_IMAGE_UNKNOWN;
+}
+
+static const char *format_name(mdf_image_format format)
+{
+    switch (format) {
+    case MDF_IMAGE_JPEG:
+        return "JPEG";
+    case MDF_IMAGE_PNG:
+        return "PNG";
+    case MDF_IMAGE_TIFF:
+        return "TIFF";
+    case MDF_IMAGE_WEBP:
+        return "WebP";
+    case MDF_IMAGE_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
+/* A guess that helps whoever renamed a file. */
+static const char *looks_like(const uint8_t *b, size_t len)
+{
+    if (len >= 4 && memcmp(b, "GIF8", 4) == 0) {
+        return "a GIF";
+    }
+    if (len >= 5 && memcmp(b, "%PDF-", 5) == 0) {
+        return "a PDF";
+    }
+    if (len >= 12 && memcmp(b + 4, "ftyp", 4) == 0) {
+        return "a HEIC, AVIF or video file";
+    }
+    if (len >= 2 && memcmp(b, "BM", 2) == 0) {
+        return "a BMP";
+    }
+    if (len >= 132 && memcmp(b + 128, "DICM", 4) == 0) {
+        return "a DICOM file";
+    }
+    const size_t n = len < 512 ? len : 512;
+    for (size_t i = 0; i < n; i++) {
+        if (b[i] < 0x20 && b[i] != '\n' && b[i] != '\r' && b[i] != '\t') {
+            return "no known picture format";
+        }
+    }
+    return "a text file";
+}
+
+/* ---- loading ----------------------------------------------------------------------------------
+ */
+
+/* "memory": decoded into memory on first use, as rotation reads it out of order. fail_on ERROR
+ * includes truncation but not the harmless oddities that some camera software writes. */
+static int open_header(mdf_image_format format, const void *bytes, size_t len, VipsImage **out)
+{
+    void *buf = (void *)(uintptr_t)bytes; /* libvips reads only */
+    switch (format) {
+    case MDF_IMAGE_JPEG:
+        return vips_jpegload_buffer(buf, len, out, "memory", TRUE, "fail_on", VIPS_FAIL_ON_ERROR,
+                                    NULL);
+    case MDF_IMAGE_PNG:
+        return vips_pngload_buffer(buf, len, out, "memory", TRUE, "fail_on", VIPS_FAIL_ON_ERROR,
+                                   NULL);
+    case MDF_IMAGE_TIFF:
+        return vips_tiffload_buffer(buf, len, out, "memory", TRUE, "fail_on", VIPS_FAIL_ON_ERROR,
+                                    NULL);
+    case MDF_IMAGE_WEBP:
+        return vips_webpload_buffer(buf, len, out, "memory", TRUE, "fail_on", VIPS_FAIL_ON_ERROR,
+                                    NULL);
+    case MDF_IMAGE_UNKNOWN:
+        break;
+    }
+    return -1;
+}
+
+static mdf_status check_size(int64_t width, int64_t height, const char *name, mdf_error *err)
+{
+    if (width < 1 || height < 1) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: the picture has no pixels", name);
+    }
+    if (width > MDF_MAX_IMAGE_SIDE || height > MDF_MAX_IMAGE_SIDE ||
+        (size_t)width * (size_t)height > MDF_MAX_IMAGE_PIXELS) {
+        return mdf_fail(err, MDF_ERR_LIMIT,
+                        "%s: the picture claims %lld x %lld pixels; at most %d a side and %zu "
+                        "million in all are read",
+                        name, (long long)width, (long long)height, MDF_MAX_IMAGE_SIDE,
+                        MDF_MAX_IMAGE_PIXELS / 1000000);
+    }
+    return MDF_OK;
+}
+
+static mdf_status check_header(const VipsImage *im, const char *name, mdf_error *err)
+{
+    MDF_TRY(check_size(im->Xsize, im->Ysize, name, err));
+    if (im->BandFmt != VIPS_FORMAT_UCHAR && im->BandFmt != VIPS_FORMAT_USHORT) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: only 8 and 16-bit integer pixels are read", name);
+    }
+    if (im->Bands < 1 || im->Bands > 5) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: a picture of %d channels is not a photograph",
+                        name, im->Bands);
+    }
+    return MDF_OK;
+}
+
+/* Opens the header only: nothing is decoded until pixels are asked for. */
+static mdf_status open_picture(VipsImage **out, const void *bytes, size_t len, const char *name,
+                               mdf_error *err)
+{
+    if (len == 0) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: the file is empty", name);
+    }
+    if (len > MDF_MAX_IMAGE_BYTES) {
+        return mdf_fail(err, MDF_ERR_LIMIT, "%s: larger than %zu MiB", name,
+                        MDF_MAX_IMAGE_BYTES >> 20);
+    }
+    const mdf_image_format format = mdf_image_sniff(bytes, len);
+    if (format == MDF_IMAGE_UNKNOWN) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "%s: not a JPEG, PNG, TIFF or WebP picture (it looks like %s)", name,
+                        looks_like(bytes, len));
+    }
+    MDF_TRY(ready(err));
+    vips_error_clear();
+    VipsImage *im = NULL;
+    if (open_header(format, bytes, len, &im) != 0) {
+        char what[64];
+        snprintf(what, sizeof what, "the %s header is damaged or cut short", format_name(format));
+        return vips_failure(name, what, err);
+    }
+    const mdf_status status = check_header(im, name, err);
+    if (status != MDF_OK) {
+        g_object_unref(im);
+        return status;
+    }
+    *out = im;
+    return MDF_OK;
+}
+
+/* ---- colour -----------------------------------------------------------------------------------
+ */
+
+/* Takes *im and leaves the next step there; 0 or -1 as in libvips. */
+static int replace(VipsImage **im, int failed, VipsImage **next)
+{
+    if (failed == 0) {
+        g_object_unref(*im);
+        *im = *next;
+    }
+    return failed;
+}
+
+static int lay_over_white(VipsImage **im)
+{
+    if (!vips_image_hasalpha(*im)) {
+        return 0;
+    }
+    const bool ink = (*im)->Type == VIPS_INTERPRETATION_CMYK; /* 0 = no ink = white */
+    const double white = ink ? 0.0 : (*im)->BandFmt == VIPS_FORMAT_USHORT ? 65535.0 : 255.0;
+    VipsArrayDouble *background = vips_array_double_newv(1, white);
+    VipsImage *next = NULL;
+    const int failed = vips_flatten(*im, &next, "background", background, NULL);
+    vips_area_unref((VipsArea *)background);
+    return replace(im, failed, &next);
+}
+
+static int to_8_bits(VipsImage **im)
+{
+    VipsImage *next = NULL;
+    const int failed = vips_cast(*im, &next, VIPS_FORMAT_UCHAR, NULL);
+    return replace(im, failed, &next);
+}
+
+/* Builds the chain of operations to 8-bit sRGB; no pixel is computed here, so that a failure of the
+ * profile step is the profile's fault and the picture is still worth showing without it. */
+static int to_srgb(VipsImage **im)
+{
+    VipsImage *next = NULL;
+    if (lay_over_white(im) != 0) {
+        return -1;
+    }
+    if (vips_image_get_typeof(*im, VIPS_META_ICC_NAME) != 0) {
+        const int failed = vips_icc_transform(*im, &next, "srgb", "embedded", TRUE, "intent",
+                                              VIPS_INTENT_PERCEPTUAL, "depth", 8, NULL);
+        if (replace(im, failed, &next) != 0) {
+            vips_error_clear();
+        }
+    }
+    next = NULL;
+    const int failed = vips_colourspace(*im, &next, VIPS_INTERPRETATION_sRGB, NULL);
+    if (replace(im, failed, &next) != 0) {
+        return -1;
+    }
+    return to_8_bits(im);
+}
+
+/* 8 bits, no colour management. */
+static int to_bytes(VipsImage **im)
+{
+    if ((*im)->BandFmt == VIPS_FORMAT_USHORT) {
+        VipsImage *next = NULL;
+        const int failed = vips_rshift_const1(*im, &next, 8, NULL);
+        if (replace(im, failed, &next) != 0) {
+            return -1;
+        }
+    }
+    return to_8_bits(im);
+}
+
+static int turn_upright(VipsImage **im)
+{
+    VipsImage *next = NULL;
+    const int failed = vips_autorot(*im, &next, NULL);
+    return replace(im, failed, &next);
+}
+
+/* ---- pixels -----------------------------------------------------------------------------------
+ */
+
+/* Copies one row: 3 of 3 channels, or the largest colour channel into one. */
+static void copy_row(uint8_t *dst, const uint8_t *src, int width, int bands, int out_channels)
+{
+    if (out_channels == bands) {
+        memcpy(dst, src, (size_t)width * (size_t)bands);
+        return;
+    }
+    const int colours = bands == 2 ? 1 : bands >= 3 ? 3 : bands;
+    for (int x = 0; x < width; x++) {
+        uint8_t best = src[x * bands];
+        for (int c = 1; c < colours; c++) {
+            best = src[x * bands + c] > best ? src[x * bands + c] : best;
+        }
+        dst[x] = best;
+    }
+}
+
+static const uint8_t *region_row(const VipsRegion *region, int y, size_t pixel_bytes)
+{
+    return region->data + (ptrdiff_t)(y - region->valid.top) * region->bpl -
+           (ptrdiff_t)pixel_bytes * region->valid.left;
+}
+
+/* Runs the pipeline into px [height, width, channels]. */
+static int read_pixels(VipsImage *im, uint8_t *px, int channels)
+{
+    VipsRegion *region = vips_region_new(im);
+    int failed = region == NULL ? -1 : 0;
+    for (int y = 0; failed == 0 && y < im->Ysize; y += STRIP_ROWS) {
+        const int rows = im->Ysize - y < STRIP_ROWS ? im->Ysize - y : STRIP_ROWS;
+        const VipsRect strip = {.left = 0, .top = y, .width = im->Xsize, .height = rows};
+        failed = vips_region_prepare(region, &strip);
+        for (int r = 0; failed == 0 && r < rows; r++) {
+            copy_row(px + (size_t)(y + r) * (size_t)im->Xsize * (size_t)channels,
+                     region_row(region, y + r, (size_t)im->Bands), im->Xsize, im->Bands, channels);
+        }
+    }
+    if (region != NULL) {
+        g_object_unref(region);
+    }
+    return failed;
+}
+
+/* channels 3: to sRGB; 1: a mask. On success *px is [*height, *width, channels]. */
+static mdf_status decode(uint8_t **px, int *width, int *height, int channels, const void *bytes,
+                         size_t len, const char *name, mdf_error *err)
+{
+    VipsImage *im = NULL;
+    uint8_t *pixels = NULL;
+    MDF_TRY(open_picture(&im, bytes, len, name, err));
+    mdf_status status = MDF_OK;
+    if ((channels == 3 ? to_srgb(&im) : to_bytes(&im)) != 0 || turn_upright(&im) != 0) {
+        status = vips_failure(name, "the colours of the picture cannot be converted", err);
+        goto done;
+    }
+    if (channels == 3 && im->Bands != 3) {
+        status = mdf_fail(err, MDF_ERR_FORMAT, "%s: %d channels do not make a colour picture", name,
+                          im->Bands);
+        goto done;
+    }
+    pixels = mdf_alloc((size_t)im->Xsize * (size_t)im->Ysize, (size_t)channels);
+    if (pixels == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for %d x %d pixels", name,
+                          im->Xsize, im->Ysize);
+        goto done;
+    }
+    if (read_pixels(im, pixels, channels) != 0) {
+        status = vips_failure(name, "the picture is damaged or cut short", err);
+        goto done;
+    }
+    *px = pixels;
+    *width = im->Xsize;
+    *height = im->Ysize;
+    pixels = NULL;
+done:
+    mdf_free(pixels);
+    g_object_unref(im);
+    vips_error_clear();
+    vips_thread_shutdown(); /* frees what libvips keeps for this thread */
+    return status;
+}
+
+mdf_status mdf_image_decode(mdf_image *out, const void *bytes, size_t len, const char *name,
+                            mdf_error *err)
+{
+    return decode(&out->rgb, &out->width, &out->height, 3, bytes, len,
+                  name == NULL ? "picture" : name, err);
+}
+
+mdf_status mdf_image_decode_grey(mdf_grey *out, const void *bytes, size_t len, const char *name,
+                                 mdf_error *err)
+{
+    return decode(&out->px, &out->width, &out->height, 1, bytes, len, name == NULL ? "mask" : name,
+                  err);
+}
+
+mdf_status mdf_image_read(mdf_image *out, const char *path, mdf_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
+    const mdf_status status = mdf_image_decode(out, bytes, len, path, err);
+    mdf_free(bytes);
+    return status;
+}
+
+mdf_status mdf_image_read_grey(mdf_grey *out, const char *path, mdf_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
+    const mdf_status status = mdf_image_decode_grey(out, bytes, len, path, err);
+    mdf_free(bytes);
+    return status;
+}
+
+void mdf_image_free(mdf_image *im)
+{
+    if (im != NULL) {
+        mdf_free(im->rgb);
+        *im = (mdf_image){0};
+    }
+}
+
+void mdf_grey_free(mdf_grey *im)
+{
+    if (im != NULL) {
+        mdf_free(im->px);
+        *im = (mdf_grey){0};
+    }
+}
+
+mdf_status mdf_image_new(mdf_image *out, int width, int height, mdf_error *err)
+{
+    MDF_TRY(check_size(width, height, "new picture", err));
+    uint8_t *rgb = mdf_alloc((size_t)width * (size_t)height, 3);
+    if (rgb == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture of %d x %d pixels", width,
+                        height);
+    }
+    *out = (mdf_image){.width = width, .height = height, .rgb = rgb};
+    return MDF_OK;
+}
+
+/* ---- PNG out ----------------------------------------------------------------------------------
+ */
+
+mdf_status mdf_png_encode(uint8_t **bytes, size_t *len, const uint8_t *px, int width, int height,
+                          int channels, mdf_error *err)
+{
+    if (channels != 1 && channels != 3) {
+        return mdf_fail(err, MDF_ERR_ARG, "PNG: %d channels; 1 or 3 are written", channels);
+    }
+    MDF_TRY(check_size(width, height, "PNG", err));
+    MDF_TRY(ready(err));
+    const size_t px_bytes = (size_t)width * (size_t)height * (size_t)channels;
+    void *png = NULL;
+    size_t png_bytes = 0;
+    VipsImage *im =
+        vips_image_new_from_memory(px, px_bytes, width, height, channels, VIPS_FORMAT_UCHAR);
+    if (im != NULL) {
+        im->Type = channels == 3 ? VIPS_INTERPRETATION_sRGB : VIPS_INTERPRETATION_B_W;
+    }
+    mdf_status status = MDF_OK;
+    if (im == NULL || vips_pngsave_buffer(im, &png, &png_bytes, "compression", 6, NULL) != 0) {
+        status = vips_failure("PNG", "cannot be encoded", err);
+    } else {
+        uint8_t *copy = mdf_alloc(png_bytes, 1);
+        if (copy == NULL) {
+            status =
+                mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a PNG of %zu bytes", png_bytes);
+        } else {
+            memcpy(copy, png, png_bytes);
+            *bytes = copy;
+            *len = png_bytes;
+        }
+    }
+    g_free(png);
+    if (im != NULL) {
+        g_object_unref(im);
+    }
+    vips_error_clear();
+    vips_thread_shutdown();
+    return status;
+}
+
+mdf_status mdf_png_write(const char *path, const uint8_t *px, int width, int height, int channels,
+                         mdf_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    const mdf_status encoded = mdf_png_encode(&bytes, &len, px, width, height, channels, err);
+    if (encoded != MDF_OK) {
+        return mdf_fail_prefix(err, encoded, path);
+    }
+    const mdf_status status = mdf_file_write(path, bytes, len, err);
+    mdf_free(bytes);
+    return status;
+}
