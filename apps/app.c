@@ -1,0 +1,94 @@
+/* Talk and data of the commands; see app.h. */
+#include "app.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/status.h"
+
+mdf_status app_usage(app *a, mdf_error *err, const char *fmt, ...)
+{
+    char text[sizeof err->text];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    a->wrong_usage = true;
+    return mdf_fail(err, MDF_ERR_ARG, "%s", text);
+}
+
+void app_say(const app *a, const char *fmt, ...)
+{
+    if (a->quiet) {
+        return;
+    }
+    va_list args;
+    va_start(args, fmt);
+    (void)vfprintf(stderr, fmt, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+}
+
+mdf_status app_print_json(json_t *doc, mdf_error *err)
+{
+    if (doc == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "no memory for the result");
+    }
+    const int failed = json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_decref(doc);
+    if (failed != 0 || fputc('\n', stdout) == EOF) {
+        return mdf_fail(err, MDF_ERR_IO, "cannot write the result to standard output");
+    }
+    return MDF_OK;
+}
+
+/* folder/name suffix below the n-th place where shared files can be; NULL = no memory. */
+static char *place(const char *program_dir, const char *root, const char *folder, const char *name,
+                   const char *suffix)
+{
+    mdf_strbuf path = mdf_strbuf_new(8192);
+    mdf_strbuf_printf(&path, "%s/%s/%s/%s%s", program_dir, root, folder, name, suffix);
+    if (path.failed) {
+        mdf_strbuf_free(&path);
+        return NULL;
+    }
+    return path.data;
+}
+
+mdf_status app_find_file(const char *name, const char *folder, const char *suffix, char **path,
+                         mdf_error *err)
+{
+    /* Installed: bin/mdf beside share/mdf. In the source tree: build/mdf or build/<preset>/mdf. */
+    static const char *const roots[] = {"../share/mdf", "..", "../.."};
+    char program[4096];
+    *path = NULL;
+    const ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash = NULL;
+    if (len > 0) {
+        program[len] = '\0';
+        slash = strrchr(program, '/');
+    }
+    if (mdf_path_exists(name) || strchr(name, '/') != NULL || slash == NULL) {
+        *path = mdf_strdup(name);
+        return *path != NULL ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "no memory for a path");
+    }
+    *slash = '\0';
+    for (size_t i = 0; i < APP_COUNT(roots); i++) {
+        char *candidate = place(program, roots[i], folder, name, suffix);
+        if (candidate == NULL) {
+            return mdf_fail(err, MDF_ERR_NOMEM, "no memory for a path");
+        }
+        if (mdf_path_exists(candidate)) {
+            *path = candidate;
+            return MDF_OK;
+        }
+        mdf_free(candidate);
+    }
+    return mdf_fail(err, MDF_ERR_IO, "%s: no such file, and nothing of that name in %s", name,
+                    folder);
+}
