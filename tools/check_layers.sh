@@ -1,0 +1,33 @@
+#!/bin/sh
+# check_layers.sh: the order of dependence between the folders of src/ and apps/ (docs/DESIGN.md).
+# Reports every #include "layer/file.h" that the layer may not use.
+set -eu
+cd "$(dirname "$0")/.."
+find src apps -name '*.[ch]' | sort | xargs awk '
+    BEGIN {
+        may["base"] = "base mdf.h"
+        may["kernel"] = may["base"] " kernel"
+        may["tensor"] = may["kernel"] " tensor"
+        may["io"] = may["base"] " io"
+        may["nn"] = may["tensor"] " io nn"
+        may["data"] = may["io"] " data"
+        may["train"] = may["nn"] " data train"
+        may["report"] = may["data"] " train report"
+        may["engine"] = may["train"] " report engine"
+        may["apps"] = may["engine"]
+    }
+    /^#include "/ {
+        split(FILENAME, part, "/")
+        from = part[1] == "src" ? part[2] : part[1]
+        path = $2
+        gsub(/"/, "", path)
+        if (index(path, "/") == 0 && path != "mdf.h") {
+            next # a file of the same folder
+        }
+        split(path, to, "/")
+        if (index(" " may[from] " ", " " to[1] " ") == 0) {
+            printf "%s:%d: %s may not include %s\n", FILENAME, FNR, from, path
+            bad = 1
+        }
+    }
+    END { exit bad }'
