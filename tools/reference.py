@@ -725,17 +725,17 @@ def label_log_probs(model, prompt, label, seen, trace=None):
 
 
 def case_answers(model, prompt, seen, trace=None):
-    """-> (scores [labels], mean log-probability of every label [labels], FusionRun)."""
+    """-> (scores [labels], list of every label's token log-probabilities, FusionRun)."""
     answer = model.config["answer_config"]
     reduce = torch.Tensor.sum if answer["normalise"] == "sum" else torch.Tensor.mean
-    scores, means, run = [], [], None
+    scores, tokens, run = [], [], None
     for i, label in enumerate(answer["labels"]):
         logp, run = label_log_probs(
             model, prompt, label_tokens(label), seen, trace if i == 0 else None
         )
         scores.append(answer["scale"] * reduce(logp))
-        means.append(logp.mean())
-    return torch.stack(scores), torch.stack(means), run
+        tokens.append(logp)
+    return torch.stack(scores), tokens, run
 
 
 def mask_loss(logits, target, weight):
@@ -768,15 +768,15 @@ def batch_losses(model, batch):
         if seen is not None:
             one = ({l: s[i : i + 1] for l, s in seen[0].items()}, seen[2][i : i + 1])
         trace = []
-        score, mean, run = case_answers(model, prompt, one, trace)
+        score, tokens, run = case_answers(model, prompt, one, trace)
         scores.append(score)
-        truth.append(mean[batch["labels"][i]])
+        truth.append(tokens[batch["labels"][i]])
         traces.append([h[0, : len(prompt)] for h in trace])
         modulated.append(run.modulated if run else None)
         prompts.append(prompt)
     out = {"scores": torch.stack(scores), "seen": seen, "traces": traces, "prompts": prompts}
     out["class"] = class_loss(out["scores"], batch["labels"], train["label_smoothing"])
-    out["lm"] = -torch.stack(truth).mean()
+    out["lm"] = -torch.cat(truth).mean()  # over all tokens of the batch's true labels
     out["total"] = out["class"] + train["lm_weight"] * out["lm"]
     if batch.get("mask_weight") is not None and seen is not None and model.unet.has_decoder:
         skips = {l: torch.cat([m[l] for m in modulated]) for l in UNet.LEVELS}
