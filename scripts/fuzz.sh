@@ -8,7 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$build/crashes"
 found=0
 for target in "$build"/tests/fuzz/fuzz_*; do
-    [ -x "$target" ] && [ -f "$target" ] || continue
+    if [ ! -x "$target" ] || [ -d "$target" ]; then continue; fi
     name=$(basename "$target")
     name=${name#fuzz_}
     work=$build/corpus/$name

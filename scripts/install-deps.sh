@@ -11,6 +11,7 @@ packages_of() {
         ;;
     clang)
         # The runtime of the sanitizers and of libFuzzer has clang's version in its name.
+        # shellcheck disable=SC1091 # a file of the system
         . /etc/os-release
         if [ "${VERSION_ID:-13}" = 12 ]; then
             echo clang libomp-dev libclang-rt-14-dev

@@ -1,0 +1,2 @@
+# exit: 2
+"$mdf" predict --heatmap h.png -- --text -q

@@ -1,0 +1,2 @@
+# exit: 2
+"$mdf" data synth --size 2049 d

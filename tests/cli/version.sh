@@ -1,0 +1,1 @@
+"$mdf" --version
