@@ -16,6 +16,7 @@ const char *mdf_status_text(mdf_status status)
     return (size_t)status < count ? texts[status] : "unknown status";
 }
 
+MDF_PRINTF(4, 0)
 static mdf_status fill(mdf_error *err, mdf_status code, size_t offset, const char *fmt, va_list ap)
 {
     if (err != NULL) {
