@@ -1,2 +1,2 @@
 # exit: 2
-"$mdf" info --$(printf "a%.0s" {1..5000})
+"$mdf" info "--$(printf "a%.0s" {1..5000})"
