@@ -1,0 +1,30 @@
+/* Fills the table with the reference kernels. */
+#include "kernel/ref/ref.h"
+
+void mdf_kernels_fill_ref(mdf_kernels *k)
+{
+    k->isa = "ref";
+    k->gemm = mdf_gemm_ref;
+    k->conv2d_fwd = mdf_conv2d_fwd_ref;
+    k->conv2d_bwd_data = mdf_conv2d_bwd_data_ref;
+    k->conv2d_bwd_weights = mdf_conv2d_bwd_weights_ref;
+    k->group_norm_fwd = mdf_group_norm_fwd_ref;
+    k->group_norm_bwd = mdf_group_norm_bwd_ref;
+    k->layer_norm_fwd = mdf_layer_norm_fwd_ref;
+    k->layer_norm_bwd = mdf_layer_norm_bwd_ref;
+    k->rms_norm_fwd = mdf_rms_norm_fwd_ref;
+    k->rms_norm_bwd = mdf_rms_norm_bwd_ref;
+    k->gelu_fwd = mdf_gelu_fwd_ref;
+    k->gelu_bwd = mdf_gelu_bwd_ref;
+    k->swiglu_fwd = mdf_swiglu_fwd_ref;
+    k->swiglu_bwd = mdf_swiglu_bwd_ref;
+    k->softmax = mdf_softmax_ref;
+    k->exp_shift = mdf_exp_shift_ref;
+    k->axpy = mdf_axpy_ref;
+    k->dot = mdf_dot_ref;
+    k->bias_fwd = mdf_bias_fwd_ref;
+    k->bias_bwd = mdf_bias_bwd_ref;
+    k->max_pool_fwd = mdf_max_pool_fwd_ref;
+    k->max_pool_bwd = mdf_max_pool_bwd_ref;
+    k->adamw = mdf_adamw_ref;
+}

@@ -1,0 +1,32 @@
+/* The reference kernels: the specification, the fallback and the oracle of the tests. Obvious loops,
+ * sums in double; never optimised. Contracts: kernel/kernel.h. */
+#ifndef MDF_KERNEL_REF_REF_H
+#define MDF_KERNEL_REF_REF_H
+
+#include "kernel/kernel.h"
+
+mdf_gemm_fn mdf_gemm_ref;
+mdf_conv2d_fwd_fn mdf_conv2d_fwd_ref;
+mdf_conv2d_bwd_data_fn mdf_conv2d_bwd_data_ref;
+mdf_conv2d_bwd_weights_fn mdf_conv2d_bwd_weights_ref;
+mdf_group_norm_fwd_fn mdf_group_norm_fwd_ref;
+mdf_group_norm_bwd_fn mdf_group_norm_bwd_ref;
+mdf_layer_norm_fwd_fn mdf_layer_norm_fwd_ref;
+mdf_layer_norm_bwd_fn mdf_layer_norm_bwd_ref;
+mdf_rms_norm_fwd_fn mdf_rms_norm_fwd_ref;
+mdf_rms_norm_bwd_fn mdf_rms_norm_bwd_ref;
+mdf_unary_fwd_fn mdf_gelu_fwd_ref;
+mdf_unary_bwd_fn mdf_gelu_bwd_ref;
+mdf_swiglu_fwd_fn mdf_swiglu_fwd_ref;
+mdf_swiglu_bwd_fn mdf_swiglu_bwd_ref;
+mdf_softmax_fn mdf_softmax_ref;
+mdf_exp_shift_fn mdf_exp_shift_ref;
+mdf_axpy_fn mdf_axpy_ref;
+mdf_dot_fn mdf_dot_ref;
+mdf_bias_fwd_fn mdf_bias_fwd_ref;
+mdf_bias_bwd_fn mdf_bias_bwd_ref;
+mdf_max_pool_fwd_fn mdf_max_pool_fwd_ref;
+mdf_max_pool_bwd_fn mdf_max_pool_bwd_ref;
+mdf_adamw_fn mdf_adamw_ref;
+
+#endif

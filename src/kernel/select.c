@@ -1,0 +1,83 @@
+/* Which kernels this CPU gets: reference first, then every better level overwrites what it knows. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "kernel/kernel.h"
+
+typedef struct isa_level {
+    const char *name;
+    bool (*has)(void);
+    void (*fill)(mdf_kernels *k);
+} isa_level;
+
+static bool always(void)
+{
+    return true;
+}
+
+#if defined(__x86_64__) && !defined(MDF_REAL_DOUBLE)
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+/* Weakest first. */
+static const isa_level levels[] = {
+    {"ref", always, mdf_kernels_fill_ref},
+#if defined(__x86_64__) && !defined(MDF_REAL_DOUBLE)
+    {"avx2", has_avx2, mdf_kernels_fill_avx2},
+    {"avx512", has_avx512, mdf_kernels_fill_avx512},
+#endif
+};
+
+mdf_status mdf_kernels_new(mdf_kernels **out, const char *max_isa, mdf_error *err)
+{
+    *out = NULL;
+    const size_t count = sizeof levels / sizeof levels[0];
+    size_t last = count - 1;
+    if (max_isa != NULL) {
+        last = 0;
+        while (last < count && strcmp(levels[last].name, max_isa) != 0) {
+            last++;
+        }
+        if (last == count) {
+            return mdf_fail(err, MDF_ERR_ARG,
+                            "instruction set \"%s\" is unknown: use ref, avx2 or avx512", max_isa);
+        }
+    }
+    mdf_kernels *k = mdf_alloc(1, sizeof *k);
+    if (k == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the kernel table");
+    }
+    for (size_t i = 0; i <= last; i++) {
+        if (levels[i].has()) {
+            levels[i].fill(k);
+            k->isa = levels[i].name;
+        }
+    }
+#ifndef MDF_REAL_DOUBLE
+    if (last > 0 && !mdf_kernels_fill_dnnl(k)) {
+        mdf_kernels_free(k);
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for oneDNN");
+    }
+#endif
+    *out = k;
+    return MDF_OK;
+}
+
+void mdf_kernels_free(mdf_kernels *k)
+{
+#ifndef MDF_REAL_DOUBLE
+    if (k != NULL) {
+        mdf_dnnl_cache_free(k->conv_cache);
+    }
+#endif
+    mdf_free(k);
+}

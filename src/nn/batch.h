@@ -1,0 +1,33 @@
+/* What the model reads: pictures as float arrays, text as packed tokens with offsets. Plain data,
+ * borrowed; made by the data layer. */
+#ifndef MDF_NN_BATCH_H
+#define MDF_NN_BATCH_H
+
+#include "tensor/tensor.h"
+
+/* The label strings of a task as a prefix tree behind the prompt (docs/MODEL.md section 5). */
+typedef struct mdf_tree_view {
+    int64_t nodes;         /* fed tokens; may be 0 when every label is one token */
+    const int32_t *token;  /* [nodes] */
+    const int32_t *depth;  /* [nodes], 0 = directly behind the prompt */
+    const uint8_t *mask;   /* [nodes,nodes] row sees column: ancestor or self */
+    int64_t labels;        /* K */
+    const int32_t *offset; /* [K+1] into source and target */
+    const int32_t *source; /* node whose logits predict the token; -1 = the prompt's last token */
+    const int32_t *target; /* token */
+} mdf_tree_view;
+
+typedef struct mdf_batch {
+    int64_t cases;              /* B */
+    mdf_real *unet_image;       /* [B,S,S,3] or NULL: no pictures in this batch */
+    mdf_real *vision_image;     /* [B,t,t,3] or NULL */
+    const int32_t *prompt;      /* the cases' prompt tokens, one after the other */
+    const int32_t *prompt_len;  /* [B], at least 1 */
+    const int32_t *image_at;    /* [B] index of the image token in the prompt, -1 = none */
+    const mdf_tree_view *tree;
+    const int32_t *label;       /* [B], -1 = unknown; NULL: no losses wanted */
+    const mdf_real *mask;       /* [B,S,S,M] in 0..1 or NULL */
+    const mdf_real *mask_there; /* [B,M] 0 or 1 */
+} mdf_batch;
+
+#endif

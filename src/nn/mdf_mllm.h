@@ -1,0 +1,41 @@
+/* MDF-MLLM: the order of the whole (docs/MODEL.md section 1). */
+#ifndef MDF_NN_MDF_MLLM_H
+#define MDF_NN_MDF_MLLM_H
+
+#include "nn/batch.h"
+#include "nn/config.h"
+#include "nn/fusion.h"
+#include "nn/params.h"
+#include "nn/text.h"
+#include "nn/unet.h"
+#include "nn/vision.h"
+
+typedef struct mdf_mllm {
+    mdf_config config;
+    mdf_params params;
+    mdf_unet unet;
+    mdf_vision vision;
+    mdf_text text;
+    mdf_fusion fusion;
+    mdf_tensor *aux_w, *aux_b; /* [K,16 base], [K]; only with train_config.aux_weight > 0 */
+} mdf_mllm;
+
+/* What one forward leaves in the graph. */
+typedef struct mdf_output {
+    mdf_tensor *scores;      /* [B,K] label scores before the temperature */
+    mdf_tensor *mask_logits; /* [B,S,S,M] or NULL */
+    mdf_tensor *loss;        /* [1] or NULL without labels */
+    double label_loss, lm_loss, mask_loss, aux_loss; /* parts, for the log */
+    mdf_fusion_state fusion; /* for explanations: tokens per level */
+} mdf_output;
+
+/* Reserves the parameters; their values are undefined until initialised or loaded. The config is
+ * copied. */
+mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_error *err)
+    MDF_NODISCARD;
+void mdf_mllm_free(mdf_mllm *m);
+
+/* want_masks: run the decoder. Failures stay in the graph (mdf_graph_status). */
+mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, bool want_masks);
+
+#endif

@@ -1,0 +1,258 @@
+/* The text model of Llama 3.2 Vision: self-attention layers and, at some depths, gated
+ * cross-attention layers that read image tokens (docs/MODEL.md section 3). */
+#include "nn/text.h"
+
+#include <math.h>
+
+#include "tensor/op.h"
+
+static bool is_cross(const mdf_config *c, int layer)
+{
+    for (int i = 0; i < c->text.cross_count; i++) {
+        if (c->text.cross_attention_layers[i] == layer) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void declare_layer(mdf_text_layer *l, const mdf_config *c, mdf_params *p, int n)
+{
+    const mdf_group gr = MDF_GROUP_TEXT;
+    const double sd = c->text.initializer_range;
+    const int64_t d = c->text.hidden_size;
+    const int64_t f = c->text.intermediate_size;
+    const int64_t hd = d / c->text.num_attention_heads;
+    const int64_t kv = hd * c->text.num_key_value_heads;
+    const int64_t one = 1;
+    l->cross = is_cross(c, n);
+    const char *attn = l->cross ? "cross_attn" : "self_attn";
+#define NAME "model.language_model.layers.%d."
+    l->q = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){d, d}, NAME "%s.q_proj.weight",
+                         n, attn);
+    l->k = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){kv, d}, NAME "%s.k_proj.weight",
+                         n, attn);
+    l->v = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){kv, d}, NAME "%s.v_proj.weight",
+                         n, attn);
+    l->o = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){d, d}, NAME "%s.o_proj.weight",
+                         n, attn);
+    if (l->cross) {
+        const double gate = c->text.gate_init;
+        l->q_norm = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &hd, NAME "cross_attn.q_norm.weight",
+                                  n);
+        l->k_norm = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &hd, NAME "cross_attn.k_norm.weight",
+                                  n);
+        l->attn_gate =
+            mdf_param_add(p, gr, MDF_INIT_CONST, gate, 1, &one, NAME "cross_attn_attn_gate", n);
+        l->mlp_gate =
+            mdf_param_add(p, gr, MDF_INIT_CONST, gate, 1, &one, NAME "cross_attn_mlp_gate", n);
+    }
+    l->gate = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){f, d},
+                            NAME "mlp.gate_proj.weight", n);
+    l->up = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){f, d},
+                          NAME "mlp.up_proj.weight", n);
+    l->down = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){d, f},
+                            NAME "mlp.down_proj.weight", n);
+    l->norm1_w =
+        mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d, NAME "input_layernorm.weight", n);
+    l->norm2_w = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d,
+                               NAME "post_attention_layernorm.weight", n);
+#undef NAME
+}
+
+/* Base frequencies and the llama3 scaling of the released model; float32 steps as in the reference
+ * (docs/MODEL.md section 3). */
+static void fill_inv_freq(mdf_real *inv_freq, const mdf_config *c, int64_t half)
+{
+    const mdf_rope_scaling *s = &c->text.rope_scaling;
+    const double two_pi = 6.283185307179586;
+    for (int64_t i = 0; i < half; i++) {
+        const double f = 1.0 / pow(c->text.rope_theta, (double)i / (double)half);
+        double scaled = f;
+        if (s->enabled) {
+            const double wave = two_pi / f;
+            const double original = (double)s->original_max_position_embeddings;
+            const double low = original / s->low_freq_factor;
+            const double high = original / s->high_freq_factor;
+            if (wave > low) {
+                scaled = f / s->factor;
+            } else if (wave >= high) {
+                const double mix = (original / wave - s->low_freq_factor) /
+                                   (s->high_freq_factor - s->low_freq_factor);
+                scaled = (1 - mix) * f / s->factor + mix * f;
+            }
+        }
+        inv_freq[i] = (mdf_real)scaled;
+    }
+}
+
+void mdf_text_declare(mdf_text *t, const mdf_config *c, mdf_params *p)
+{
+    *t = (mdf_text){.config = c};
+    const double sd = c->text.initializer_range;
+    const int64_t d = c->text.hidden_size;
+    const int64_t half = d / c->text.num_attention_heads / 2;
+    const int64_t vocab = c->text.vocab_size;
+    enum { EXTRA_ROWS = 8 }; /* special inputs behind the vocabulary; the first is the image token */
+    t->embed_tokens =
+        mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_NORMAL, sd, 2, (int64_t[]){vocab + EXTRA_ROWS, d},
+                      "model.language_model.embed_tokens.weight");
+    t->layer = mdf_arena_zalloc(&p->arena, (size_t)c->text.num_hidden_layers, sizeof *t->layer);
+    t->inv_freq = mdf_arena_zalloc(&p->arena, (size_t)half, sizeof *t->inv_freq);
+    if (t->layer == NULL || t->inv_freq == NULL) {
+        (void)mdf_fail(&p->error, MDF_ERR_NOMEM, "out of memory for the text layers");
+        return;
+    }
+    fill_inv_freq(t->inv_freq, c, half);
+    for (int n = 0; n < c->text.num_hidden_layers; n++) {
+        declare_layer(&t->layer[n], c, p, n);
+    }
+    t->norm_w =
+        mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_ONE, 0, 1, &d, "model.language_model.norm.weight");
+    t->lm_head = c->text.tie_word_embeddings
+                     ? t->embed_tokens
+                     : mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_NORMAL, sd, 2,
+                                     (int64_t[]){vocab, d}, "lm_head.weight");
+}
+
+static mdf_attn_plan text_plan(const mdf_config *c)
+{
+    return (mdf_attn_plan){.heads = c->text.num_attention_heads,
+                           .kv_heads = c->text.num_key_value_heads,
+                           .head_dim = c->text.hidden_size / c->text.num_attention_heads};
+}
+
+static mdf_tensor *mlp(mdf_graph *g, const mdf_text_layer *l, mdf_tensor *x)
+{
+    mdf_tensor *h = mdf_swiglu(g, mdf_linear(g, x, l->gate, NULL), mdf_linear(g, x, l->up, NULL));
+    return mdf_linear(g, h, l->down, NULL);
+}
+
+/* x + Attn(norm(x)); x + MLP(norm(x)) */
+static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, const mdf_text_layer *l,
+                              mdf_tensor *x, const mdf_text_input *in)
+{
+    const mdf_config *c = t->config;
+    const mdf_real eps = (mdf_real)c->text.rms_norm_eps;
+    mdf_attn_plan plan = text_plan(c);
+    plan.kind = MDF_ATTEND_TREE;
+    plan.segment = in->self;
+    plan.segments = in->cases;
+    plan.tree = in->tree;
+    plan.tree_nodes = in->tree_nodes;
+    mdf_tensor *n = mdf_rms_norm(g, x, l->norm1_w, eps);
+    mdf_tensor *q = mdf_linear(g, n, l->q, NULL);
+    mdf_tensor *k = mdf_linear(g, n, l->k, NULL);
+    q = mdf_rope(g, q, in->position, t->inv_freq, plan.heads);
+    k = mdf_rope(g, k, in->position, t->inv_freq, plan.kv_heads);
+    mdf_tensor *a = mdf_attention(g, q, k, mdf_linear(g, n, l->v, NULL), &plan);
+    x = mdf_add(g, x, mdf_linear(g, a, l->o, NULL));
+    return mdf_add(g, x, mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, eps)));
+}
+
+/* Keys of a cross layer: the image tokens, with fusion.attend = "concat" joined by U. */
+typedef struct cross_keys {
+    mdf_tensor *tokens;
+    const mdf_attn_segment *segment;
+    const mdf_real *bias;
+} cross_keys;
+
+/* Rows per case: main image tokens, patches, spare image tokens. */
+static cross_keys join_patches(mdf_graph *g, const mdf_text_input *in, const mdf_image_tokens *im,
+                               mdf_tensor *u)
+{
+    cross_keys keys = {0};
+    if (u == NULL) {
+        return keys;
+    }
+    const int64_t patches = u->dim[0] / in->cases;
+    const int64_t old = im->main + im->spare;
+    const int64_t per_case = old + patches;
+    int32_t *row = mdf_graph_alloc(g, in->cases * per_case, sizeof *row);
+    mdf_real *bias = mdf_graph_alloc(g, in->cases * per_case, sizeof *bias);
+    mdf_attn_segment *segment = mdf_graph_alloc(g, in->cases, sizeof *segment);
+    if (g->error.code != MDF_OK) {
+        return keys;
+    }
+    for (int64_t b = 0; b < in->cases; b++) {
+        segment[b] = in->cross[b];
+        segment[b].k0 = b * per_case;
+        segment[b].nk = per_case;
+        segment[b].prefix = im->main + patches;
+        for (int64_t j = 0; j < per_case; j++) {
+            const bool patch = j >= im->main && j < im->main + patches;
+            const int64_t v_row = b * old + (j < im->main ? j : j - patches);
+            const int64_t u_row = in->cases * old + b * patches + j - im->main;
+            row[b * per_case + j] = (int32_t)(patch ? u_row : v_row);
+            bias[b * per_case + j] = patch ? 0 : in->cross_bias[v_row];
+        }
+    }
+    keys.tokens = mdf_gather_rows(g, mdf_concat_rows(g, im->v, u), row, in->cases * per_case);
+    keys.segment = segment;
+    keys.bias = bias;
+    return keys;
+}
+
+static mdf_tensor *cross_attention(mdf_graph *g, const mdf_text *t, const mdf_text_layer *l,
+                                   mdf_tensor *x, const mdf_text_input *in, const cross_keys *keys)
+{
+    const mdf_config *c = t->config;
+    const mdf_real eps = (mdf_real)c->text.rms_norm_eps;
+    mdf_attn_plan plan = text_plan(c);
+    plan.kind = MDF_ATTEND_IMAGE;
+    plan.segment = keys->segment;
+    plan.segments = in->cases;
+    plan.key_bias = keys->bias;
+    mdf_tensor *n = mdf_rms_norm(g, x, l->norm1_w, eps);
+    mdf_tensor *q = mdf_rms_norm(g, mdf_linear(g, n, l->q, NULL), l->q_norm, eps);
+    mdf_tensor *k = mdf_rms_norm(g, mdf_linear(g, keys->tokens, l->k, NULL), l->k_norm, eps);
+    mdf_tensor *v = mdf_linear(g, keys->tokens, l->v, NULL);
+    mdf_tensor *a = mdf_linear(g, mdf_attention(g, q, k, v, &plan), l->o, NULL);
+    return mdf_gated_add(g, x, a, l->attn_gate, NULL);
+}
+
+/* One cross-attention layer with the fusion branches that the map puts there. */
+static mdf_tensor *cross_layer(mdf_graph *g, const mdf_text *t, int n, mdf_tensor *x,
+                               const mdf_text_input *in, const mdf_image_tokens *image,
+                               const mdf_fusion *fusion, mdf_fusion_state *state)
+{
+    const mdf_config *c = t->config;
+    const mdf_text_layer *l = &t->layer[n];
+    const bool fused = state != NULL && state->cases > 0;
+    cross_keys keys = {image->v, in->cross, in->cross_bias};
+    if (fused && c->fusion.attend == MDF_FUSION_CONCAT) {
+        mdf_tensor *u = NULL;
+        for (int i = 0; i < c->fusion.map_count; i++) {
+            if (c->fusion.map[i].layer == n) {
+                u = mdf_fusion_tokens(g, fusion, state, i, x);
+                break; /* one level per layer: the configuration allows no more with concat */
+            }
+        }
+        keys = u == NULL ? keys : join_patches(g, in, image, u);
+    }
+    x = cross_attention(g, t, l, x, in, &keys);
+    for (int i = 0; fused && c->fusion.attend == MDF_FUSION_BRANCH && i < c->fusion.map_count;
+         i++) {
+        if (c->fusion.map[i].layer == n) {
+            x = mdf_fuse(g, fusion, state, i, x);
+        }
+    }
+    mdf_tensor *m = mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, (mdf_real)c->text.rms_norm_eps));
+    return mdf_gated_add(g, x, m, l->mlp_gate, in->row_mask);
+}
+
+mdf_tensor *mdf_text_forward(mdf_graph *g, const mdf_text *t, const mdf_text_input *in,
+                             const mdf_image_tokens *image, const mdf_fusion *fusion,
+                             mdf_fusion_state *state)
+{
+    const mdf_config *c = t->config;
+    mdf_tensor *x = mdf_gather_rows(g, t->embed_tokens, in->token, in->rows);
+    for (int n = 0; n < c->text.num_hidden_layers; n++) {
+        if (!t->layer[n].cross) {
+            x = self_layer(g, t, &t->layer[n], x, in);
+        } else if (image != NULL && image->v != NULL) {
+            x = cross_layer(g, t, n, x, in, image, fusion, state);
+        }
+    }
+    return mdf_rms_norm(g, x, t->norm_w, (mdf_real)c->text.rms_norm_eps);
+}
