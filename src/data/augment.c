@@ -1,0 +1,213 @@
+/* Affine and colour augmentation. */
+#include "data/augment.h"
+
+#include <math.h>
+
+#include "base/alloc.h"
+#include "io/resize.h"
+
+/* The random choices of one sample. */
+typedef struct draw {
+    double angle; /* radians */
+    double zoom;
+    double shift_x; /* of the side */
+    double shift_y;
+    bool flip;
+    float gain[3]; /* brightness times channel */
+    float contrast;
+    float saturation;
+} draw;
+
+mdf_augment_options mdf_augment_none(void)
+{
+    return (mdf_augment_options){.mean = {0.5F, 0.5F, 0.5F}, .std = {0.5F, 0.5F, 0.5F}};
+}
+
+mdf_augment_options mdf_augment_defaults(void)
+{
+    mdf_augment_options opt = mdf_augment_none();
+    opt.rotate_deg = 20.0;
+    opt.scale = 0.12;
+    opt.shift = 0.06;
+    opt.flip_prob = 0.5;
+    opt.brightness = 0.15;
+    opt.contrast = 0.15;
+    opt.saturation = 0.15;
+    opt.channel_gain = 0.05;
+    return opt;
+}
+
+static double symmetric(mdf_rng *r, double range)
+{
+    return mdf_rng_range(r, -1.0, 1.0) * range;
+}
+
+static draw draw_one(const mdf_augment_options *opt, mdf_rng *r)
+{
+    draw d;
+    d.angle = symmetric(r, opt->rotate_deg) * 3.14159265358979323846 / 180.0;
+    d.zoom = exp(symmetric(r, log(1.0 + opt->scale)));
+    d.shift_x = symmetric(r, opt->shift);
+    d.shift_y = symmetric(r, opt->shift);
+    d.flip = mdf_rng_uniform(r) < opt->flip_prob;
+    const double brightness = 1.0 + symmetric(r, opt->brightness);
+    d.contrast = (float)(1.0 + symmetric(r, opt->contrast));
+    d.saturation = (float)(1.0 + symmetric(r, opt->saturation));
+    for (int c = 0; c < 3; c++) {
+        d.gain[c] = (float)(brightness * (1.0 + symmetric(r, opt->channel_gain)));
+    }
+    return d;
+}
+
+/* Output pixel centre, in units of the side and about the middle, to a place in the unit square of
+ * the source: u = m * [x, y] + t. */
+typedef struct affine {
+    double m[2][2];
+    double t[2];
+} affine;
+
+static affine affine_of(const draw *d)
+{
+    const double c = cos(d->angle) / d->zoom;
+    const double s = sin(d->angle) / d->zoom;
+    const double mirror = d->flip ? -1.0 : 1.0;
+    return (affine){.m = {{mirror * c, -s}, {mirror * s, c}},
+                    .t = {0.5 + d->shift_x, 0.5 + d->shift_y}};
+}
+
+static void source_place(const affine *a, int x, int y, int side, double *u, double *v)
+{
+    const double px = ((double)x + 0.5) / (double)side - 0.5;
+    const double py = ((double)y + 0.5) / (double)side - 0.5;
+    *u = a->m[0][0] * px + a->m[0][1] * py + a->t[0];
+    *v = a->m[1][0] * px + a->m[1][1] * py + a->t[1];
+}
+
+/* Bilinear at (fx, fy) in pixels, 0..255; beyond the outermost pixel centres the edge is repeated
+ * for half a pixel, beyond that it is black. */
+static void sample(float rgb[3], const mdf_image *im, double fx, double fy)
+{
+    if (!(fx > 0.0 && fy > 0.0 && fx < (double)im->width && fy < (double)im->height)) {
+        rgb[0] = rgb[1] = rgb[2] = 0.0F;
+        return;
+    }
+    const double x = fmin(fmax(fx - 0.5, 0.0), (double)(im->width - 1));
+    const double y = fmin(fmax(fy - 0.5, 0.0), (double)(im->height - 1));
+    const int x0 = (int)x;
+    const int y0 = (int)y;
+    const int x1 = x0 + 1 < im->width ? x0 + 1 : x0;
+    const int y1 = y0 + 1 < im->height ? y0 + 1 : y0;
+    const float ax = (float)(x - (double)x0);
+    const float ay = (float)(y - (double)y0);
+    const uint8_t *top = im->rgb + (size_t)y0 * (size_t)im->width * 3;
+    const uint8_t *low = im->rgb + (size_t)y1 * (size_t)im->width * 3;
+    for (int c = 0; c < 3; c++) {
+        const float t0 = (float)top[3 * x0 + c];
+        const float l0 = (float)low[3 * x0 + c];
+        const float t = t0 + ax * ((float)top[3 * x1 + c] - t0);
+        const float l = l0 + ax * ((float)low[3 * x1 + c] - l0);
+        rgb[c] = t + ay * (l - t);
+    }
+}
+
+static void sample_picture(float *out, const mdf_image *im, const affine *a, int side)
+{
+    for (int y = 0; y < side; y++) {
+        for (int x = 0; x < side; x++) {
+            double u = 0.0;
+            double v = 0.0;
+            source_place(a, x, y, side, &u, &v);
+            sample(out, im, u * (double)im->width, v * (double)im->height);
+            out += 3;
+        }
+    }
+}
+
+static void sample_mask(uint8_t *out, const mdf_grey *mask, const affine *a, int side)
+{
+    for (int y = 0; y < side; y++) {
+        for (int x = 0; x < side; x++) {
+            double u = 0.0;
+            double v = 0.0;
+            source_place(a, x, y, side, &u, &v);
+            const double fx = floor(u * (double)mask->width);
+            const double fy = floor(v * (double)mask->height);
+            const bool inside =
+                fx >= 0.0 && fy >= 0.0 && fx < (double)mask->width && fy < (double)mask->height;
+            *out++ = inside ? mask->px[(size_t)fy * (size_t)mask->width + (size_t)fx] : 0;
+        }
+    }
+}
+
+static float grey_of(const float p[3])
+{
+    return 0.299F * p[0] + 0.587F * p[1] + 0.114F * p[2];
+}
+
+/* Mean grey of what is not the black frame, so that contrast does not depend on the frame. */
+static float mean_grey(const float *px, size_t n)
+{
+    double sum = 0.0;
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float g = grey_of(px + 3 * i);
+        if (g > 12.0F) {
+            sum += (double)g;
+            count++;
+        }
+    }
+    return count == 0 ? 0.0F : (float)(sum / (double)count);
+}
+
+/* 0..255 to normalised. The frame stays black whatever the colours do. */
+static void colour(float *px, size_t n, const draw *d, const mdf_augment_options *opt)
+{
+    const float middle = mean_grey(px, n);
+    for (size_t i = 0; i < n; i++) {
+        float *p = px + 3 * i;
+        const float g = grey_of(p);
+        const float lift = g > 12.0F ? middle * (1.0F - d->contrast) : 0.0F;
+        for (int c = 0; c < 3; c++) {
+            float v = g + (p[c] - g) * d->saturation;
+            v = (v * d->contrast + lift) * d->gain[c];
+            v = v < 0.0F ? 0.0F : v > 255.0F ? 255.0F : v;
+            p[c] = (v / 255.0F - opt->mean[c]) / opt->std[c];
+        }
+    }
+}
+
+mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_image *im,
+                       const mdf_grey *mask, int side, const mdf_augment_options *opt, mdf_rng *r,
+                       mdf_error *err)
+{
+    if (side < 1 || side > 16384 || im->width < 1 || im->height < 1) {
+        return mdf_fail(err, MDF_ERR_ARG, "cannot sample a picture of %d x %d at %d", im->width,
+                        im->height, side);
+    }
+    const draw d = draw_one(opt, r);
+    const affine a = affine_of(&d);
+    mdf_image small = {0};
+    const mdf_image *from = im;
+    if ((double)im->width > 1.5 * (double)side || (double)im->height > 1.5 * (double)side) {
+        const int w = im->width < side ? im->width : side;
+        const int h = im->height < side ? im->height : side;
+        MDF_TRY(mdf_image_new(&small, w, h, err));
+        const mdf_status status =
+            mdf_resize_bilinear(small.rgb, w, h, im->rgb, im->width, im->height, 3, err);
+        if (status != MDF_OK) {
+            mdf_image_free(&small);
+            return status;
+        }
+        from = &small;
+    }
+    sample_picture(out, from, &a, side);
+    colour(out, (size_t)side * (size_t)side, &d, opt);
+    if (mask != NULL && mask_out != NULL) {
+        sample_mask(mask_out, mask, &a, side);
+    }
+    if (flipped != NULL) {
+        *flipped = d.flip;
+    }
+    mdf_image_free(&small);
+    return MDF_OK;
+}
