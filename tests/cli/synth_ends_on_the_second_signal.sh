@@ -4,6 +4,7 @@ set -m # jobs of their own process group, so that SIGINT is not ignored
 pid=$!
 until [ -d a/images ]; do sleep 0.05; done
 kill -INT $pid
+sleep 0.3 # two pending signals would be one
 kill -INT $pid
 wait $pid 2>/dev/null
 echo $?
