@@ -1,0 +1,373 @@
+/* The list of cases: building, joining folders, numbering labels and patients. */
+#include "data/manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "data/manifest_build.h"
+
+enum { POOL_BYTES = 1 << 16 };
+
+static mdf_status no_memory(mdf_error *err)
+{
+    return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of cases");
+}
+
+const char *mdf_manifest_string(mdf_manifest_builder *b, const char *s)
+{
+    const size_t n = strlen(s) + 1;
+    if (n > POOL_BYTES / 8) {
+        return mdf_arena_strndup(&b->m->arena, s, n - 1);
+    }
+    if (n > b->pool_left) {
+        b->pool = mdf_arena_alloc(&b->m->arena, POOL_BYTES, 1);
+        b->pool_left = b->pool == NULL ? 0 : POOL_BYTES;
+        if (b->pool == NULL) {
+            return NULL;
+        }
+    }
+    char *p = b->pool;
+    memcpy(p, s, n);
+    b->pool += n;
+    b->pool_left -= n;
+    return p;
+}
+
+static bool is_empty(const char *s)
+{
+    return s == NULL || s[0] == '\0';
+}
+
+/* "metadata.csv line 7" or the file's name, for the start of a sentence. */
+static mdf_status fail_row(const mdf_manifest_builder *b, const mdf_manifest_row *row,
+                           mdf_status code, mdf_error *err, const char *what)
+{
+    if (b->table != NULL) {
+        return mdf_fail(err, code, "%s line %zu: %s", b->table, b->line, what);
+    }
+    return mdf_fail(err, code, "%s/%s: %s", b->base, row->file_name, what);
+}
+
+static mdf_status add_label(mdf_manifest_builder *b, const mdf_manifest_row *row, int *out,
+                            mdf_error *err)
+{
+    mdf_manifest *m = b->m;
+    *out = -1;
+    if (is_empty(row->label)) {
+        return MDF_OK;
+    }
+    for (int i = 0; i < m->label_count; i++) {
+        if (strcmp(m->labels[i], row->label) == 0) {
+            *out = i;
+            return MDF_OK;
+        }
+    }
+    if (strlen(row->label) > MDF_MAX_LABEL_BYTES) {
+        return fail_row(b, row, MDF_ERR_LIMIT, err, "the label is longer than the limit");
+    }
+    if (m->label_count == MDF_MAX_CLASSES) {
+        return fail_row(b, row, MDF_ERR_LIMIT, err,
+                        "more different labels than the limit of classes; is the label column "
+                        "the right one?");
+    }
+    const char *copy = mdf_manifest_string(b, row->label);
+    if (copy == NULL) {
+        return no_memory(err);
+    }
+    *out = m->label_count;
+    m->labels[m->label_count++] = copy;
+    return MDF_OK;
+}
+
+static mdf_eye parse_eye(const char *s)
+{
+    static const char *const left[] = {"left", "Left", "LEFT", "os", "OS", "l", "L"};
+    static const char *const right[] = {"right", "Right", "RIGHT", "od", "OD", "r", "R"};
+    if (is_empty(s)) {
+        return MDF_EYE_UNKNOWN;
+    }
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        if (strcmp(s, left[i]) == 0) {
+            return MDF_EYE_LEFT;
+        }
+        if (strcmp(s, right[i]) == 0) {
+            return MDF_EYE_RIGHT;
+        }
+    }
+    return MDF_EYE_UNKNOWN;
+}
+
+/* base/name as a manifest string; counts it when no such file exists. */
+static mdf_status add_path(mdf_manifest_builder *b, const char *name, const char **out,
+                           mdf_error *err)
+{
+    char *joined = mdf_path_join(b->base, name);
+    *out = joined == NULL ? NULL : mdf_manifest_string(b, joined);
+    const bool exists = joined != NULL && mdf_path_exists(joined);
+    mdf_free(joined);
+    if (*out == NULL) {
+        return no_memory(err);
+    }
+    if (!exists) {
+        if (b->missing_count < MDF_MANIFEST_MISSING_SHOWN) {
+            b->missing[b->missing_count] = *out;
+        }
+        b->missing_count++;
+    }
+    return MDF_OK;
+}
+
+static mdf_status new_case(mdf_manifest_builder *b, mdf_manifest_case **out, mdf_error *err)
+{
+    mdf_manifest *m = b->m;
+    if (m->case_count == MDF_MAX_CASES) {
+        return mdf_fail(err, MDF_ERR_LIMIT, "more than the limit of %d cases", MDF_MAX_CASES);
+    }
+    if (m->case_count == b->capacity) {
+        const size_t capacity = b->capacity == 0 ? 256 : b->capacity * 2;
+        mdf_manifest_case *grown = mdf_grow(m->cases, m->case_count, capacity, sizeof *m->cases);
+        if (grown == NULL) {
+            return no_memory(err);
+        }
+        m->cases = grown;
+        b->capacity = capacity;
+    }
+    *out = &m->cases[m->case_count];
+    **out = (mdf_manifest_case){.label = -1};
+    return MDF_OK;
+}
+
+/* Rows without a split, and neighbours with the same one, share a string. */
+static const char *split_string(mdf_manifest_builder *b, const char *split)
+{
+    const mdf_manifest *m = b->m;
+    if (m->case_count != 0 && strcmp(m->cases[m->case_count - 1].split, split) == 0) {
+        return m->cases[m->case_count - 1].split;
+    }
+    return mdf_manifest_string(b, split);
+}
+
+mdf_status mdf_manifest_add(mdf_manifest_builder *b, const mdf_manifest_row *row, mdf_error *err)
+{
+    if (is_empty(row->file_name)) {
+        return fail_row(b, row, MDF_ERR_FORMAT, err, "file_name is empty");
+    }
+    if (!is_empty(row->text) && strlen(row->text) > MDF_MAX_TEXT_BYTES) {
+        return fail_row(b, row, MDF_ERR_LIMIT, err, "the text is longer than the limit");
+    }
+    mdf_manifest_case *c = NULL;
+    MDF_TRY(new_case(b, &c, err));
+    MDF_TRY(add_label(b, row, &c->label, err));
+    MDF_TRY(add_path(b, row->file_name, &c->path, err));
+    if (!is_empty(row->vessel_mask)) {
+        MDF_TRY(add_path(b, row->vessel_mask, &c->vessel_mask, err));
+    }
+    if (!is_empty(row->lesion_mask)) {
+        MDF_TRY(add_path(b, row->lesion_mask, &c->lesion_mask, err));
+    }
+    const char *split = !is_empty(row->split) ? row->split : b->split;
+    c->file_name = mdf_manifest_string(b, row->file_name);
+    c->split = split_string(b, split == NULL ? "" : split);
+    c->text = mdf_manifest_string(b, row->text == NULL ? "" : row->text);
+    c->patient_id = mdf_manifest_string(b, row->patient_id == NULL ? "" : row->patient_id);
+    if (c->file_name == NULL || c->split == NULL || c->text == NULL || c->patient_id == NULL) {
+        return no_memory(err);
+    }
+    c->eye = parse_eye(row->eye);
+    c->source = b->source;
+    c->row = b->row;
+    c->line = b->line;
+    b->m->case_count++;
+    return MDF_OK;
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Puts the labels into byte order, so that the numbers don't depend on the order of the rows. */
+static void sort_labels(mdf_manifest *m)
+{
+    const char *before[MDF_MAX_CLASSES];
+    const size_t count = (size_t)m->label_count;
+    if (count < 2) {
+        return;
+    }
+    memcpy(before, m->labels, count * sizeof before[0]);
+    qsort(m->labels, count, sizeof m->labels[0], compare_labels);
+    int number[MDF_MAX_CLASSES] = {0};
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < count; k++) {
+            if (before[i] == m->labels[k]) {
+                number[i] = (int)k;
+            }
+        }
+    }
+    for (size_t i = 0; i < m->case_count; i++) {
+        m->cases[i].label = m->cases[i].label < 0 ? -1 : number[m->cases[i].label];
+    }
+}
+
+static int compare_patients(const void *a, const void *b)
+{
+    const mdf_manifest_case *x = *(mdf_manifest_case *const *)a;
+    const mdf_manifest_case *y = *(mdf_manifest_case *const *)b;
+    const int by_id = strcmp(x->patient_id, y->patient_id);
+    if (by_id != 0) {
+        return by_id;
+    }
+    if (x->source != y->source) {
+        return x->source < y->source ? -1 : 1;
+    }
+    return x < y ? -1 : x > y;
+}
+
+static mdf_status qualify(mdf_manifest_builder *b, mdf_manifest_case *c, mdf_error *err)
+{
+    char *joined = mdf_alloc(strlen(b->m->dirs[c->source]) + strlen(c->patient_id) + 2, 1);
+    if (joined == NULL) {
+        return no_memory(err);
+    }
+    const size_t n = strlen(b->m->dirs[c->source]);
+    memcpy(joined, b->m->dirs[c->source], n);
+    joined[n] = ':';
+    memcpy(joined + n + 1, c->patient_id, strlen(c->patient_id) + 1);
+    c->patient_id = mdf_manifest_string(b, joined);
+    mdf_free(joined);
+    return c->patient_id == NULL ? no_memory(err) : MDF_OK;
+}
+
+/* order[0..count): the cases of one id, by folder. */
+static mdf_status number_one_id(mdf_manifest_builder *b, mdf_manifest_case **order, size_t count,
+                                mdf_error *err)
+{
+    mdf_manifest *m = b->m;
+    if (order[0]->patient_id[0] == '\0') {
+        for (size_t i = 0; i < count; i++) {
+            order[i]->patient_id = order[i]->path;
+            order[i]->patient = m->patient_count++;
+        }
+        m->without_patient = count;
+        return MDF_OK;
+    }
+    const bool clash = order[0]->source != order[count - 1]->source;
+    for (size_t i = 0; i < count; i++) {
+        m->patient_count += i == 0 || order[i]->source != order[i - 1]->source ? 1 : 0;
+        order[i]->patient = m->patient_count - 1;
+    }
+    for (size_t i = 0; clash && i < count; i++) {
+        MDF_TRY(qualify(b, order[i], err));
+    }
+    return MDF_OK;
+}
+
+static mdf_status number_patients(mdf_manifest_builder *b, mdf_error *err)
+{
+    mdf_manifest *m = b->m;
+    mdf_manifest_case **order = mdf_alloc(m->case_count, sizeof *order);
+    if (order == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < m->case_count; i++) {
+        order[i] = &m->cases[i];
+    }
+    qsort(order, m->case_count, sizeof *order, compare_patients);
+    mdf_status status = MDF_OK;
+    for (size_t i = 0; status == MDF_OK && i < m->case_count;) {
+        size_t end = i + 1;
+        while (end < m->case_count && strcmp(order[i]->patient_id, order[end]->patient_id) == 0) {
+            end++;
+        }
+        status = number_one_id(b, order + i, end - i, err);
+        i = end;
+    }
+    mdf_free(order);
+    return status;
+}
+
+static mdf_status check_missing(const mdf_manifest_builder *b, size_t first_case, const char *dir,
+                                mdf_error *err)
+{
+    if (b->missing_count == 0) {
+        return MDF_OK;
+    }
+    const size_t n = b->missing_count;
+    return mdf_fail(err, MDF_ERR_IO,
+                    "%s: %zu file%s that the table of %zu case%s names %s missing: %s%s%s%s%s%s",
+                    dir, n, n == 1 ? "" : "s", b->m->case_count - first_case,
+                    b->m->case_count - first_case == 1 ? "" : "s", n == 1 ? "is" : "are",
+                    b->missing[0], n > 1 ? ", " : "", n > 1 ? b->missing[1] : "", n > 2 ? ", " : "",
+                    n > 2 ? b->missing[2] : "", n > 3 ? ", ..." : "");
+}
+
+static mdf_status load_dir(mdf_manifest_builder *b, const char *dir, mdf_error *err)
+{
+    const size_t first_case = b->m->case_count;
+    if (!mdf_path_is_dir(dir)) {
+        return mdf_fail(err, MDF_ERR_IO, "%s: no such data folder", dir);
+    }
+    bool found = false;
+    b->split = NULL;
+    b->missing_count = 0;
+    MDF_TRY(mdf_manifest_read_table(b, dir, &found, err));
+    if (!found) {
+        MDF_TRY(mdf_manifest_read_folders(b, dir, err));
+    }
+    MDF_TRY(check_missing(b, first_case, dir, err));
+    if (b->m->case_count == first_case) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "%s: no cases; a data folder has metadata.csv, metadata.jsonl or a folder "
+                        "of images per class",
+                        dir);
+    }
+    return MDF_OK;
+}
+
+static mdf_status load_all(mdf_manifest_builder *b, const char *const *dirs, size_t dir_count,
+                           mdf_error *err)
+{
+    mdf_manifest *m = b->m;
+    MDF_TRY(mdf_arena_init(&m->arena, 0, 0, err));
+    m->labels = mdf_arena_alloc(&m->arena, MDF_MAX_CLASSES, sizeof *m->labels);
+    m->dirs = mdf_arena_alloc(&m->arena, dir_count, sizeof *m->dirs);
+    if (m->labels == NULL || m->dirs == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < dir_count; i++) {
+        m->dirs[i] = mdf_manifest_string(b, dirs[i]);
+        if (m->dirs[i] == NULL) {
+            return no_memory(err);
+        }
+        m->dir_count = (int)i + 1;
+        b->source = (int)i;
+        MDF_TRY(load_dir(b, dirs[i], err));
+    }
+    sort_labels(m);
+    return number_patients(b, err);
+}
+
+mdf_status mdf_manifest_load(mdf_manifest *m, const char *const *dirs, size_t dir_count,
+                             mdf_error *err)
+{
+    *m = (mdf_manifest){0};
+    if (dir_count == 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "no data folder is given");
+    }
+    mdf_manifest_builder b = {.m = m};
+    const mdf_status status = load_all(&b, dirs, dir_count, err);
+    if (status != MDF_OK) {
+        mdf_manifest_free(m);
+    }
+    return status;
+}
+
+void mdf_manifest_free(mdf_manifest *m)
+{
+    mdf_free(m->cases);
+    mdf_arena_free(&m->arena);
+    *m = (mdf_manifest){0};
+}

@@ -1,0 +1,82 @@
+/* The list of cases of one or several data folders, in the Hugging Face imagefolder convention.
+ *
+ * A folder holds one of these, looked for in this order:
+ *   metadata.csv or metadata.jsonl    a row per image: file_name, and optionally label, split,
+ *                                     patient_id, text, eye, vessel_mask, lesion_mask
+ *   <split>/metadata.csv (or .jsonl)  the same, a table per split
+ *   <split>/<label>/ *.jpg            class folders inside split folders
+ *   <label>/ *.jpg                    class folders ("train", "val", "validation" and "test" are
+ *                                     splits, so images directly inside those have no label)
+ *
+ * Paths in a table are relative to the table. Other columns are ignored. An empty label means an
+ * unlabelled case (a photograph that has only a vessel mask, say). A row without patient_id counts
+ * as a patient of its own, and m.without_patient says how many do. Folders number their patients
+ * independently: an id that occurs in two folders is two patients, "<dir>:<id>". */
+#ifndef MDF_DATA_MANIFEST_H
+#define MDF_DATA_MANIFEST_H
+
+#include "base/arena.h"
+
+typedef enum mdf_eye { MDF_EYE_UNKNOWN, MDF_EYE_LEFT, MDF_EYE_RIGHT } mdf_eye;
+
+/* Strings belong to the manifest and are never NULL, except the masks. */
+typedef struct mdf_manifest_case {
+    const char *path;        /* of the image, as openable from here */
+    const char *file_name;   /* as the table has it */
+    const char *split;       /* "" when the data has none */
+    const char *patient_id;  /* unique over all folders */
+    const char *text;        /* "" = none */
+    const char *vessel_mask; /* path, or NULL */
+    const char *lesion_mask; /* path, or NULL */
+    int label;               /* index into m.labels; -1 = unlabelled */
+    int patient;             /* 0..patient_count-1, the same for the same patient_id */
+    mdf_eye eye;
+    int source;  /* index of the data folder */
+    size_t row;  /* number of the record in its table, from 0 */
+    size_t line; /* line of the table; 0 for class folders */
+} mdf_manifest_case;
+
+/* Owns its memory; mdf_manifest_free(). */
+typedef struct mdf_manifest {
+    mdf_manifest_case *cases; /* [case_count] in the order of the folders and their tables */
+    size_t case_count;
+    const char **labels; /* [label_count] in byte order, or as a filter set them */
+    int label_count;
+    int patient_count;
+    size_t without_patient; /* cases whose row has no patient_id */
+    const char **dirs;      /* [dir_count] as given */
+    int dir_count;
+    mdf_arena arena;
+} mdf_manifest;
+
+/* Reads all folders. Every image and mask must exist (they are not opened). On failure *m is empty
+ * and err names the table, the line and the column, or the first files that are missing. */
+mdf_status mdf_manifest_load(mdf_manifest *m, const char *const *dirs, size_t dir_count,
+                             mdf_error *err) MDF_NODISCARD;
+void mdf_manifest_free(mdf_manifest *m);
+
+/* A second manifest with the same cases, for one split or filter; the strings are copied too. */
+mdf_status mdf_manifest_copy(mdf_manifest *out, const mdf_manifest *m,
+                             mdf_error *err) MDF_NODISCARD;
+
+/* Keeps the cases of one split. None left: MDF_ERR_ARG, err lists the splits that the data has,
+ * and m is unchanged. */
+mdf_status mdf_manifest_keep_split(mdf_manifest *m, const char *split,
+                                   mdf_error *err) MDF_NODISCARD;
+
+/* Keeps the cases that have one of the given labels; the label table becomes exactly this list, in
+ * this order. A label that no case of the data has: MDF_ERR_ARG, m unchanged. */
+mdf_status mdf_manifest_keep_labels(mdf_manifest *m, const char *const *labels, size_t count,
+                                    mdf_error *err) MDF_NODISCARD;
+
+/* Keeps all cases and renumbers their labels by the given table (a model's, say). A case whose
+ * label is not in it: MDF_ERR_ARG, err names label, count and first case, m unchanged. */
+mdf_status mdf_manifest_use_labels(mdf_manifest *m, const char *const *labels, size_t count,
+                                   mdf_error *err) MDF_NODISCARD;
+
+void mdf_manifest_keep_labelled(mdf_manifest *m);
+
+/* Number of cases of a split; NULL = all. */
+size_t mdf_manifest_count(const mdf_manifest *m, const char *split);
+
+#endif

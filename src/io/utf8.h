@@ -1,0 +1,12 @@
+/* UTF-8 checks for text that comes from outside. */
+#ifndef MDF_IO_UTF8_H
+#define MDF_IO_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Offset of the first byte that is not part of well-formed UTF-8 (no surrogates, no overlong
+ * forms, nothing above U+10FFFF); len when all of it is fine. */
+size_t mdf_utf8_check(const uint8_t *data, size_t len);
+
+#endif
