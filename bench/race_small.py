@@ -7,12 +7,15 @@ prefix tree behind the prompt (an attention mask does it), lm_head only on the r
 scaled_dot_product_attention, channels_last convolutions, fused AdamW. Class loss and language loss; with --masks also the
 mask loss. JSON on stdout.
 
---check compares the batched scores and loss with the reference's one-label-at-a-time scores first. --all-tiles 0 gives
-PyTorch a vision tower without the unused tile slots: less work than Llama 3.2 Vision does, and another result.
+--check compares the batched scores and loss with the reference's one-label-at-a-time scores first. --tiles says what
+the vision tower does about the unused tile slots: `all` computes every one (as transformers does), `dedup` one for all
+of them with the logarithm of their number added to its scores (the same result), `one` none (another result).
 """
 
 import argparse
+import copy
 import json
+import math
 import statistics
 
 import torch
@@ -128,11 +131,49 @@ def make_batch(config, size, masks):
     return batch
 
 
-def check(model, batch, text, tree):
-    """Raises unless the batched pass gives the reference's scores and loss."""
+class CountedTower(reference.VisionTower):
+    """A tower of two slots; the second stands for all `unused` ones."""
+
+    unused = 1
+
+    def mask(self, ids, padded, dtype):
+        bias = super().mask(ids, padded, dtype)
+        return bias + math.log(self.unused) * (torch.arange(bias.shape[3]) >= padded).to(dtype)
+
+
+class CountedModel(reference.MdfMllm):
+    """The whole model with a CountedTower."""
+
+    def image_keys(self, states, ids):
+        tower, keys = self.model.vision_model, super().image_keys(states, ids)
+        spare = (torch.arange(states.shape[1]) >= tower.patches).to(states.dtype)
+        keys.bias = keys.bias + math.log(tower.unused) * spare
+        return keys
+
+
+def deduplicated(model):
+    """The same weights in a model that computes one of the unused tile slots."""
+    config = copy.deepcopy(model.config)
+    config["vision_config"]["max_num_tiles"] = 2
+    twin = CountedModel(config)
+    tower = twin.model.vision_model
+    tower.__class__ = CountedTower
+    tower.unused = model.config["vision_config"]["max_num_tiles"] - 1
+    weights = model.state_dict()
+    for name, p in twin.named_parameters():
+        x = weights[name]
+        if x.shape != p.shape:  # a tile table: [ids, slots * numbers]; id 1, slot 0 stay where they were
+            slots = tower.unused + 1
+            x = x.view(len(x), slots, -1)[: len(p), :2].flatten(1)
+        p.data.copy_(x)
+    return twin
+
+
+def check(model, batch, text, tree, truth):
+    """Raises unless the batched pass gives the scores and the loss of the reference model `truth`."""
     with torch.no_grad():
         got = batched_losses(model, batch, text, tree)
-        want = reference.batch_losses(model, batch)
+        want = reference.batch_losses(truth, batch)
     off = (got["scores"] - want["scores"]).abs().max().item()
     loss = (got["total"] - want["total"]).abs().item()
     # Scores are tens; float32 sums in another order (SDPA, batched products) differ by some 1e-6 of that.
@@ -148,7 +189,7 @@ def arguments():
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--masks", action="store_true", help="train the decoder too")
-    parser.add_argument("--all-tiles", type=int, default=1, help="0: only the used tile slot")
+    parser.add_argument("--tiles", choices=("all", "dedup", "one"), default="all")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
@@ -162,19 +203,22 @@ def main():
     torch.manual_seed(1)
     config = reference.load_config(args.config)
     config["answer_config"]["labels"] = config["answer_config"]["labels"] or LABELS
-    if not args.all_tiles:
+    if args.tiles == "one":
         config["vision_config"]["max_num_tiles"] = 1
     if not args.masks:
         config["unet_config"]["mask_channels"] = 0
-    model = reference.MdfMllm(config)
-    reference.randomise(model, 1)
+    truth = reference.MdfMllm(config)
+    reference.randomise(truth, 1)
+    many = config["vision_config"]["max_num_tiles"] > 1
+    model = deduplicated(truth) if args.tiles == "dedup" and many else truth
     model.unet.to(memory_format=torch.channels_last)
     batch = make_batch(config, args.batch, args.masks)
     tree = LabelTree(config["answer_config"]["labels"])
     text = PaddedText(config, batch["texts"], tree, torch.float32)
     result = {"what": "training step of the whole model", "config": args.config}
     if args.check:
-        result["largest_score_difference"] = check(model, batch, text, tree)
+        result["largest_score_difference"] = check(model, batch, text, tree, truth)
+    del truth
     optimiser, how = fastest_adamw(model)
 
     def step():
@@ -185,7 +229,7 @@ def main():
     times = time_steps(step, args.warmup, args.repeats)
     result.update({
         "torch": torch.__version__, "threads": args.threads, "batch": args.batch, "masks": args.masks,
-        "tile_slots": config["vision_config"]["max_num_tiles"], "text_length": text.ids.shape[1],
+        "tiles": args.tiles, "tile_slots": model.model.vision_model.tiles, "text_length": text.ids.shape[1],
         "parameters": sum(p.numel() for p in model.parameters()), "adamw": how,
         "seconds": statistics.median(times), "all_seconds": times, "peak_rss_mib": peak_mebibytes(),
     })
