@@ -4,7 +4,7 @@
 
 Best eager practice: one batched forward pass, text padded to the longest case, all labels scored at once as a
 prefix tree behind the prompt (an attention mask does it), lm_head only on the rows that predict something,
-scaled_dot_product_attention, channels_last convolutions, fused AdamW. Class loss and language loss; with --masks also the
+scaled_dot_product_attention, channels_last convolutions, fused AdamW. Class and language loss; with --masks also the
 mask loss. JSON on stdout.
 
 --check compares the batched scores and loss with the reference's one-label-at-a-time scores first. --tiles says what
