@@ -29,7 +29,7 @@ format() {
 }
 
 shell() {
-    tracked '*.sh' '.ci/run' 'tests/cli/run' | grep -v '^tests/cli/.*\.sh$' | xargs shellcheck &&
+    tracked '*.sh' '*.bash' '.ci/run' 'tests/cli/run' | grep -v '^tests/cli/.*\.sh$' | xargs shellcheck &&
         tracked 'tests/cli/*.sh' | xargs shellcheck -s bash -e SC2148,SC2154 # run by tests/cli/run
 }
 
