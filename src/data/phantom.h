@@ -35,7 +35,9 @@
 #define MDF_PHANTOM_MAX_LESIONS  640
 #define MDF_PHANTOM_MIN_SIDE_PX  32
 #define MDF_PHANTOM_MAX_SIDE_PX  2048
-#define MDF_PHANTOM_MAX_PATIENTS 1000000
+#define MDF_PHANTOM_MAX_PATIENTS 250000 /* the table stays below MDF_MAX_TABLE_BYTES */
+#define MDF_PHANTOM_PATIENTS     140    /* when none are asked for */
+#define MDF_PHANTOM_SIDE_PX      256
 
 typedef enum mdf_phantom_label {
     MDF_PHANTOM_NORMAL,
@@ -135,8 +137,8 @@ typedef struct mdf_phantom_spec {
 
 /* A data set. A zeroed struct means every default. */
 typedef struct mdf_phantom_options {
-    uint32_t patients; /* two eyes each; 0 = 140 */
-    int side_px;       /* 0 = 256 */
+    uint32_t patients; /* two eyes each; 0 = MDF_PHANTOM_PATIENTS */
+    int side_px;       /* 0 = MDF_PHANTOM_SIDE_PX */
     uint64_t seed;
     const mdf_phantom_label *labels; /* [label_count], borrowed: only these */
     size_t label_count;              /* 0 = all */

@@ -180,7 +180,7 @@ static uint32_t held_out(uint32_t n)
 mdf_status mdf_phantom_splits(const mdf_phantom_options *opt, mdf_phantom_split *split,
                               mdf_error *err)
 {
-    const uint32_t patients = opt->patients != 0 ? opt->patients : 140;
+    const uint32_t patients = opt->patients != 0 ? opt->patients : MDF_PHANTOM_PATIENTS;
     uint32_t *members = mdf_alloc(patients, sizeof *members);
     if (members == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the split of %u patients", patients);

@@ -9,9 +9,6 @@
 #include "base/strbuf.h"
 #include "data/phantom.h"
 
-#define DEFAULT_PATIENTS 140
-#define DEFAULT_SIDE_PX  256
-
 typedef struct writer {
     const char *dir;
     int side;
@@ -184,8 +181,8 @@ mdf_status mdf_phantom_write(const char *dir, const mdf_phantom_options *opt,
                              mdf_phantom_progress progress, void *user, mdf_error *err)
 {
     MDF_TRY(check_options(opt, err));
-    const uint32_t patients = opt->patients != 0 ? opt->patients : DEFAULT_PATIENTS;
-    writer w = {.dir = dir, .side = opt->side_px != 0 ? opt->side_px : DEFAULT_SIDE_PX};
+    const uint32_t patients = opt->patients != 0 ? opt->patients : MDF_PHANTOM_PATIENTS;
+    writer w = {.dir = dir, .side = opt->side_px != 0 ? opt->side_px : MDF_PHANTOM_SIDE_PX};
     const size_t pixels = (size_t)w.side * (size_t)w.side;
     w.table = mdf_strbuf_new(MDF_MAX_TABLE_BYTES);
     w.one = mdf_alloc(1, sizeof *w.one);
