@@ -58,7 +58,9 @@ class Golden:
 
     def save(self, folder):
         """Writes the file."""
-        save_file(self.tensors, folder / f"{self.op}.safetensors")
+        path = folder / f"{self.op}.safetensors"
+        save_file(self.tensors, path)
+        path.chmod(0o644)
 
 
 def number_type(x):
