@@ -6,8 +6,9 @@ set -eu
 packages_of() {
     case $1 in
     build)
-        echo gcc libc6-dev cmake ninja-build pkgconf libdnnl-dev libvips-dev libjansson-dev \
-            libpcre2-dev libcairo2-dev libcmocka-dev
+        # libdnnl-dev's CMake file looks for OpenCL, which the package does not depend on.
+        echo gcc libc6-dev cmake ninja-build pkgconf libdnnl-dev ocl-icd-opencl-dev libvips-dev \
+            libjansson-dev libpcre2-dev libcairo2-dev libcmocka-dev
         ;;
     clang)
         # The runtime of the sanitizers and of libFuzzer has clang's version in its name.
