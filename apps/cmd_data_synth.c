@@ -90,10 +90,10 @@ static mdf_status print_result(const app *a, const char *dir, int64_t patients, 
 {
     if (a->json) {
         return app_print_json(json_pack("{s:s, s:I, s:I}", "dir", dir, "patients",
-                                        (json_int_t)patients, "cases", (json_int_t)(2 * patients)),
+                                        (json_int_t)patients, "cases", (json_int_t)patients * 2),
                               err);
     }
-    (void)printf("%s: %lld cases of %lld patients\n", dir, (long long)(2 * patients),
+    (void)printf("%s: %lld cases of %lld patients\n", dir, (long long)patients * 2,
                  (long long)patients);
     return MDF_OK;
 }
