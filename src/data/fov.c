@@ -301,8 +301,14 @@ static void try_circle(mdf_fov *fov, const work *k)
     mdf_fov circle = *fov;
     measure_circle(&circle, k, &c, fov->threshold, &dark_outside);
     const double confidence = edge_on_circle(k, &c, tolerance) * dark_outside;
-    if (confidence < 0.35 || circle.visible < 0.4F) {
+    if (confidence < 0.5 || circle.visible < 0.4F) {
         return;
+    }
+    fov->confidence = (float)confidence;
+    const int box_w = fov->right - fov->left;
+    const int box_h = fov->bottom - fov->top;
+    if (2.0 * c.r > 1.12 * (double)(box_w > box_h ? box_w : box_h)) {
+        return; /* one arc of a disc that somebody squeezed: the box is the better answer */
     }
     circle.kind = MDF_FOV_CIRCLE;
     circle.cx = (float)c.cx;
@@ -405,9 +411,7 @@ mdf_square mdf_fov_square(const mdf_fov *fov)
     const int w = fov->right - fov->left;
     const int h = fov->bottom - fov->top;
     const int side = w > h ? w : h;
-    /* A disc that somebody squeezed has an arc of a larger circle: then the box is the better
-     * square. */
-    if (fov->kind == MDF_FOV_CIRCLE && 2.0F * fov->r < 1.12F * (float)side) {
+    if (fov->kind == MDF_FOV_CIRCLE) {
         return (mdf_square){.left = (int)lroundf(fov->cx - fov->r),
                             .top = (int)lroundf(fov->cy - fov->r),
                             .side = (int)lroundf(2.0F * fov->r)};

@@ -10,7 +10,7 @@
 typedef enum mdf_fov_kind {
     MDF_FOV_NONE,   /* nothing lit: a blank or nearly blank picture */
     MDF_FOV_CIRCLE, /* a disc (or the part of one inside the frame) on dark ground */
-    MDF_FOV_BOX,    /* lit area on dark ground that is no disc; the box around it */
+    MDF_FOV_BOX,    /* lit area on dark ground that is no whole disc (a squeezed one, say) */
     MDF_FOV_FULL    /* no dark ground: the picture fills its frame */
 } mdf_fov_kind;
 
@@ -21,7 +21,7 @@ typedef struct mdf_fov {
     int left, top;     /* box of the lit area inside the frame */
     int right, bottom; /* exclusive */
     float confidence;  /* [0, 1]: share of the visible circle that has an edge on it, times the
-                          share of its outside that is dark; 0 unless CIRCLE */
+                          share of its outside that is dark; 0 = no circle fits, or FULL, NONE */
     float visible;     /* [0, 1]: share of the circle's area inside the frame */
     float dark_ground; /* [0, 1]: share of the frame that is dark ground */
     uint8_t threshold; /* brightest channel above which a pixel counts as lit */

@@ -5,9 +5,13 @@
 
 #include "io/image.h"
 
+enum { MDF_PHASH_SAME = 4 };
+
 /* The signs of the 64 lowest frequencies (without the mean) of the grey 32 x 32 picture, against
  * their median. Hash the crop to the field of view, not the whole photograph: the black frame
- * makes all fundus photographs alike. Fails with MDF_ERR_NOMEM, MDF_ERR_ARG (empty picture). */
+ * makes all fundus photographs alike. At a distance of at most MDF_PHASH_SAME, 4 of 100,000 pairs
+ * of different eyes are taken for one picture (docs/QUALITY.md). Fails with MDF_ERR_NOMEM,
+ * MDF_ERR_ARG (empty picture). */
 mdf_status mdf_phash(uint64_t *hash, const mdf_image *im, mdf_error *err) MDF_NODISCARD;
 
 /* Differing bits, 0..64. */

@@ -1,0 +1,180 @@
+/* Augmentation: one change at a time on pictures whose answer is known. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "data/augment.h"
+#include "support/picture.h"
+
+enum { S = 32 };
+
+static uint8_t source_px[S * S * 3];
+static uint8_t mask_px[S * S];
+static const mdf_image source = {.width = S, .height = S, .rgb = source_px};
+static const mdf_grey mask = {.width = S, .height = S, .px = mask_px};
+
+static int set_up(void **state)
+{
+    (void)state;
+    picture_pattern(source_px, S, S, 3);
+    picture_pattern(mask_px, S, S, 1);
+    return 0;
+}
+
+static void run(float *out, uint8_t *mask_out, bool *flipped, const mdf_augment_options *opt,
+                uint64_t seed)
+{
+    mdf_rng r = mdf_rng_new(seed, 9);
+    assert_int_equal(mdf_augment(out, mask_out, flipped, &source, &mask, S, opt, &r, NULL), MDF_OK);
+}
+
+/* 1e-6: two float roundings of values of at most 1. */
+static void without_changes_the_pixels_are_only_normalised(void **state)
+{
+    (void)state;
+    float out[S * S * 3];
+    uint8_t mask_out[S * S];
+    bool flipped = true;
+    const mdf_augment_options opt = mdf_augment_none();
+    run(out, mask_out, &flipped, &opt, 1);
+    assert_false(flipped);
+    assert_memory_equal(mask_out, mask_px, sizeof mask_px);
+    for (int i = 0; i < S * S * 3; i++) {
+        const float want = ((float)source_px[i] / 255.0F - 0.5F) / 0.5F;
+        assert_true(fabsf(out[i] - want) < 1e-6F);
+    }
+}
+
+static void a_flip_mirrors_picture_and_mask_and_says_so(void **state)
+{
+    (void)state;
+    float out[S * S * 3];
+    uint8_t mask_out[S * S];
+    bool flipped = false;
+    mdf_augment_options opt = mdf_augment_none();
+    opt.flip_prob = 1.0;
+    run(out, mask_out, &flipped, &opt, 1);
+    assert_true(flipped);
+    for (int y = 0; y < S; y++) {
+        for (int x = 0; x < S; x++) {
+            const int from = y * S + S - 1 - x;
+            assert_int_equal(mask_out[y * S + x], mask_px[from]);
+            const float want = ((float)source_px[3 * from] / 255.0F - 0.5F) / 0.5F;
+            assert_true(fabsf(out[3 * (y * S + x)] - want) < 1e-5F);
+        }
+    }
+}
+
+/* A bright quadrant: after a turn by a small angle its inside is still bright and the opposite
+ * quadrant still dark, in picture and mask alike. */
+static void picture_and_mask_move_together(void **state)
+{
+    (void)state;
+    uint8_t px[S * S * 3] = {0};
+    uint8_t m[S * S] = {0};
+    for (int y = 0; y < S / 2; y++) {
+        memset(px + y * S * 3, 200, S / 2 * 3);
+        memset(m + y * S, 255, S / 2);
+    }
+    const mdf_image im = {.width = S, .height = S, .rgb = px};
+    const mdf_grey mk = {.width = S, .height = S, .px = m};
+    mdf_augment_options opt = mdf_augment_none();
+    opt.rotate_deg = 40.0;
+    opt.scale = 0.2;
+    opt.shift = 0.1;
+    opt.flip_prob = 0.5;
+    int moved = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        float out[S * S * 3];
+        uint8_t mo[S * S];
+        mdf_rng r = mdf_rng_new(seed, 2);
+        assert_int_equal(mdf_augment(out, mo, NULL, &im, &mk, S, &opt, &r, NULL), MDF_OK);
+        int disagree = 0;
+        for (int i = 0; i < S * S; i++) {
+            disagree += (mo[i] > 127) != (out[3 * i] > (100.0F / 255.0F - 0.5F) / 0.5F);
+        }
+        moved += memcmp(mo, m, sizeof m) != 0;
+        assert_true(disagree <= 2 * S); /* at most the pixels on the quadrant's two sides */
+    }
+    assert_true(moved >= 18);
+}
+
+static void the_same_seed_gives_the_same_sample_and_another_seed_another(void **state)
+{
+    (void)state;
+    float a[S * S * 3];
+    float b[S * S * 3];
+    const mdf_augment_options opt = mdf_augment_defaults();
+    run(a, NULL, NULL, &opt, 4);
+    run(b, NULL, NULL, &opt, 4);
+    assert_memory_equal(a, b, sizeof a);
+    run(b, NULL, NULL, &opt, 5);
+    assert_memory_not_equal(a, b, sizeof a);
+}
+
+static void about_half_of_the_samples_are_flipped(void **state)
+{
+    (void)state;
+    float out[S * S * 3];
+    const mdf_augment_options opt = mdf_augment_defaults();
+    mdf_rng r = mdf_rng_new(8, 8);
+    int flips = 0;
+    for (int i = 0; i < 200; i++) {
+        bool flipped = false;
+        assert_int_equal(mdf_augment(out, NULL, &flipped, &source, NULL, S, &opt, &r, NULL),
+                         MDF_OK);
+        flips += flipped;
+    }
+    assert_in_range(flips, 72, 128); /* 100, four deviations of 7.07 either way */
+}
+
+static void the_black_frame_stays_black(void **state)
+{
+    (void)state;
+    uint8_t px[S * S * 3] = {0};
+    memset(px + (S / 2 * S + S / 2) * 3, 200, 3);
+    const mdf_image im = {.width = S, .height = S, .rgb = px};
+    mdf_augment_options opt = mdf_augment_none();
+    opt.brightness = 0.3;
+    opt.contrast = 0.3;
+    opt.saturation = 0.3;
+    opt.channel_gain = 0.1;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        float out[S * S * 3];
+        mdf_rng r = mdf_rng_new(seed, 2);
+        assert_int_equal(mdf_augment(out, NULL, NULL, &im, NULL, S, &opt, &r, NULL), MDF_OK);
+        for (int c = 0; c < 3; c++) {
+            assert_true(fabsf(out[c] + 1.0F) < 1e-6F);
+        }
+    }
+}
+
+static void an_impossible_size_is_refused(void **state)
+{
+    (void)state;
+    float out[3];
+    mdf_rng r = mdf_rng_new(1, 1);
+    const mdf_augment_options opt = mdf_augment_none();
+    mdf_error err = {0};
+    assert_int_equal(mdf_augment(out, NULL, NULL, &source, NULL, 0, &opt, &r, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "32 x 32 at 0"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_changes_the_pixels_are_only_normalised),
+        cmocka_unit_test(a_flip_mirrors_picture_and_mask_and_says_so),
+        cmocka_unit_test(picture_and_mask_move_together),
+        cmocka_unit_test(the_same_seed_gives_the_same_sample_and_another_seed_another),
+        cmocka_unit_test(about_half_of_the_samples_are_flipped),
+        cmocka_unit_test(the_black_frame_stays_black),
+        cmocka_unit_test(an_impossible_size_is_refused),
+    };
+    return cmocka_run_group_tests_name("data/augment", tests, set_up, NULL);
+}
