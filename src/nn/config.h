@@ -1,7 +1,10 @@
-/* The configuration: what a preset or a run's config.json says, checked once, then plain numbers.
+/* The settings of a model and its training: one plain struct, one schema (config_schema.c) that
+ * knows every key's type, default, range and meaning.
  *
- * Keys and structure are those of presets/tiny.json; the text and vision parts take the keys of
- * Hugging Face's mllama config. An unknown key is an error that names it and suggests the nearest. */
+ * The file is JSON in the manner of Hugging Face's Mllama configuration (docs/MODEL.md,
+ * presets/). An unknown key, a repeated key, a wrong type or a value out of range is an error that
+ * names the key; what is left out takes its default, except the sizes of the model,
+ * which must be there. Nothing is ever clamped. */
 #ifndef MDF_NN_CONFIG_H
 #define MDF_NN_CONFIG_H
 
@@ -9,8 +12,35 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 
-enum { MDF_MAX_LEVEL_MAP = 64, MDF_MAX_INTERMEDIATE = 7 };
+enum {
+    MDF_CONFIG_LEVELS = 4,    /* skips of the U-Net */
+    MDF_MAX_INTERMEDIATE = 7, /* vision states joined to the last one: 8 inputs of an operation */
+    MDF_MAX_LEVEL_MAP = 64,   /* places where a skip is fused */
+    MDF_CONFIG_EOS = 8,       /* ids that end an answer */
+    MDF_CONFIG_TEXT = 256     /* bytes of a text setting, with its NUL */
+};
 
+typedef enum mdf_tokenizer_kind {
+    MDF_TOKENIZER_BYTES, /* 256 bytes and 5 special tokens */
+    MDF_TOKENIZER_LLAMA3 /* the released model's byte-pair vocabulary */
+} mdf_tokenizer_kind;
+
+typedef enum mdf_fusion_attend { MDF_FUSION_BRANCH, MDF_FUSION_CONCAT } mdf_fusion_attend;
+
+typedef enum mdf_film_direction {
+    MDF_FILM_TEXT_TO_UNET,
+    MDF_FILM_UNET_TO_TEXT,
+    MDF_FILM_NONE
+} mdf_film_direction;
+
+/* What early stopping and the choice of the best epoch look at. */
+typedef enum mdf_monitor {
+    MDF_MONITOR_MACRO_AUC,
+    MDF_MONITOR_BALANCED_ACCURACY,
+    MDF_MONITOR_LOSS
+} mdf_monitor;
+
+/* Llama 3's stretch of the rotary wavelengths. */
 typedef struct mdf_rope_scaling {
     bool enabled;
     double factor, low_freq_factor, high_freq_factor;
@@ -18,77 +48,103 @@ typedef struct mdf_rope_scaling {
 } mdf_rope_scaling;
 
 typedef struct mdf_text_config {
-    int vocab_size, hidden_size, num_hidden_layers, num_attention_heads, num_key_value_heads;
-    int intermediate_size, max_position_embeddings;
-    int cross_attention_layers[MDF_MAX_LAYERS];
+    int vocab_size; /* rows of lm_head; the image token is the id behind them */
+    int hidden_size, intermediate_size;
+    int num_hidden_layers; /* self and cross layers together */
+    int num_attention_heads, num_key_value_heads;
+    int cross_attention_layers[MDF_MAX_LAYERS]; /* [cross_count], ascending */
     int cross_count;
-    double rope_theta, rms_norm_eps, initializer_range;
-    double gate_init; /* of the tanh gates of cross-attention layers; 0 = as released */
-    bool tie_word_embeddings;
+    double rope_theta;
     mdf_rope_scaling rope_scaling;
+    double rms_norm_eps;
+    int max_position_embeddings; /* most tokens of one prompt with its answer */
+    bool tie_word_embeddings;
+    int bos_token_id, pad_token_id;
+    int eos_token_id[MDF_CONFIG_EOS]; /* [eos_count] */
+    int eos_count;
+    double initializer_range, gate_init; /* before training from scratch */
 } mdf_text_config;
 
 typedef struct mdf_vision_config {
-    int hidden_size, num_hidden_layers, num_global_layers, attention_heads, intermediate_size;
-    int image_size, patch_size, max_num_tiles;
-    int intermediate_layers_indices[MDF_MAX_INTERMEDIATE];
+    int hidden_size, intermediate_size;
+    int num_hidden_layers; /* plain layers; gated ones follow */
+    int num_global_layers;
+    int attention_heads;
+    int image_size, patch_size; /* pixels */
+    int num_channels;           /* 3 */
+    int max_num_tiles;
+    int intermediate_layers_indices[MDF_MAX_INTERMEDIATE]; /* [intermediate_count], ascending */
     int intermediate_count;
     double norm_eps, initializer_range, gate_init;
 } mdf_vision_config;
 
 typedef struct mdf_unet_config {
-    int base, image_size, norm_groups, mask_channels;
+    int base;          /* channels of level 1; level l has base * 2^(l-1), the bottleneck 16 base */
+    int image_size;    /* pixels */
+    int norm_groups;   /* of every GroupNorm */
+    int mask_channels; /* vessel, lesion; 0: no decoder */
 } mdf_unet_config;
 
-typedef enum mdf_film_direction {
-    MDF_FILM_TEXT_TO_UNET,
-    MDF_FILM_UNET_TO_TEXT,
-    MDF_FILM_NONE
-} mdf_film_direction;
-typedef enum mdf_fusion_attend { MDF_FUSION_BRANCH, MDF_FUSION_CONCAT } mdf_fusion_attend;
-
 typedef struct mdf_map_entry {
-    int layer, level;
+    int layer; /* a cross-attention layer of the text model */
+    int level; /* 1..4, a skip of the U-Net */
 } mdf_map_entry;
 
 typedef struct mdf_fusion_config {
-    mdf_map_entry map[MDF_MAX_LEVEL_MAP];
-    int map_count;
-    int grid, cells, film_hidden;
+    mdf_map_entry map[MDF_MAX_LEVEL_MAP]; /* [map_count], layers ascending */
+    int map_count;                        /* 0: no fusion */
+    int grid;                             /* patches per side */
+    int cells;                            /* averages per side of a patch */
     mdf_fusion_attend attend;
     mdf_film_direction film_direction;
+    int film_hidden;
     double gate_init;
 } mdf_fusion_config;
 
 typedef struct mdf_answer_config {
-    char labels[MDF_MAX_CLASSES][MDF_MAX_LABEL_BYTES + 1];
-    int label_count;
-    bool normalise_mean; /* "mean" or "sum" over a label's tokens */
+    char labels[MDF_MAX_CLASSES][MDF_MAX_LABEL_BYTES + 1]; /* [label_count], UTF-8 */
+    int label_count;                                       /* 0: taken from the training data */
+    bool normalise_mean;
     double scale;
-    char missing_text[256];
-    double temperature; /* from calibration; 1 before */
+    char missing_text[MDF_CONFIG_TEXT]; /* stands in for a text that is not there */
+    double temperature;                 /* of the softmax over scores, from calibration; 1 before */
 } mdf_answer_config;
 
 typedef struct mdf_augment_config {
-    double rotate; /* degrees */
-    double scale, shift, color;
-    bool flip;
+    double rotate;       /* degrees either way */
+    double scale, shift; /* fractions of the size */
+    bool flip;           /* left and right, in the text too */
+    double color;        /* brightness, contrast and hue, as fractions */
 } mdf_augment_config;
 
 typedef struct mdf_train_config {
-    int epochs, batch_size, accumulate, patience, eval_every, seed;
-    double lr, lr_unet, lr_vision, lr_fusion, weight_decay, beta1, beta2, eps, clip_norm;
-    double warmup;  /* share of all steps */
-    double min_lr;  /* share of lr at the end */
-    double label_smoothing, lm_weight, mask_weight, aux_weight, dropout, text_drop;
-    double ema;         /* decay of the averaged weights, 0 = off */
-    double max_minutes; /* 0 = no limit */
-    bool balanced, use_image, use_text, use_unet;
+    int epochs, batch_size;
+    int accumulate; /* batches per step of the optimiser */
+    double lr;      /* text; the others have their own */
+    double lr_unet, lr_vision, lr_fusion;
+    double weight_decay, beta1, beta2, eps;
+    double clip_norm; /* 0: off */
+    double warmup;    /* fraction of the steps */
+    double min_lr;    /* last learning rate as a fraction of the first */
+    double label_smoothing, lm_weight, mask_weight;
+    double aux_weight; /* a classifier on the pooled bottleneck; 0: none */
+    bool balanced;     /* draw the classes equally often */
+    int patience;      /* epochs without improvement before it stops; 0: never */
+    double dropout;
+    double text_drop; /* probability that a training text is left out */
+    double ema;       /* decay of the averaged weights that are evaluated; 0: off */
+    int seed;
+    double max_minutes; /* 0: no limit */
+    int eval_every;     /* epochs */
+    mdf_monitor monitor;
+    bool use_image, use_text, use_unet; /* what the model gets to see */
     mdf_augment_config augment;
 } mdf_train_config;
 
+/* About 40 kB; copied by value, owns nothing. */
 typedef struct mdf_config {
-    int image_token_index;
+    int image_token_index; /* = text.vocab_size */
+    mdf_tokenizer_kind tokenizer;
     mdf_text_config text;
     mdf_vision_config vision;
     mdf_unet_config unet;
@@ -97,24 +153,36 @@ typedef struct mdf_config {
     mdf_train_config train;
 } mdf_config;
 
-/* Reads (bytes, len); name stands in error sentences. Also validates. */
+/* Reads (bytes, len) and validates; name stands in front of error sentences. On failure *c is
+ * untouched: MDF_ERR_FORMAT for what is not JSON, has unknown keys or wrong types or lacks a size,
+ * MDF_ERR_LIMIT for sizes above base/limits.h, MDF_ERR_ARG for values that are out of range or
+ * contradict each other. */
 mdf_status mdf_config_parse(mdf_config *c, const char *bytes, size_t len, const char *name,
                             mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_config_load(mdf_config *c, const char *path, mdf_error *err) MDF_NODISCARD;
 
-/* One "key=value" as of --set: a full path ("train_config.epochs=3") or a last part that only one
- * section has. value is JSON, or a bare word. Does not validate. */
+/* Applies "key=value", e.g. "train_config.epochs=3"; a key may be shortened from the left as long
+ * as one key is meant ("epochs=3", "augment.rotate=0") and "_config" may be left out. Lists are
+ * JSON; labels also "a,b,c". Checks the value's own range, not its agreement with others: call
+ * mdf_config_validate() after the last one. On failure *c is untouched. */
 mdf_status mdf_config_set(mdf_config *c, const char *assignment, mdf_error *err) MDF_NODISCARD;
 
-/* JSON text that mdf_config_parse() reads back to the same struct. */
-mdf_status mdf_config_write(const mdf_config *c, mdf_strbuf *out, mdf_error *err) MDF_NODISCARD;
-
-/* Do the numbers fit each other? One sentence if not. */
+/* Do the settings fit together? One sentence about the first that does not. */
 mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err) MDF_NODISCARD;
 
-bool mdf_config_uses_level(const mdf_config *c, int level);
+/* Appends JSON with every key, always in the same order, that parses back to the same struct. */
+mdf_status mdf_config_write(const mdf_config *c, mdf_strbuf *out, mdf_error *err) MDF_NODISCARD;
 
-/* Supported aspect ratios: pairs with product <= max_num_tiles (8 for 4 tiles). */
+/* Appends a table of all keys for people: path, default, range, meaning. */
+void mdf_config_describe(mdf_strbuf *out);
+
+bool mdf_config_uses_level(const mdf_config *c, int level);
+bool mdf_config_is_cross_layer(const mdf_config *c, int layer);
+
+/* Grids (rows, columns) of at most max_num_tiles tiles; their ids are 1.. in row-major order. */
 int mdf_config_aspect_ratios(const mdf_config *c);
+
+/* Width of the vision tower's output tokens. */
+int mdf_config_vision_output(const mdf_config *c);
 
 #endif

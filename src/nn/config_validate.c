@@ -1,4 +1,5 @@
-/* Do the numbers of a configuration fit each other? */
+/* What settings must have in common, and sizes that follow from them. Every check is one sentence.
+ */
 #include <string.h>
 
 #include "nn/config.h"
@@ -13,122 +14,235 @@ bool mdf_config_uses_level(const mdf_config *c, int level)
     return false;
 }
 
+bool mdf_config_is_cross_layer(const mdf_config *c, int layer)
+{
+    for (int i = 0; i < c->text.cross_count; i++) {
+        if (c->text.cross_attention_layers[i] == layer) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int mdf_config_aspect_ratios(const mdf_config *c)
 {
-    int count = 0;
-    for (int a = 1; a <= c->vision.max_num_tiles; a++) {
-        count += c->vision.max_num_tiles / a;
+    int n = 0;
+    for (int h = 1; h <= c->vision.max_num_tiles; h++) {
+        n += c->vision.max_num_tiles / h;
     }
-    return count;
+    return n;
 }
 
-static mdf_status check_text(const mdf_config *c, mdf_error *err)
+int mdf_config_vision_output(const mdf_config *c)
 {
-    const mdf_text_config *t = &c->text;
-    if (t->hidden_size % (2 * t->num_attention_heads) != 0) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "text_config.hidden_size %d must be an even multiple of %d heads",
-                        t->hidden_size, t->num_attention_heads);
+    return c->vision.hidden_size * (1 + c->vision.intermediate_count);
+}
+
+static mdf_status check_divides(const char *whole, int n, const char *part, int d, mdf_error *err)
+{
+    if (n % d != 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "%s = %d must be a multiple of %s = %d", whole, n, part,
+                        d);
     }
-    if (t->num_attention_heads % t->num_key_value_heads != 0) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "text_config.num_attention_heads %d must be a multiple of "
-                        "num_key_value_heads %d",
-                        t->num_attention_heads, t->num_key_value_heads);
-    }
-    for (int i = 0; i < t->cross_count; i++) {
-        if (t->cross_attention_layers[i] >= t->num_hidden_layers ||
-            (i > 0 && t->cross_attention_layers[i] <= t->cross_attention_layers[i - 1])) {
+    return MDF_OK;
+}
+
+static mdf_status check_ascending(const char *what, const int *item, int n, int below,
+                                  mdf_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        if (item[i] >= below) {
+            return mdf_fail(err, MDF_ERR_ARG, "%s names layer %d, but the last layer is %d", what,
+                            item[i], below - 1);
+        }
+        if (i > 0 && item[i] <= item[i - 1]) {
             return mdf_fail(err, MDF_ERR_ARG,
-                            "text_config.cross_attention_layers must rise and stay below %d",
-                            t->num_hidden_layers);
+                            "%s must be ascending without repeats, but %d follows %d", what,
+                            item[i], item[i - 1]);
         }
     }
-    if (c->image_token_index < t->vocab_size || c->image_token_index >= t->vocab_size + 8) {
+    return MDF_OK;
+}
+
+static mdf_status check_rope(const mdf_rope_scaling *s, mdf_error *err)
+{
+    if (s->enabled &&
+        (s->factor < 1 || s->low_freq_factor <= 0 || s->original_max_position_embeddings < 1)) {
         return mdf_fail(err, MDF_ERR_ARG,
-                        "image_token_index %d must be one of the 8 ids behind vocab_size %d",
+                        "text_config.rope_scaling needs factor, low_freq_factor, high_freq_factor "
+                        "and original_max_position_embeddings");
+    }
+    if (s->enabled && s->high_freq_factor <= s->low_freq_factor) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "text_config.rope_scaling: high_freq_factor = %g must be greater than "
+                        "low_freq_factor = %g",
+                        s->high_freq_factor, s->low_freq_factor);
+    }
+    return MDF_OK;
+}
+
+static mdf_status check_text(const mdf_text_config *t, mdf_error *err)
+{
+    MDF_TRY(check_divides("text_config.hidden_size", t->hidden_size, "num_attention_heads",
+                          t->num_attention_heads, err));
+    MDF_TRY(check_divides("text_config.num_attention_heads", t->num_attention_heads,
+                          "num_key_value_heads", t->num_key_value_heads, err));
+    const int head = t->hidden_size / t->num_attention_heads;
+    if (head % 2 != 0) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "text_config: a head has hidden_size / num_attention_heads = %d numbers, "
+                        "but rotary positions need an even count",
+                        head);
+    }
+    MDF_TRY(check_ascending("text_config.cross_attention_layers", t->cross_attention_layers,
+                            t->cross_count, t->num_hidden_layers, err));
+    if (t->eos_count == 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "text_config.eos_token_id is an empty list");
+    }
+    return check_rope(&t->rope_scaling, err);
+}
+
+/* The ids of the byte tokenizer are fixed (docs/MODEL.md section 5). */
+static mdf_status check_tokens(const mdf_config *c, mdf_error *err)
+{
+    enum { BOS = 256, EOT = 259, PAD = 260 };
+    const mdf_text_config *t = &c->text;
+    if (c->image_token_index != t->vocab_size) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "image_token_index = %d must equal text_config.vocab_size = %d",
                         c->image_token_index, t->vocab_size);
     }
+    if (c->tokenizer != MDF_TOKENIZER_BYTES) {
+        return MDF_OK;
+    }
+    if (t->vocab_size <= PAD) {
+        return mdf_fail(
+            err, MDF_ERR_ARG,
+            "text_config.vocab_size = %d is too small: the byte tokenizer has %d tokens",
+            t->vocab_size, PAD + 1);
+    }
+    if (t->bos_token_id != BOS || t->eos_count != 1 || t->eos_token_id[0] != EOT ||
+        t->pad_token_id != PAD) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "text_config: the byte tokenizer needs bos_token_id = %d, eos_token_id = "
+                        "%d, pad_token_id = %d",
+                        BOS, EOT, PAD);
+    }
     return MDF_OK;
 }
 
-static mdf_status check_vision(const mdf_config *c, mdf_error *err)
+static mdf_status check_vision(const mdf_vision_config *v, mdf_error *err)
 {
-    const mdf_vision_config *v = &c->vision;
-    if (v->hidden_size % v->attention_heads != 0) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "vision_config.hidden_size %d must be a multiple of attention_heads %d",
-                        v->hidden_size, v->attention_heads);
+    MDF_TRY(check_divides("vision_config.hidden_size", v->hidden_size, "attention_heads",
+                          v->attention_heads, err));
+    MDF_TRY(
+        check_divides("vision_config.image_size", v->image_size, "patch_size", v->patch_size, err));
+    return check_ascending("vision_config.intermediate_layers_indices",
+                           v->intermediate_layers_indices, v->intermediate_count,
+                           v->num_hidden_layers, err);
+}
+
+static mdf_status check_unet(const mdf_config *c, mdf_error *err)
+{
+    const mdf_unet_config *u = &c->unet;
+    if (u->image_size % 16 != 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "unet_config.image_size = %d must be a multiple of 16",
+                        u->image_size);
     }
-    if (v->image_size % v->patch_size != 0) {
+    return check_divides("unet_config.base", u->base, "norm_groups", u->norm_groups, err);
+}
+
+static mdf_status check_level(const mdf_config *c, int level, mdf_error *err)
+{
+    const int side = c->unet.image_size >> (level - 1);
+    const int cells = c->fusion.grid * c->fusion.cells;
+    if (side % cells != 0) {
         return mdf_fail(err, MDF_ERR_ARG,
-                        "vision_config.image_size %d must be a multiple of patch_size %d",
-                        v->image_size, v->patch_size);
-    }
-    for (int i = 0; i < v->intermediate_count; i++) {
-        if (v->intermediate_layers_indices[i] >= v->num_hidden_layers ||
-            (i > 0 && v->intermediate_layers_indices[i] <= v->intermediate_layers_indices[i - 1])) {
-            return mdf_fail(err, MDF_ERR_ARG,
-                            "vision_config.intermediate_layers_indices must rise and stay below %d",
-                            v->num_hidden_layers);
-        }
+                        "fusion_config: level %d is %d pixels wide, which grid * cells = %d does "
+                        "not divide",
+                        level, side, cells);
     }
     return MDF_OK;
+}
+
+static mdf_status check_pair(const mdf_config *c, int i, mdf_error *err)
+{
+    const mdf_map_entry p = c->fusion.map[i];
+    if (p.level < 1 || p.level > MDF_CONFIG_LEVELS) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "fusion_config.map[%d] names level %d: levels are 1 to %d", i, p.level,
+                        MDF_CONFIG_LEVELS);
+    }
+    if (!mdf_config_is_cross_layer(c, p.layer)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "fusion_config.map[%d] names layer %d, which is not one of "
+                        "text_config.cross_attention_layers",
+                        i, p.layer);
+    }
+    for (int j = 0; j < i; j++) {
+        if (c->fusion.map[j].layer == p.layer && c->fusion.map[j].level == p.level) {
+            return mdf_fail(err, MDF_ERR_ARG, "fusion_config.map has [%d, %d] twice", p.layer,
+                            p.level);
+        }
+    }
+    if (i > 0 && c->fusion.map[i - 1].layer > p.layer) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "fusion_config.map must be in the order of the layers, but "
+                        "%d follows %d",
+                        p.layer, c->fusion.map[i - 1].layer);
+    }
+    if (i > 0 && c->fusion.attend == MDF_FUSION_CONCAT && c->fusion.map[i - 1].layer == p.layer) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "fusion_config.map gives layer %d two levels, but attend = \"concat\" "
+                        "takes one per layer",
+                        p.layer);
+    }
+    return check_level(c, p.level, err);
 }
 
 static mdf_status check_fusion(const mdf_config *c, mdf_error *err)
 {
-    const int side = c->fusion.grid * c->fusion.cells;
-    if (c->unet.image_size % 16 != 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "unet_config.image_size %d must be a multiple of 16",
-                        c->unet.image_size);
-    }
-    if (c->unet.base % c->unet.norm_groups != 0) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "unet_config.base %d must be a multiple of norm_groups %d", c->unet.base,
-                        c->unet.norm_groups);
-    }
     for (int i = 0; i < c->fusion.map_count; i++) {
-        const mdf_map_entry *e = &c->fusion.map[i];
-        bool cross = false;
-        for (int j = 0; j < c->text.cross_count; j++) {
-            cross = cross || c->text.cross_attention_layers[j] == e->layer;
-        }
-        if (!cross) {
-            return mdf_fail(err, MDF_ERR_ARG,
-                            "fusion_config.map: layer %d is no cross-attention layer", e->layer);
-        }
-        const int size = c->unet.image_size >> (e->level - 1);
-        if (size % side != 0) {
-            return mdf_fail(err, MDF_ERR_ARG,
-                            "fusion_config: level %d is %d pixels wide, no multiple of grid x "
-                            "cells = %d",
-                            e->level, size, side);
-        }
-        for (int j = 0; c->fusion.attend == MDF_FUSION_CONCAT && j < i; j++) {
-            if (c->fusion.map[j].layer == e->layer) {
-                return mdf_fail(err, MDF_ERR_ARG,
-                                "fusion_config.map: layer %d stands there twice, which attend "
-                                "\"concat\" does not allow",
-                                e->layer);
+        MDF_TRY(check_pair(c, i, err));
+    }
+    if (c->fusion.attend == MDF_FUSION_CONCAT &&
+        c->fusion.film_direction == MDF_FILM_UNET_TO_TEXT) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "fusion_config.film_direction = \"unet_to_text\" modulates the branch, "
+                        "which attend = \"concat\" does not have");
+    }
+    return MDF_OK;
+}
+
+static mdf_status check_labels(const mdf_answer_config *a, mdf_error *err)
+{
+    for (int i = 0; i < a->label_count; i++) {
+        for (int j = 0; j < i; j++) {
+            if (strcmp(a->labels[i], a->labels[j]) == 0) {
+                return mdf_fail(err, MDF_ERR_ARG, "answer_config.labels has \"%s\" twice",
+                                a->labels[i]);
             }
         }
+    }
+    if (a->label_count == 1) {
+        return mdf_fail(err, MDF_ERR_ARG, "answer_config.labels needs at least two labels");
     }
     return MDF_OK;
 }
 
 mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
 {
-    MDF_TRY(check_text(c, err));
-    MDF_TRY(check_vision(c, err));
+    MDF_TRY(check_text(&c->text, err));
+    MDF_TRY(check_tokens(c, err));
+    MDF_TRY(check_vision(&c->vision, err));
+    MDF_TRY(check_unet(c, err));
     MDF_TRY(check_fusion(c, err));
-    for (int i = 0; i < c->answer.label_count; i++) {
-        for (int j = 0; j < i; j++) {
-            if (strcmp(c->answer.labels[i], c->answer.labels[j]) == 0) {
-                return mdf_fail(err, MDF_ERR_ARG, "answer_config.labels: \"%s\" stands there twice",
-                                c->answer.labels[i]);
-            }
-        }
+    MDF_TRY(check_labels(&c->answer, err));
+    const mdf_train_config *t = &c->train;
+    if (!t->use_image && !t->use_text && !t->use_unet) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "train_config: use_image, use_text and use_unet are all false: nothing is "
+                        "left to see");
     }
     return MDF_OK;
 }

@@ -1,0 +1,328 @@
+/* Every key of the configuration: where it is stored, what it may be, what it is for. */
+#include "nn/config_schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static const char *const model_types[] = {"mdf_mllm", "mllama", NULL};
+static const char *const text_types[] = {"mllama_text_model", NULL};
+static const char *const vision_types[] = {"mllama_vision_model", NULL};
+static const char *const tokenizers[] = {"bytes", "llama3", NULL};
+static const char *const text_acts[] = {"silu", NULL};
+static const char *const vision_acts[] = {"gelu", NULL};
+static const char *const rope_types[] = {"llama3", NULL};
+static const char *const attends[] = {"branch", "concat", NULL};
+static const char *const directions[] = {"text_to_unet", "unet_to_text", "none", NULL};
+static const char *const normalises[] = {"sum", "mean", NULL}; /* of bool normalise_mean */
+static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss", NULL};
+
+/* Rows of one section: section, offset of its struct's member m. */
+#define AT(m) offsetof(mdf_config, m)
+#define ROW(sec, key, knd, at, low, high, def, rel, txt)                                           \
+    {                                                                                              \
+        .section = (sec), .name = (key), .kind = (knd), .offset = (at), .min = (low),              \
+        .max = (high), .initial = (def), .required = (rel), .doc = (txt)                           \
+    }
+#define INT(sec, key, m, low, high, def, rel, txt)                                                 \
+    ROW(sec, key, MDF_KEY_INT, AT(m), low, high, def, rel, txt)
+#define REAL(sec, key, m, low, high, def, rel, txt)                                                \
+    ROW(sec, key, MDF_KEY_REAL, AT(m), low, high, def, rel, txt)
+#define BOOL(sec, key, m, def, txt) ROW(sec, key, MDF_KEY_BOOL, AT(m), 0, 1, def, false, txt)
+#define LIST(sec, key, knd, m, n, cap, low, high, def, rel, txt)                                   \
+    {                                                                                              \
+        .section = (sec), .name = (key), .kind = (knd), .offset = AT(m), .count_offset = AT(n),    \
+        .capacity = (cap), .min = (low), .max = (high), .initial = (def), .required = (rel),       \
+        .doc = (txt)                                                                               \
+    }
+#define CHOICE(sec, key, m, words, def, txt)                                                       \
+    {                                                                                              \
+        .section = (sec), .name = (key), .kind = MDF_KEY_CHOICE, .offset = AT(m),                  \
+        .choice = (words), .initial = (def), .doc = (txt)                                          \
+    }
+#define FIXED(sec, key, words, txt)                                                                \
+    {                                                                                              \
+        .section = (sec), .name = (key), .kind = MDF_KEY_FIXED, .choice = (words), .doc = (txt)    \
+    }
+#define DERIVED(sec, key, txt)                                                                     \
+    {                                                                                              \
+        .section = (sec), .name = (key), .kind = MDF_KEY_DERIVED, .doc = (txt)                     \
+    }
+#define IGNORED(sec, key)                                                                          \
+    {                                                                                              \
+        .section = (sec), .name = (key), .kind = MDF_KEY_IGNORED, .doc = "has no effect"           \
+    }
+
+#define TEXT   "text_config"
+#define ROPE   "text_config.rope_scaling"
+#define VISION "vision_config"
+#define UNET   "unet_config"
+#define FUSION "fusion_config"
+#define ANSWER "answer_config"
+#define TRAIN  "train_config"
+#define AUG    "train_config.augment"
+
+#define WIDTH 1048576 /* no released model comes near; keeps products inside 64 bits */
+
+/* clang-format off */
+const mdf_config_key mdf_config_keys[] = {
+    FIXED("", "model_type", model_types, "kind of model; mllama is the released one"),
+    INT("", "image_token_index", image_token_index, 0, WIDTH, "264", true,
+        "id of the image token; equals vocab_size"),
+    CHOICE("", "tokenizer", tokenizer, tokenizers, "\"bytes\"", "how text becomes tokens"),
+    IGNORED("", "architectures"),
+    IGNORED("", "torch_dtype"),
+    IGNORED("", "dtype"),
+    IGNORED("", "transformers_version"),
+    IGNORED("", "_name_or_path"),
+    IGNORED("", "pad_token_id"),
+    IGNORED("", "tie_word_embeddings"),
+    IGNORED("", "quantization_config"),
+
+    FIXED(TEXT, "model_type", text_types, "kind of text model"),
+    INT(TEXT, "vocab_size", text.vocab_size, 1, WIDTH, "264", true, "tokens that can be answered"),
+    INT(TEXT, "hidden_size", text.hidden_size, 1, WIDTH, "64", true, "width"),
+    INT(TEXT, "num_hidden_layers", text.num_hidden_layers, 1, MDF_MAX_LAYERS, "4", true,
+        "layers, self and cross together"),
+    INT(TEXT, "num_attention_heads", text.num_attention_heads, 1, WIDTH, "4", true, "heads"),
+    INT(TEXT, "num_key_value_heads", text.num_key_value_heads, 1, WIDTH, "2", true,
+        "key/value heads, shared by groups of heads"),
+    INT(TEXT, "intermediate_size", text.intermediate_size, 1, WIDTH, "128", true,
+        "width inside the MLP"),
+    LIST(TEXT, "cross_attention_layers", MDF_KEY_INTS, text.cross_attention_layers,
+         text.cross_count, MDF_MAX_LAYERS, 0, MDF_MAX_LAYERS - 1, "[1, 3]", true,
+         "layers that read the picture"),
+    FIXED(TEXT, "hidden_act", text_acts, "activation inside the MLP"),
+    REAL(TEXT, "rope_theta", text.rope_theta, 1, 1e9, "500000.0", false,
+         "base of the rotary wavelengths"),
+    REAL(TEXT, "rms_norm_eps", text.rms_norm_eps, 1e-12, 1, "1e-05", false, "added under the root"),
+    INT(TEXT, "max_position_embeddings", text.max_position_embeddings, 1, 16777216, "131072", false,
+        "most tokens of one prompt with its answer"),
+    BOOL(TEXT, "tie_word_embeddings", text.tie_word_embeddings, "false",
+         "answer with the embedding table instead of lm_head"),
+    INT(TEXT, "bos_token_id", text.bos_token_id, 0, WIDTH, "256", false, "begins a prompt"),
+    LIST(TEXT, "eos_token_id", MDF_KEY_INTS, text.eos_token_id, text.eos_count, MDF_CONFIG_EOS, 0,
+         WIDTH, "[259]", false, "end an answer"),
+    INT(TEXT, "pad_token_id", text.pad_token_id, 0, WIDTH, "260", false,
+        "fills a batch; not used here"),
+    REAL(TEXT, "initializer_range", text.initializer_range, 0, 10, "0.02", false,
+         "deviation of the first weights"),
+    REAL(TEXT, "gate_init", text.gate_init, -10, 10, "0.0", false,
+         "first value of the cross layers' gates"),
+    IGNORED(TEXT, "use_cache"),
+    IGNORED(TEXT, "dropout"),
+    IGNORED(TEXT, "torch_dtype"),
+    IGNORED(TEXT, "dtype"),
+    IGNORED(TEXT, "_name_or_path"),
+    IGNORED(TEXT, "attention_bias"),
+
+    FIXED(ROPE, "rope_type", rope_types, "kind of stretching"),
+    REAL(ROPE, "factor", text.rope_scaling.factor, 1, 1e6, "8.0", true,
+         "stretch of long wavelengths"),
+    REAL(ROPE, "low_freq_factor", text.rope_scaling.low_freq_factor, 1e-6, 1e6, "1.0", true,
+         "waves longer than original / this are stretched"),
+    REAL(ROPE, "high_freq_factor", text.rope_scaling.high_freq_factor, 1e-6, 1e6, "4.0", true,
+         "waves shorter than original / this are kept"),
+    INT(ROPE, "original_max_position_embeddings",
+        text.rope_scaling.original_max_position_embeddings, 1, 16777216, "8192", true,
+        "length before the stretching"),
+
+    FIXED(VISION, "model_type", vision_types, "kind of vision tower"),
+    INT(VISION, "hidden_size", vision.hidden_size, 1, WIDTH, "32", true, "width"),
+    INT(VISION, "num_hidden_layers", vision.num_hidden_layers, 1, MDF_MAX_LAYERS, "2", true,
+        "plain layers"),
+    INT(VISION, "num_global_layers", vision.num_global_layers, 0, MDF_MAX_LAYERS, "1", true,
+        "gated layers behind them"),
+    INT(VISION, "attention_heads", vision.attention_heads, 1, WIDTH, "4", true, "heads"),
+    INT(VISION, "intermediate_size", vision.intermediate_size, 1, WIDTH, "64", true,
+        "width inside the MLP"),
+    INT(VISION, "num_channels", vision.num_channels, 3, 3, "3", false, "red, green, blue"),
+    INT(VISION, "image_size", vision.image_size, 1, 4096, "56", true, "side of a tile, pixels"),
+    INT(VISION, "patch_size", vision.patch_size, 1, 4096, "14", true, "side of a patch, pixels"),
+    INT(VISION, "max_num_tiles", vision.max_num_tiles, 1, 16, "4", false, "tiles of one picture"),
+    LIST(VISION, "intermediate_layers_indices", MDF_KEY_INTS, vision.intermediate_layers_indices,
+         vision.intermediate_count, MDF_MAX_INTERMEDIATE, 0, MDF_MAX_LAYERS - 1, "[0, 1]", true,
+         "layers whose inputs are joined to the output"),
+    DERIVED(VISION, "vision_output_dim", "hidden_size * (1 + intermediate layers)"),
+    DERIVED(VISION, "supported_aspect_ratios", "all grids of at most max_num_tiles tiles"),
+    FIXED(VISION, "hidden_act", vision_acts, "activation inside the MLP"),
+    REAL(VISION, "norm_eps", vision.norm_eps, 1e-12, 1, "1e-05", false, "added under the root"),
+    REAL(VISION, "initializer_range", vision.initializer_range, 0, 10, "0.02", false,
+         "deviation of the first weights"),
+    REAL(VISION, "gate_init", vision.gate_init, -10, 10, "0.0", false,
+         "first value of the gates of position tables and global layers"),
+    IGNORED(VISION, "torch_dtype"),
+    IGNORED(VISION, "dtype"),
+    IGNORED(VISION, "_name_or_path"),
+
+    INT(UNET, "base", unet.base, 1, 4096, "4", true,
+        "channels of level 1; every level doubles them"),
+    INT(UNET, "image_size", unet.image_size, 16, 8192, "64", true,
+        "side, pixels; a multiple of 16"),
+    INT(UNET, "norm_groups", unet.norm_groups, 1, 4096, "2", false, "groups of a GroupNorm"),
+    INT(UNET, "mask_channels", unet.mask_channels, 0, 2, "2", false,
+        "vessel, lesion; 0 leaves the decoder out"),
+
+    LIST(FUSION, "map", MDF_KEY_PAIRS, fusion.map, fusion.map_count, MDF_MAX_LEVEL_MAP, 0,
+         MDF_MAX_LAYERS - 1, "[[1, 1], [1, 2], [3, 3], [3, 4]]", false,
+         "[layer, level]: which cross layer reads which U-Net skip"),
+    INT(FUSION, "grid", fusion.grid, 1, 64, "4", false, "patches per side"),
+    INT(FUSION, "cells", fusion.cells, 1, 64, "2", false, "averages per side of a patch"),
+    CHOICE(FUSION, "attend", fusion.attend, attends, "\"branch\"",
+           "own attention branch, or tokens joined to the picture's"),
+    CHOICE(FUSION, "film_direction", fusion.film_direction, directions, "\"text_to_unet\"",
+           "which side modulates which"),
+    INT(FUSION, "film_hidden", fusion.film_hidden, 1, WIDTH, "32", false,
+        "width inside the FiLM network"),
+    REAL(FUSION, "gate_init", fusion.gate_init, -10, 10, "0.0", false,
+         "first value of the branch's gate"),
+
+    LIST(ANSWER, "labels", MDF_KEY_LABELS, answer.labels, answer.label_count, MDF_MAX_CLASSES, 1,
+         MDF_MAX_LABEL_BYTES, "[]", false, "the answers; [] takes them from the training data"),
+    {.section = ANSWER,
+     .name = "normalise",
+     .kind = MDF_KEY_CHOICE,
+     .offset = AT(answer.normalise_mean),
+     .capacity = 1,
+     .choice = normalises,
+     .initial = "\"mean\"",
+     .doc = "a label's score: mean or sum over its tokens"},
+    REAL(ANSWER, "scale", answer.scale, 1e-3, 1e3, "8.0", false, "factor of the label scores"),
+    REAL(ANSWER, "temperature", answer.temperature, 1e-3, 1e3, "1.0", false, "divides the scores; from calibration"),
+    {.section = ANSWER,
+     .name = "missing_text",
+     .kind = MDF_KEY_TEXT,
+     .offset = AT(answer.missing_text),
+     .capacity = MDF_CONFIG_TEXT,
+     .initial = "\"No clinical text.\"",
+     .doc = "stands in for a missing text"},
+
+    INT(TRAIN, "epochs", train.epochs, 1, 1000000, "12", false, "passes over the training cases"),
+    INT(TRAIN, "batch_size", train.batch_size, 1, 65536, "16", false, "cases per batch"),
+    INT(TRAIN, "accumulate", train.accumulate, 1, 65536, "1", false,
+        "batches per step of the optimiser"),
+    REAL(TRAIN, "lr", train.lr, 0, 10, "0.002", false, "learning rate of the text model"),
+    REAL(TRAIN, "lr_unet", train.lr_unet, 0, 10, "0.002", false, "learning rate of the U-Net"),
+    REAL(TRAIN, "lr_vision", train.lr_vision, 0, 10, "0.002", false,
+         "learning rate of the vision tower"),
+    REAL(TRAIN, "lr_fusion", train.lr_fusion, 0, 10, "0.002", false, "learning rate of the fusion"),
+    REAL(TRAIN, "weight_decay", train.weight_decay, 0, 10, "0.05", false, "AdamW's decay"),
+    REAL(TRAIN, "beta1", train.beta1, 0, 0.999999, "0.9", false, "AdamW's memory of the gradient"),
+    REAL(TRAIN, "beta2", train.beta2, 0, 0.999999, "0.98", false, "AdamW's memory of its square"),
+    REAL(TRAIN, "eps", train.eps, 1e-30, 1, "1e-08", false, "AdamW's floor"),
+    REAL(TRAIN, "clip_norm", train.clip_norm, 0, 1e9, "1.0", false,
+         "largest norm of the gradient; 0 = any"),
+    REAL(TRAIN, "warmup", train.warmup, 0, 1, "0.1", false,
+         "fraction of the steps with a rising rate"),
+    REAL(TRAIN, "min_lr", train.min_lr, 0, 1, "0.02", false, "last learning rate / first"),
+    REAL(TRAIN, "label_smoothing", train.label_smoothing, 0, 0.999, "0.05", false,
+         "share of the target spread over all labels"),
+    REAL(TRAIN, "lm_weight", train.lm_weight, 0, 1e3, "0.1", false,
+         "weight of the true label's token loss"),
+    REAL(TRAIN, "mask_weight", train.mask_weight, 0, 1e3, "0.5", false, "weight of the mask loss"),
+    REAL(TRAIN, "aux_weight", train.aux_weight, 0, 1e3, "0.0", false,
+         "weight of a classifier on the U-Net's bottleneck; 0 leaves it out"),
+    BOOL(TRAIN, "balanced", train.balanced, "true", "draw the classes equally often"),
+    INT(TRAIN, "patience", train.patience, 0, 1000000, "0", false,
+        "evaluations without improvement before it stops; 0 = never"),
+    REAL(TRAIN, "dropout", train.dropout, 0, 0.95, "0.0", false, "share of activations left out"),
+    REAL(TRAIN, "text_drop", train.text_drop, 0, 1, "0.0", false,
+         "share of training texts left out"),
+    REAL(TRAIN, "ema", train.ema, 0, 0.999999, "0.0", false,
+         "decay of the averaged weights that are evaluated; 0 = off"),
+    INT(TRAIN, "seed", train.seed, 0, 2147483647, "1", false, "of all random numbers"),
+    REAL(TRAIN, "max_minutes", train.max_minutes, 0, 1e6, "0.0", false, "time limit; 0 = none"),
+    INT(TRAIN, "eval_every", train.eval_every, 1, 1000000, "1", false,
+        "epochs between evaluations"),
+    CHOICE(TRAIN, "monitor", train.monitor, monitors, "\"macro_auc\"", "what picks the best epoch"),
+    BOOL(TRAIN, "use_image", train.use_image, "true", "show the photograph to the vision tower"),
+    BOOL(TRAIN, "use_text", train.use_text, "true", "show the clinical text"),
+    BOOL(TRAIN, "use_unet", train.use_unet, "true", "show the photograph to the U-Net"),
+
+    REAL(AUG, "rotate", train.augment.rotate, 0, 180, "10.0", false, "degrees either way"),
+    REAL(AUG, "scale", train.augment.scale, 0, 0.9, "0.1", false, "fraction larger or smaller"),
+    REAL(AUG, "shift", train.augment.shift, 0, 0.9, "0.05", false, "fraction of the side"),
+    BOOL(AUG, "flip", train.augment.flip, "true", "left and right, in the text too"),
+    REAL(AUG, "color", train.augment.color, 0, 0.9, "0.1", false, "brightness, contrast, hue"),
+};
+/* clang-format on */
+
+const size_t mdf_config_key_count = sizeof mdf_config_keys / sizeof mdf_config_keys[0];
+
+const char *const mdf_config_sections[] = {"",     TEXT,   ROPE,  VISION, UNET,
+                                           FUSION, ANSWER, TRAIN, AUG};
+const size_t mdf_config_section_count = sizeof mdf_config_sections / sizeof mdf_config_sections[0];
+
+void mdf_config_key_path(const mdf_config_key *k, char path[MDF_CONFIG_PATH])
+{
+    (void)snprintf(path, MDF_CONFIG_PATH, "%s%s%s", k->section, k->section[0] != '\0' ? "." : "",
+                   k->name);
+}
+
+const mdf_config_key *mdf_config_find(const char *section, const char *name)
+{
+    for (size_t i = 0; i < mdf_config_key_count; i++) {
+        const mdf_config_key *k = &mdf_config_keys[i];
+        if (strcmp(k->section, section) == 0 && strcmp(k->name, name) == 0) {
+            return k;
+        }
+    }
+    return NULL;
+}
+
+/* Edits (insert, delete, replace) that turn a into b; names are short, longer ones count as far. */
+static int distance(const char *a, const char *b)
+{
+    enum { LONGEST = 64 };
+    int row[LONGEST + 1];
+    const size_t n = strlen(a);
+    const size_t m = strlen(b);
+    if (n > LONGEST || m > LONGEST) {
+        return LONGEST;
+    }
+    for (int j = 0; j <= (int)m; j++) {
+        row[j] = j;
+    }
+    for (int i = 1; i <= (int)n; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= (int)m; j++) {
+            const int replace = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            const int edit = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
+            row[j] = replace < edit ? replace : edit;
+        }
+    }
+    return row[m];
+}
+
+static void consider(const char *known, const char *name, int *least, const char **best)
+{
+    const int d = distance(name, known);
+    if (d < *least) {
+        *least = d;
+        *best = known;
+    }
+}
+
+const char *mdf_config_nearest(const char *section, const char *name)
+{
+    const char *best = NULL;
+    int least = 3 + (int)(strlen(name) / 4); /* farther ones would only puzzle */
+    for (size_t i = 0; i < mdf_config_key_count; i++) {
+        const mdf_config_key *k = &mdf_config_keys[i];
+        if (k->kind != MDF_KEY_IGNORED && (section == NULL || strcmp(k->section, section) == 0)) {
+            consider(k->name, name, &least, &best);
+        }
+    }
+    for (size_t i = 1; i < mdf_config_section_count; i++) {
+        const char *s = mdf_config_sections[i];
+        const char *dot = strrchr(s, '.');
+        const size_t parent = dot == NULL ? 0 : (size_t)(dot - s);
+        if (section == NULL || (strlen(section) == parent && strncmp(section, s, parent) == 0)) {
+            consider(dot == NULL ? s : dot + 1, name, &least, &best);
+        }
+    }
+    return best;
+}
