@@ -1,10 +1,14 @@
 /* mdf data split: sides by patient, stratified by class. */
+#include <stdio.h>
+
 #include "app.h"
 #include "base/status.h"
+#include "data/split.h"
 
 typedef struct split_flags {
     double val;
     double test;
+    bool replace;
 } split_flags;
 
 static const arg_option options[] = {
@@ -12,7 +16,7 @@ static const arg_option options[] = {
      .kind = ARG_DOUBLE,
      .offset = offsetof(split_flags, val),
      .metavar = "SHARE",
-     .fallback = "0.1",
+     .fallback = "0.15",
      .min = 0.0,
      .max = 0.9,
      .help = "share of the patients for validation"},
@@ -20,27 +24,92 @@ static const arg_option options[] = {
      .kind = ARG_DOUBLE,
      .offset = offsetof(split_flags, test),
      .metavar = "SHARE",
-     .fallback = "0.2",
+     .fallback = "0.15",
      .min = 0.0,
      .max = 0.9,
      .help = "share of the patients for the test"},
+    {.name = "replace",
+     .kind = ARG_FLAG,
+     .offset = offsetof(split_flags, replace),
+     .help = "replace the splits that the data has already"},
 };
+
+/* The sides with a share, in the order train, val, test. */
+typedef struct sides {
+    const char *names[3];
+    double shares[3];
+    size_t count;
+} sides;
+
+static void add_side(sides *s, const char *name, double share)
+{
+    if (share > 0.0) {
+        s->names[s->count] = name;
+        s->shares[s->count] = share;
+        s->count++;
+    }
+}
+
+static mdf_status print_counts(const app *a, const mdf_manifest *m, const sides *s, mdf_error *err)
+{
+    if (a->json) {
+        json_t *doc = json_object();
+        for (size_t i = 0; i < s->count; i++) {
+            const json_int_t n = (json_int_t)mdf_manifest_count(m, s->names[i]);
+            if (doc != NULL && json_object_set_new(doc, s->names[i], json_integer(n)) != 0) {
+                json_decref(doc);
+                doc = NULL;
+            }
+        }
+        return app_print_json(doc, err);
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        (void)printf("%-5s %zu cases\n", s->names[i], mdf_manifest_count(m, s->names[i]));
+    }
+    return MDF_OK;
+}
+
+static mdf_status split_manifest(app *a, const split_flags *f, mdf_manifest *m, mdf_error *err)
+{
+    sides s = {.count = 0};
+    const size_t free_cases = mdf_manifest_count(m, "");
+    if (!f->replace && free_cases < m->case_count) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: %zu of %zu cases have a split already; --replace "
+                        "replaces it",
+                        m->dirs[0], m->case_count - free_cases, m->case_count);
+    }
+    add_side(&s, "train", 1.0 - f->val - f->test);
+    add_side(&s, "val", f->val);
+    add_side(&s, "test", f->test);
+    MDF_TRY(mdf_split_assign(
+        m,
+        &(mdf_split_options){
+            .names = s.names, .shares = s.shares, .count = s.count, .seed = (uint64_t)a->seed},
+        err));
+    MDF_TRY(mdf_split_write(m, 0, err));
+    return print_counts(a, m, &s, err);
+}
 
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const split_flags *f = flags;
+    mdf_manifest m = {0};
     if (f->val + f->test >= 1.0) {
         return app_usage(a, err, "--val and --test leave nothing to train on");
     }
-    return mdf_fail(err, MDF_ERR_ARG, "splitting data is not in this version yet");
+    MDF_TRY(mdf_manifest_load(&m, a->operands.item, 1, err));
+    const mdf_status status = split_manifest(a, f, &m, err);
+    mdf_manifest_free(&m);
+    return status;
 }
 
 const app_command app_data_split = {
     .name = "data split",
     .summary = "split a data set by patient",
     .description =
-        "Writes the split column of DIR/metadata.csv: train, val and test, stratified by class.\n"
-        "All pictures of a patient land on one side.",
+        "Writes the split column of DIR's table: train, val and test, stratified by class. All\n"
+        "pictures of a patient land on one side. A folder of class folders gets a metadata.csv.",
     .example = "  mdf data split --val 0.1 --test 0.2 photos",
     .option = options,
     .option_count = APP_COUNT(options),
