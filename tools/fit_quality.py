@@ -31,7 +31,7 @@ weight = np.zeros(len(y))
 for g in set(group):  # every group counts alike within its class
     m = (group == g) & fit
     k = len({h for h, t in zip(group, y) if t == y[group == g][0]})
-    weight[m] = (1.5 if y[m].any() else 1.0) / (k * max(1, m.sum()))  # refusing a patient is worse
+    weight[m] = (2.0 if y[m].any() else 1.0) / (k * max(1, m.sum()))  # refusing a patient is worse
 weight /= weight.sum()
 mu, sd = x[fit].mean(0), x[fit].std(0)
 z = np.c_[np.ones(len(x)), (x - mu) / sd]

@@ -29,7 +29,7 @@ static double canvas_scale(int i, int width, int height, int tile)
  * one with fewest tiles, then the first. */
 static int choose_canvas(int width, int height, int tile)
 {
-    double up = INFINITY;
+    double up = HUGE_VAL;
     double down = 0.0;
     for (int i = 0; i < CANVAS_COUNT; i++) {
         const double s = canvas_scale(i, width, height, tile);
