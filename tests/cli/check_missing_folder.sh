@@ -1,0 +1,2 @@
+# exit: 1
+"$mdf" data check nowhere
