@@ -1,6 +1,13 @@
 /* mdf predict: probabilities for photographs, with a heat-map if wanted. */
+#include <stdio.h>
+#include <string.h>
+
 #include "app.h"
-#include "base/status.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "data/fov.h"
+#include "report/heatmap.h"
 
 typedef struct predict_flags {
     const char *model;
@@ -37,13 +44,169 @@ static const arg_option options[] = {
      .help = "write where the model looked, drawn over the photograph"},
 };
 
+/* Splits "a,b,c" in place. */
+static mdf_status restrict_labels(mdf_session *session, const char *list, mdf_error *err)
+{
+    if (list == NULL) {
+        return MDF_OK;
+    }
+    char *copy = mdf_strdup(list);
+    const char *label[MDF_MAX_LABELS];
+    size_t n = 0;
+    if (copy == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    }
+    for (char *p = copy; p != NULL && n < MDF_MAX_LABELS;) {
+        label[n++] = p;
+        p = strchr(p, ',');
+        if (p != NULL) {
+            *p++ = '\0';
+        }
+    }
+    const mdf_status status = mdf_session_restrict(session, label, n, err);
+    mdf_free(copy);
+    return status;
+}
+
+static mdf_status write_heatmap(const char *path, const uint8_t *bytes, size_t len,
+                                const mdf_result *r, mdf_error *err)
+{
+    if (r->heat_side == 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "--heatmap: this model does not look at pictures");
+    }
+    mdf_image full = {0};
+    mdf_image crop = {0};
+    mdf_png_bytes png = {0};
+    char caption[160];
+    (void)snprintf(caption, sizeof caption, "%s, probability %.2f. Not a medical device.",
+                   r->label[r->best], (double)r->prob[r->best]);
+    MDF_TRY(mdf_image_decode(&full, bytes, len, path, err));
+    mdf_status status =
+        mdf_crop(&crop, &full, (mdf_square){r->crop_left, r->crop_top, r->crop_side}, err);
+    if (status == MDF_OK) {
+        status = mdf_heatmap_draw(&png,
+                                  &(mdf_heatmap_options){.rgb = crop.rgb,
+                                                         .width = crop.width,
+                                                         .height = crop.height,
+                                                         .map = r->heat,
+                                                         .columns = r->heat_side,
+                                                         .rows = r->heat_side,
+                                                         .caption = caption},
+                                  err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_file_write(path, png.data, png.len, err);
+    }
+    mdf_png_bytes_free(&png);
+    mdf_image_free(&crop);
+    mdf_image_free(&full);
+    return status;
+}
+
+static json_t *result_json(const char *path, const mdf_result *r)
+{
+    json_t *prob = json_object();
+    for (int k = 0; k < r->label_count; k++) {
+        (void)json_object_set_new(prob, r->label[k], json_real((double)r->prob[k]));
+    }
+    json_t *warning = json_array();
+    for (int i = 0; i < r->warning_count; i++) {
+        (void)json_array_append_new(warning, json_string(r->warning[i]));
+    }
+    return json_pack("{s:s, s:b, s:o, s:o, s:f, s:o, s:f, s:f}", "image", path, "gradable",
+                     r->gradable, "label",
+                     r->gradable ? json_string(r->label[r->best]) : json_null(), "probabilities",
+                     prob, "quality", (double)r->quality, "warnings", warning, "decode_ms",
+                     r->decode_ms, "forward_ms", r->forward_ms);
+}
+
+static void print_text(const char *path, const mdf_result *r)
+{
+    bool done[MDF_MAX_LABELS] = {false};
+    (void)printf("%s", path);
+    if (!r->gradable) {
+        (void)printf("\tnot classified");
+    }
+    for (int n = 0; r->gradable && n < r->label_count; n++) {
+        int best = -1;
+        for (int k = 0; k < r->label_count; k++) {
+            best = !done[k] && (best < 0 || r->prob[k] > r->prob[best]) ? k : best;
+        }
+        done[best] = true;
+        (void)printf("\t%s %.3f", r->label[best], (double)r->prob[best]);
+    }
+    (void)printf("\n");
+}
+
+static mdf_status predict_one(const app *a, const predict_flags *f, mdf_session *session,
+                              const char *path, json_t *list, mdf_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
+    mdf_result *r = mdf_alloc(1, sizeof *r);
+    mdf_status status =
+        r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
+                  : mdf_session_classify(session,
+                                         &(mdf_case){.image = bytes,
+                                                     .image_bytes = len,
+                                                     .name = path,
+                                                     .text = f->text,
+                                                     .heatmap = f->heatmap != NULL},
+                                         r, err);
+    if (status == MDF_OK) {
+        for (int i = 0; i < r->warning_count; i++) {
+            app_say(a, "%s: warning: %s", path, r->warning[i]);
+        }
+        if (a->json) {
+            (void)json_array_append_new(list, result_json(path, r));
+        } else {
+            print_text(path, r);
+        }
+        status = f->heatmap != NULL ? write_heatmap(f->heatmap, bytes, len, r, err) : MDF_OK;
+    }
+    mdf_free(r);
+    mdf_free(bytes);
+    return status;
+}
+
+static mdf_status predict_all(app *a, const predict_flags *f, mdf_session *session, mdf_error *err)
+{
+    json_t *list = json_array();
+    mdf_status status = restrict_labels(session, f->labels, err);
+    for (size_t i = 0; status == MDF_OK && i < a->operands.count; i++) {
+        status = *a->stop != 0 ? mdf_fail(err, MDF_ERR_STOPPED, "stopped")
+                               : predict_one(a, f, session, a->operands.item[i], list, err);
+    }
+    if (a->json && status == MDF_OK) {
+        return app_print_json(list, err);
+    }
+    json_decref(list);
+    return status;
+}
+
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const predict_flags *f = flags;
     if (f->heatmap != NULL && a->operands.count > 1) {
         return app_usage(a, err, "--heatmap goes with one IMAGE, not %zu", a->operands.count);
     }
-    return mdf_fail(err, MDF_ERR_ARG, "prediction is not in this version yet");
+    char *dir = NULL;
+    mdf_engine *engine = NULL;
+    mdf_session *session = NULL;
+    MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
+    mdf_status status = mdf_engine_open(
+        &engine, &(mdf_engine_options){.model_dir = dir, .threads = (int)a->threads}, err);
+    if (status == MDF_OK) {
+        status = mdf_session_new(&session, engine, err);
+    }
+    if (status == MDF_OK) {
+        status = predict_all(a, f, session, err);
+    }
+    mdf_session_free(session);
+    mdf_engine_close(engine);
+    mdf_free(dir);
+    return status;
 }
 
 const app_command app_predict = {

@@ -1,6 +1,13 @@
 /* mdf train: flags to options, one call, a summary. */
+#include <stdio.h>
+#include <string.h>
+
 #include "app.h"
-#include "base/status.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "progress.h"
+#include "train/trainer.h"
 
 typedef struct train_flags {
     const char *config;
@@ -58,11 +65,103 @@ static const arg_option options[] = {
      .help = "value of the split column to choose the model on"},
 };
 
+typedef struct train_watch {
+    app *a;
+    app_progress bar;
+    const char *phase;
+} train_watch;
+
+static void on_event(void *user, const mdf_train_event *e)
+{
+    train_watch *w = user;
+    if (e->epoch_end) {
+        app_progress_finish(&w->bar);
+        app_say(w->a,
+                "epoch %d: loss %.4f, validation loss %.4f, macro AUC %.3f, balanced accuracy %.3f%s",
+                e->epoch, e->loss, e->val_loss, e->val_auc, e->val_balanced_accuracy,
+                e->best ? " (best so far)" : "");
+        return;
+    }
+    if (w->phase == NULL || strcmp(w->phase, e->phase) != 0) {
+        app_progress_finish(&w->bar);
+        app_progress_start(&w->bar, e->phase, w->a->quiet);
+        w->phase = e->phase;
+    }
+    app_progress_update(&w->bar, &(app_progress_state){.done = e->done,
+                                                       .total = e->total,
+                                                       .images = e->images,
+                                                       .loss = e->loss});
+}
+
+static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, mdf_error *err)
+{
+    char *path = NULL;
+    MDF_TRY(app_find_file(f->config, "presets", ".json", &path, err));
+    mdf_status status = mdf_config_load(c, path, err);
+    mdf_free(path);
+    MDF_TRY(status);
+    c->train.seed = (int)a->seed;
+    for (size_t i = 0; i < f->set.count; i++) {
+        MDF_TRY(mdf_config_set(c, f->set.item[i], err));
+    }
+    return mdf_config_validate(c, err);
+}
+
+static mdf_status print_summary(const app *a, const train_flags *f, const mdf_train_summary *s,
+                                mdf_error *err)
+{
+    if (a->json) {
+        return app_print_json(
+            json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I}", "run", f->out, "epochs",
+                      s->epochs, "best_epoch", s->best_epoch, "best_score", s->best_score,
+                      "temperature", s->temperature, "step_seconds", s->step_seconds, "parameters",
+                      (json_int_t)s->parameters, "allocations_last_step",
+                      (json_int_t)s->allocations, "peak_bytes",
+                      (json_int_t)mdf_peak_rss_bytes()),
+            err);
+    }
+    (void)printf("%s: best epoch %d of %d; %lld parameters, %.3f s a step, %.0f MiB at most\n", f->out,
+                 s->best_epoch, s->epochs, (long long)s->parameters, s->step_seconds,
+                 (double)mdf_peak_rss_bytes() / 1048576);
+    return MDF_OK;
+}
+
+static mdf_status train(app *a, const train_flags *f, const mdf_config *c, mdf_error *err)
+{
+    mdf_manifest manifest;
+    MDF_TRY(mdf_manifest_load(&manifest, f->data.item, f->data.count, err));
+    train_watch watch = {.a = a};
+    mdf_train_summary summary = {0};
+    const mdf_status status = mdf_train(&(mdf_train_options){.config = c,
+                                                             .manifest = &manifest,
+                                                             .train_split = f->train_split,
+                                                             .val_split = f->val_split,
+                                                             .out_dir = f->out,
+                                                             .resume = f->resume,
+                                                             .progress = on_event,
+                                                             .user = &watch,
+                                                             .stop = a->stop},
+                                        &summary, err);
+    app_progress_finish(&watch.bar);
+    mdf_manifest_free(&manifest);
+    MDF_TRY(status);
+    return print_summary(a, f, &summary, err);
+}
+
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
-    (void)a;
-    (void)flags;
-    return mdf_fail(err, MDF_ERR_ARG, "training is not in this version yet");
+    const train_flags *f = flags;
+    mdf_set_threads((int)a->threads);
+    mdf_config *c = mdf_alloc(1, sizeof *c);
+    if (c == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
+    }
+    mdf_status status = load_config(a, f, c, err);
+    if (status == MDF_OK) {
+        status = train(a, f, c, err);
+    }
+    mdf_free(c);
+    return status;
 }
 
 const app_command app_train = {

@@ -68,6 +68,67 @@ typedef struct mdf_error {
 /* The fixed text of a status, e.g. "out of memory". Never NULL. */
 MDF_API const char *mdf_status_text(mdf_status status);
 
+#define MDF_MAX_LABELS   256
+#define MDF_MAX_HEAT     4096 /* cells of a heat-map: 64 x 64 */
+#define MDF_MAX_WARNINGS 8
+
+typedef struct mdf_engine mdf_engine;
+typedef struct mdf_session mdf_session;
+
+/* A zeroed struct means every default. */
+typedef struct mdf_engine_options {
+    const char *model_dir; /* config.json and model.safetensors */
+    const char *max_isa;   /* "ref", "avx2", "avx512"; NULL = the best this CPU has */
+    int threads;           /* compute threads of the whole process; 0 = one per core */
+} mdf_engine_options;
+
+/* A photograph as bytes (JPEG, PNG, TIFF, WebP) and what is known of the patient. Borrowed. */
+typedef struct mdf_case {
+    const void *image;
+    size_t image_bytes;
+    const char *name; /* for error sentences; NULL = "picture" */
+    const char *text; /* clinical sentence, UTF-8; NULL or "" = none */
+    bool heatmap;     /* also explain the best label */
+} mdf_case;
+
+typedef struct mdf_result {
+    int label_count;
+    int best;                          /* index of the largest probability */
+    float prob[MDF_MAX_LABELS];        /* calibrated; sums to 1 */
+    const char *label[MDF_MAX_LABELS]; /* owned by the engine */
+    float quality;                     /* [0,1], 1 = a sharp, well-lit fundus photograph */
+    bool gradable; /* false: no fundus, or far too dark; the probabilities mean nothing then */
+    int warning_count;
+    const char *warning[MDF_MAX_WARNINGS]; /* reasons, static texts: "blurred", "cut off", ... */
+    int crop_left, crop_top, crop_side;    /* square that the model saw, pixels of the photograph
+                                              after its EXIF orientation */
+    int heat_side;            /* cells per side; 0 = no heat-map */
+    float heat[MDF_MAX_HEAT]; /* [heat_side, heat_side] over the crop, 0..1: how much the U-Net's
+                                 patches speak for the best label */
+    double decode_ms, forward_ms;
+} mdf_result;
+
+/* Reads the model. Caller owns *out: mdf_engine_close(). The error names file, key or tensor. */
+MDF_API MDF_NODISCARD mdf_status mdf_engine_open(mdf_engine **out, const mdf_engine_options *opt,
+                                                 mdf_error *err);
+MDF_API void mdf_engine_close(mdf_engine *e); /* NULL is allowed; no session may be left */
+
+MDF_API int mdf_engine_label_count(const mdf_engine *e);
+MDF_API const char *mdf_engine_label(const mdf_engine *e, int index); /* owned by the engine */
+
+/* The engine must outlive the session. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_new(mdf_session **out, mdf_engine *e, mdf_error *err);
+MDF_API void mdf_session_free(mdf_session *s);
+
+/* Only these answers, from the next call on; their probabilities sum to 1. labels must be among the
+ * engine's. NULL, 0: all. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_restrict(mdf_session *s, const char *const *labels,
+                                                      size_t count, mdf_error *err);
+
+/* MDF_ERR_FORMAT: not a picture. MDF_ERR_LIMIT: picture or text too large. *out is untouched then. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c,
+                                                      mdf_result *out, mdf_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -28,6 +28,7 @@ typedef struct mdf_batch {
     const int32_t *label;       /* [B], -1 = unknown; NULL: no losses wanted */
     const mdf_real *mask;       /* [B,S,S,M] in 0..1 or NULL */
     const mdf_real *mask_there; /* [B,M] 0 or 1 */
+    bool explain;               /* gradients for the pooled U-Net features are wanted */
 } mdf_batch;
 
 #endif

@@ -24,8 +24,11 @@ static void without_config(const char *path, char out[MDF_CONFIG_PATH])
 {
     const char *suffix = strstr(path, "_config.");
     const size_t before = suffix == NULL ? 0 : (size_t)(suffix - path);
-    (void)snprintf(out, MDF_CONFIG_PATH, "%.*s%s", (int)before, path,
-                   suffix == NULL ? path : suffix + strlen("_config"));
+    const int n = snprintf(out, MDF_CONFIG_PATH, "%.*s%s", (int)before, path,
+                           suffix == NULL ? path : suffix + strlen("_config"));
+    if (n < 0 || n >= MDF_CONFIG_PATH) {
+        out[0] = '\0';
+    }
 }
 
 static mdf_status fail_unknown(const char *key, mdf_error *err)

@@ -78,7 +78,7 @@ void mdf_fusion_declare(mdf_fusion *f, const mdf_config *c, mdf_params *p)
 }
 
 mdf_fusion_state mdf_fusion_begin(mdf_graph *g, const mdf_fusion *f, const mdf_unet *u,
-                                  mdf_tensor *image)
+                                  mdf_tensor *image, bool explain)
 {
     mdf_fusion_state s = {0};
     if (image == NULL) {
@@ -92,6 +92,9 @@ mdf_fusion_state mdf_fusion_begin(mdf_graph *g, const mdf_fusion *f, const mdf_u
             s.normed[l] = mdf_group_norm(g, s.unet.skip[l], NULL, NULL, c->unet.norm_groups,
                                          fusion_eps, false);
             s.pooled[l] = mdf_patch_pool(g, s.normed[l], c->fusion.grid, c->fusion.cells);
+            if (explain && s.pooled[l] != NULL) {
+                s.pooled[l]->needs_grad = true;
+            }
         }
     }
     return s;
@@ -211,16 +214,12 @@ mdf_tensor *mdf_fuse(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, int
     return mdf_gated_add(g, h, a, b->gate, NULL);
 }
 
-mdf_tensor *mdf_fusion_masks(mdf_graph *g, const mdf_fusion *f, const mdf_unet *u,
-                             mdf_fusion_state *s)
+mdf_tensor *mdf_fusion_masks(mdf_graph *g, const mdf_unet *u, const mdf_fusion_state *s)
 {
-    const mdf_config *c = f->config;
     mdf_unet_features seen = s->unet;
     for (int l = 1; l <= MDF_UNET_LEVELS; l++) {
         if (s->film[l] != NULL) {
-            seen.skip[l] = mdf_film(g, s->normed[l], s->film[l]);
-        } else if (mdf_config_uses_level(c, l)) {
-            seen.skip[l] = s->normed[l];
+            seen.skip[l] = mdf_film(g, s->normed[l], s->film[l]); /* else as it is */
         }
     }
     return mdf_unet_decode(g, u, &seen);

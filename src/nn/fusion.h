@@ -42,9 +42,9 @@ typedef struct mdf_fusion_state {
 
 void mdf_fusion_declare(mdf_fusion *f, const mdf_config *c, mdf_params *p);
 
-/* image [B,S,S,3] -> U-Net encoder and pooled features. */
+/* image [B,S,S,3] -> U-Net encoder and pooled features; explain: those take gradients. */
 mdf_fusion_state mdf_fusion_begin(mdf_graph *g, const mdf_fusion *f, const mdf_unet *u,
-                                  mdf_tensor *image);
+                                  mdf_tensor *image, bool explain);
 
 /* U of map entry i for hidden states h [N,D]: [B*g*g, D]. */
 mdf_tensor *mdf_fusion_tokens(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, int i,
@@ -54,7 +54,6 @@ mdf_tensor *mdf_fusion_tokens(mdf_graph *g, const mdf_fusion *f, mdf_fusion_stat
 mdf_tensor *mdf_fuse(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, int i, mdf_tensor *h);
 
 /* Mask logits [B,S,S,M] from the modulated skips. */
-mdf_tensor *mdf_fusion_masks(mdf_graph *g, const mdf_fusion *f, const mdf_unet *u,
-                             mdf_fusion_state *s);
+mdf_tensor *mdf_fusion_masks(mdf_graph *g, const mdf_unet *u, const mdf_fusion_state *s);
 
 #endif

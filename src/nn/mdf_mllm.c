@@ -245,7 +245,7 @@ mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
         const int64_t side = c->unet.image_size;
         out.fusion = mdf_fusion_begin(
             g, &m->fusion, &m->unet,
-            mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3}));
+            mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3}), b->explain);
     }
     packed p = {0};
     answer_rows a = {0};
@@ -265,7 +265,7 @@ mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
                      ? NULL
                      : mdf_reshape(g, scores, 2, (int64_t[]){b->cases, b->tree->labels});
     if (want_masks && out.fusion.cases > 0 && m->unet.head_w != NULL) {
-        out.mask_logits = mdf_fusion_masks(g, &m->fusion, &m->unet, &out.fusion);
+        out.mask_logits = mdf_fusion_masks(g, &m->unet, &out.fusion);
     }
     if (b->label != NULL) {
         losses(g, m, b, &a, log_prob, &out);

@@ -1,0 +1,95 @@
+/* A loaded model: configuration and weights, immutable. */
+#include "engine/engine.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "nn/weights.h"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+void mdf_set_threads(int threads)
+{
+#if defined(_OPENMP)
+    if (threads > 0) {
+        omp_set_num_threads(threads);
+    }
+#else
+    (void)threads;
+#endif
+}
+
+static mdf_status load(mdf_engine *e, const char *dir, mdf_error *err)
+{
+    char *config_path = mdf_path_join(dir, "config.json");
+    char *weights_path = mdf_path_join(dir, "model.safetensors");
+    mdf_config *config = mdf_alloc(1, sizeof *config);
+    mdf_status status = MDF_OK;
+    if (config_path == NULL || weights_path == NULL || config == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine");
+    }
+    if (status == MDF_OK) {
+        status = mdf_config_load(config, config_path, err);
+    }
+    if (status == MDF_OK && config->answer.label_count < 2) {
+        status = mdf_fail(err, MDF_ERR_FORMAT, "%s: answer_config.labels has fewer than two labels",
+                          config_path);
+    }
+    if (status == MDF_OK) {
+        config->train.aux_weight = 0; /* the auxiliary classifier is for training only */
+        status = mdf_mllm_new(&e->model, config, false, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_weights_load(&e->model->params, weights_path, err);
+    }
+    mdf_free(config);
+    mdf_free(config_path);
+    mdf_free(weights_path);
+    return status;
+}
+
+mdf_status mdf_engine_open(mdf_engine **out, const mdf_engine_options *opt, mdf_error *err)
+{
+    *out = NULL;
+    if (opt->model_dir == NULL) {
+        return mdf_fail(err, MDF_ERR_ARG, "no model folder given");
+    }
+    mdf_set_threads(opt->threads);
+    mdf_engine *e = mdf_alloc(1, sizeof *e);
+    if (e == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine");
+    }
+    mdf_status status = load(e, opt->model_dir, err);
+    if (status == MDF_OK && opt->max_isa != NULL) {
+        e->max_isa = mdf_strdup(opt->max_isa);
+        status = e->max_isa != NULL ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    }
+    if (status != MDF_OK) {
+        mdf_engine_close(e);
+        return status;
+    }
+    *out = e;
+    return MDF_OK;
+}
+
+void mdf_engine_close(mdf_engine *e)
+{
+    if (e != NULL) {
+        mdf_mllm_free(e->model);
+        mdf_free(e->max_isa);
+        mdf_free(e);
+    }
+}
+
+int mdf_engine_label_count(const mdf_engine *e)
+{
+    return e->model->config.answer.label_count;
+}
+
+const char *mdf_engine_label(const mdf_engine *e, int index)
+{
+    return e->model->config.answer.labels[index];
+}

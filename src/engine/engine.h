@@ -1,0 +1,16 @@
+/* The insides of an engine, for the layers above that need more than mdf.h gives (mdf eval). */
+#ifndef MDF_ENGINE_ENGINE_H
+#define MDF_ENGINE_ENGINE_H
+
+#include "data/prompt.h"
+#include "nn/mdf_mllm.h"
+
+struct mdf_engine {
+    mdf_mllm *model;
+    char *max_isa; /* NULL = the best */
+};
+
+/* Sets the number of compute threads of the process; 0 = one per core. */
+void mdf_set_threads(int threads);
+
+#endif

@@ -1,0 +1,217 @@
+/* One request at a time: bytes and a sentence in, probabilities, warnings and a heat-map out. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "data/fov.h"
+#include "data/quality.h"
+#include "engine/engine.h"
+#include "train/calibration.h"
+#include "train/samples.h"
+
+struct mdf_session {
+    mdf_engine *engine;
+    mdf_kernels *kernels;
+    mdf_graph graph; /* records only what the heat-map needs */
+    mdf_label_tree *tree;
+    mdf_batch_buffer buffer;
+    bool allowed[MDF_MAX_LABELS];
+};
+
+mdf_status mdf_session_new(mdf_session **out, mdf_engine *e, mdf_error *err)
+{
+    *out = NULL;
+    mdf_session *s = mdf_alloc(1, sizeof *s);
+    if (s == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the session");
+    }
+    s->engine = e;
+    const mdf_config *c = &e->model->config;
+    const char *label[MDF_MAX_CLASSES];
+    for (int i = 0; i < c->answer.label_count; i++) {
+        label[i] = c->answer.labels[i];
+        s->allowed[i] = true;
+    }
+    mdf_status status = mdf_kernels_new(&s->kernels, e->max_isa, err);
+    if (status == MDF_OK) {
+        status = mdf_graph_init(&s->graph, s->kernels, false, 0, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_label_tree_new(&s->tree, label, c->answer.label_count, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_batch_buffer_new(&s->buffer, c, s->tree, 1, err);
+    }
+    if (status != MDF_OK) {
+        mdf_session_free(s);
+        return status;
+    }
+    *out = s;
+    return MDF_OK;
+}
+
+void mdf_session_free(mdf_session *s)
+{
+    if (s != NULL) {
+        mdf_batch_buffer_free(&s->buffer);
+        mdf_label_tree_free(s->tree);
+        mdf_graph_free(&s->graph);
+        mdf_kernels_free(s->kernels);
+        mdf_free(s);
+    }
+}
+
+mdf_status mdf_session_restrict(mdf_session *s, const char *const *labels, size_t count,
+                                mdf_error *err)
+{
+    const int known = mdf_engine_label_count(s->engine);
+    bool allowed[MDF_MAX_LABELS] = {false};
+    for (size_t i = 0; i < count; i++) {
+        bool found = false;
+        for (int k = 0; k < known; k++) {
+            if (strcmp(labels[i], mdf_engine_label(s->engine, k)) == 0) {
+                allowed[k] = found = true;
+            }
+        }
+        if (!found) {
+            return mdf_fail(err, MDF_ERR_ARG, "label \"%s\" is not one of the model's", labels[i]);
+        }
+    }
+    for (int k = 0; k < known; k++) {
+        s->allowed[k] = count == 0 || allowed[k];
+    }
+    return MDF_OK;
+}
+
+/* Quality of the whole picture and the crop that the model sees. */
+static mdf_status look(mdf_sample *sample, mdf_result *r, const mdf_case *c, mdf_error *err)
+{
+    mdf_image full = {0};
+    mdf_fov fov;
+    mdf_quality quality;
+    MDF_TRY(mdf_image_decode(&full, c->image, c->image_bytes, c->name, err));
+    mdf_status status = mdf_fov_find(&fov, &full, err);
+    if (status == MDF_OK) {
+        status = mdf_quality_score(&quality, &full, &fov, err);
+    }
+    if (status == MDF_OK) {
+        const mdf_square at = mdf_fov_square(&fov);
+        r->crop_left = at.left;
+        r->crop_top = at.top;
+        r->crop_side = at.side;
+        r->quality = quality.score;
+        r->gradable = (quality.reasons & MDF_QUALITY_NO_FUNDUS) == 0;
+        for (unsigned bit = 1; bit < 1U << MDF_QUALITY_REASONS; bit <<= 1) {
+            if ((quality.reasons & bit) != 0 && r->warning_count < MDF_MAX_WARNINGS) {
+                r->warning[r->warning_count++] = mdf_quality_reason_text(bit);
+            }
+        }
+        if (fov.kind != MDF_FOV_CIRCLE && r->warning_count < MDF_MAX_WARNINGS) {
+            r->warning[r->warning_count++] = "no round field of view found";
+        }
+        status = mdf_crop(&sample->image, &full, at, err);
+    }
+    mdf_image_free(&full);
+    return status;
+}
+
+/* Softmax over the allowed labels at the calibrated temperature. */
+static void probabilities(const mdf_session *s, const mdf_tensor *scores, mdf_result *r)
+{
+    const mdf_config *c = &s->engine->model->config;
+    float masked[MDF_MAX_LABELS];
+    r->label_count = c->answer.label_count;
+    for (int k = 0; k < r->label_count; k++) {
+        r->label[k] = c->answer.labels[k];
+        masked[k] = s->allowed[k] ? (float)scores->data[k] : -1e30f;
+    }
+    mdf_softmax_temperature(r->prob, masked, 1, (size_t)r->label_count, c->answer.temperature);
+    for (int k = 1; k < r->label_count; k++) {
+        r->best = r->prob[k] > r->prob[r->best] ? k : r->best;
+    }
+}
+
+/* Gradient times feature, summed over a patch's numbers, positive part, each level scaled to its
+ * largest patch, mean over the levels (Grad-CAM's idea on the fused patches). */
+static mdf_status explain(mdf_session *s, const mdf_output *o, mdf_result *r, mdf_error *err)
+{
+    const mdf_config *c = &s->engine->model->config;
+    const int32_t index[1] = {r->best};
+    const int32_t offset[2] = {0, 1};
+    const mdf_real one[1] = {1};
+    mdf_tensor *score = mdf_segment_sum(&s->graph, o->scores, index, one, offset, 1);
+    MDF_TRY(mdf_graph_status(&s->graph, err));
+    MDF_TRY(mdf_graph_backward(&s->graph, score, err));
+    const int cells = c->fusion.grid * c->fusion.grid;
+    float sum = 0;
+    for (int l = 1; l <= MDF_UNET_LEVELS; l++) {
+        const mdf_tensor *p = o->fusion.pooled[l];
+        if (p == NULL || p->grad == NULL || cells > MDF_MAX_HEAT) {
+            continue;
+        }
+        const int64_t n = p->dim[1];
+        float level[MDF_MAX_HEAT];
+        float max = 0;
+        for (int i = 0; i < cells; i++) {
+            const double d = s->kernels->dot(p->data + i * n, p->grad + i * n, n);
+            level[i] = d > 0 ? (float)d : 0;
+            max = level[i] > max ? level[i] : max;
+        }
+        for (int i = 0; max > 0 && i < cells; i++) {
+            r->heat[i] += level[i] / max;
+            sum = r->heat[i] > sum ? r->heat[i] : sum;
+        }
+        r->heat_side = c->fusion.grid;
+    }
+    for (int i = 0; sum > 0 && i < cells; i++) {
+        r->heat[i] /= sum;
+    }
+    return MDF_OK;
+}
+
+static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *c, mdf_result *r,
+                        mdf_error *err)
+{
+    const mdf_mllm *m = s->engine->model;
+    const size_t index = 0;
+    MDF_TRY(mdf_batch_fill(&s->buffer, &m->config, one, &index, 1, &(mdf_batch_options){0}, err));
+    s->buffer.batch.label = NULL;
+    s->buffer.batch.explain = c->heatmap;
+    mdf_graph_reset(&s->graph);
+    s->graph.train = c->heatmap;
+    const mdf_output o = mdf_mllm_forward(&s->graph, m, &s->buffer.batch, false);
+    MDF_TRY(mdf_graph_status(&s->graph, err));
+    for (int k = 0; k < m->config.answer.label_count; k++) {
+        if (!isfinite((double)o.scores->data[k])) {
+            return mdf_fail(err, MDF_ERR_NUMERIC, "%s: a label score is not a number",
+                            c->name == NULL ? "picture" : c->name);
+        }
+    }
+    probabilities(s, o.scores, r);
+    return c->heatmap && m->config.train.use_image ? explain(s, &o, r, err) : MDF_OK;
+}
+
+mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *out, mdf_error *err)
+{
+    mdf_result *r = mdf_alloc(1, sizeof *r); /* *out stays untouched on failure */
+    if (r == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the result");
+    }
+    const double start = mdf_clock_seconds();
+    const mdf_manifest_case info = {.file_name = c->name == NULL ? "picture" : c->name,
+                                    .text = c->text == NULL ? "" : c->text};
+    mdf_sample sample = {.label = -1, .info = &info};
+    mdf_status status = look(&sample, r, c, err);
+    r->decode_ms = 1e3 * (mdf_clock_seconds() - start);
+    if (status == MDF_OK) {
+        status = infer(s, &(mdf_samples){&sample, 1}, c, r, err);
+        r->forward_ms = 1e3 * (mdf_clock_seconds() - start) - r->decode_ms;
+    }
+    mdf_image_free(&sample.image);
+    if (status == MDF_OK) {
+        *out = *r;
+    }
+    mdf_free(r);
+    return status;
+}

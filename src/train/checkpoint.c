@@ -1,0 +1,163 @@
+/* What a run folder keeps: config.json, model.safetensors, checkpoint.safetensors. */
+#include "train/checkpoint.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "io/safetensors.h"
+#include "nn/weights.h"
+
+/* Paths inside the run folder; NULL = out of memory. */
+static char *path_of(const char *dir, const char *name)
+{
+    return mdf_path_join(dir, name);
+}
+
+bool mdf_checkpoint_exists(const char *dir)
+{
+    char *path = path_of(dir, "checkpoint.safetensors");
+    const bool found = path != NULL && mdf_path_exists(path);
+    mdf_free(path);
+    return found;
+}
+
+static mdf_status write_items(const char *dir, const char *name, const mdf_st_entry *item, size_t n,
+                              const mdf_st_pair *meta, size_t metas, mdf_error *err)
+{
+    char *path = path_of(dir, name);
+    if (path == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    }
+    const mdf_status status = mdf_safetensors_save(path, item, n, meta, metas, err);
+    mdf_free(path);
+    return status;
+}
+
+static void weight_items(mdf_st_entry *item, const mdf_params *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const mdf_tensor *t = &p->item[i]->tensor;
+        item[i] = (mdf_st_entry){.name = t->name, .dtype = MDF_DTYPE_F32, .rank = t->rank, .data = t->data};
+        memcpy(item[i].dim, t->dim, sizeof item[i].dim);
+    }
+}
+
+mdf_status mdf_weights_save(const char *dir, const mdf_params *p, mdf_error *err)
+{
+    mdf_st_entry *item = mdf_alloc(p->count, sizeof *item);
+    if (item == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
+    }
+    weight_items(item, p);
+    const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
+    const mdf_status status = write_items(dir, "model.safetensors", item, p->count, meta, 2, err);
+    mdf_free(item);
+    return status;
+}
+
+mdf_status mdf_run_config_save(const char *dir, const mdf_config *c, mdf_error *err)
+{
+    mdf_strbuf text = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
+    char *path = path_of(dir, "config.json");
+    mdf_status status = path == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
+                                     : mdf_config_write(c, &text, err);
+    if (status == MDF_OK) {
+        status = mdf_file_write(path, text.data, text.len, err);
+    }
+    mdf_free(path);
+    mdf_strbuf_free(&text);
+    return status;
+}
+
+/* The state as numbers: exact, and readable by any safetensors reader. best_score keeps its bits. */
+enum { STATE_NUMBERS = 5 };
+
+mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
+                               const mdf_train_state *s, mdf_error *err)
+{
+    const size_t extra = 4;
+    mdf_st_entry *item = mdf_alloc(p->count + extra, sizeof *item);
+    if (item == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
+    }
+    weight_items(item, p);
+    int64_t state[STATE_NUMBERS] = {s->epoch, s->batch, s->best_epoch, o->step, 0};
+    memcpy(&state[4], &s->best_score, sizeof state[4]);
+    size_t n = p->count;
+    const struct {
+        const char *name;
+        const mdf_real *data;
+    } block[] = {{"optimizer.m", o->m}, {"optimizer.v", o->v}, {"optimizer.ema", o->ema}};
+    for (size_t i = 0; i < 3; i++) {
+        if (block[i].data != NULL) {
+            item[n++] = (mdf_st_entry){.name = block[i].name,
+                                      .dtype = MDF_DTYPE_F32,
+                                      .rank = 1,
+                                      .dim = {o->total},
+                                      .data = block[i].data};
+        }
+    }
+    item[n++] = (mdf_st_entry){.name = "train.state",
+                              .dtype = MDF_DTYPE_I64,
+                              .rank = 1,
+                              .dim = {STATE_NUMBERS},
+                              .data = state};
+    const mdf_st_pair meta[] = {{"producer", "mdf " MDF_VERSION}};
+    const mdf_status status = write_items(dir, "checkpoint.safetensors", item, n, meta, 1, err);
+    mdf_free(item);
+    return status;
+}
+
+static mdf_status read_block(const mdf_safetensors *file, const char *name, mdf_real *out,
+                             int64_t total, mdf_error *err)
+{
+    const mdf_st_tensor *t = NULL;
+    MDF_TRY(mdf_safetensors_get(file, name, 1, &total, &t, err));
+    return mdf_safetensors_floats(file, t, out, err);
+}
+
+static mdf_status read_state(const mdf_safetensors *file, mdf_params *p, mdf_optimizer *o,
+                             mdf_train_state *s, mdf_error *err)
+{
+    MDF_TRY(mdf_weights_read(p, file, err));
+    MDF_TRY(read_block(file, "optimizer.m", o->m, o->total, err));
+    MDF_TRY(read_block(file, "optimizer.v", o->v, o->total, err));
+    if (o->ema != NULL) {
+        MDF_TRY(read_block(file, "optimizer.ema", o->ema, o->total, err));
+    }
+    const mdf_st_tensor *t = mdf_safetensors_find(file, "train.state");
+    int64_t state[STATE_NUMBERS];
+    if (t == NULL || t->dtype != MDF_DTYPE_I64 || t->bytes != sizeof state) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "checkpoint.safetensors: train.state is missing");
+    }
+    memcpy(state, t->data, sizeof state);
+    if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[3] < 0) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "checkpoint.safetensors: train.state is not sensible");
+    }
+    s->epoch = (int)state[0];
+    s->batch = state[1];
+    s->best_epoch = (int)state[2];
+    o->step = state[3];
+    memcpy(&s->best_score, &state[4], sizeof s->best_score);
+    return MDF_OK;
+}
+
+mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o,
+                               mdf_train_state *s, mdf_error *err)
+{
+    char *path = path_of(dir, "checkpoint.safetensors");
+    if (path == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    }
+    mdf_safetensors file;
+    mdf_status status = mdf_safetensors_open(&file, path, err);
+    if (status == MDF_OK) {
+        status = read_state(&file, p, o, s, err);
+        mdf_safetensors_close(&file);
+    }
+    mdf_free(path);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* What a run folder keeps: config.json, model.safetensors, checkpoint.safetensors.
+ * Every file is replaced as a whole, never written in place. */
+#ifndef MDF_TRAIN_CHECKPOINT_H
+#define MDF_TRAIN_CHECKPOINT_H
+
+#include "nn/config.h"
+#include "nn/params.h"
+#include "train/optimizer.h"
+
+/* Where a run is, besides weights and moments. */
+typedef struct mdf_train_state {
+    int epoch;     /* epochs finished */
+    int64_t batch; /* batches of the current epoch that are done */
+    int best_epoch;
+    double best_score;
+    int label_count;
+} mdf_train_state;
+
+bool mdf_checkpoint_exists(const char *dir);
+
+mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
+                               const mdf_train_state *s, mdf_error *err) MDF_NODISCARD;
+/* Names and shapes must agree with p; the error names the first that does not. */
+mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o,
+                               mdf_train_state *s, mdf_error *err) MDF_NODISCARD;
+
+mdf_status mdf_weights_save(const char *dir, const mdf_params *p, mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_run_config_save(const char *dir, const mdf_config *c, mdf_error *err) MDF_NODISCARD;
+
+#endif

@@ -1,0 +1,131 @@
+/* In which order the cases of an epoch are seen: a function of seed and epoch alone. */
+#include "train/sampler.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+
+static void shuffle(size_t *list, size_t n, mdf_rng *r)
+{
+    for (size_t i = n; i > 1; i--) {
+        const size_t j = mdf_rng_below(r, (uint32_t)i);
+        const size_t keep = list[i - 1];
+        list[i - 1] = list[j];
+        list[j] = keep;
+    }
+}
+
+/* Appends `want` draws of one class: whole shuffled passes over its members, then a part of one. */
+static size_t draw_class(size_t *out, size_t want, const mdf_samples *s, int label, size_t *members,
+                         mdf_rng *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->item[i].label == label) {
+            members[n++] = i;
+        }
+    }
+    for (size_t i = 0; n > 0 && i < want; i++) {
+        if (i % n == 0) {
+            shuffle(members, n, r);
+        }
+        out[i] = members[i % n];
+    }
+    return n > 0 ? want : 0;
+}
+
+/* The epoch's draws, in no order that matters yet. */
+static size_t draw(size_t *out, const mdf_samples *s, int classes, bool balanced, size_t *members,
+                   mdf_rng *r)
+{
+    size_t labelled = 0;
+    size_t present = 0;
+    size_t n = 0;
+    for (int k = 0; k < classes; k++) {
+        size_t of_class = 0;
+        for (size_t i = 0; i < s->count; i++) {
+            of_class += s->item[i].label == k;
+        }
+        labelled += of_class;
+        present += of_class > 0;
+    }
+    for (int k = 0; balanced && k < classes; k++) {
+        n += draw_class(out + n, labelled / (present > 0 ? present : 1), s, k, members, r);
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        const bool plain = !balanced && s->item[i].label >= 0;
+        const bool only_mask = s->item[i].label < 0 && s->item[i].has_mask;
+        if (plain || only_mask) {
+            out[n++] = i;
+        }
+    }
+    return n;
+}
+
+/* Puts the batches in random order: index and begin are rewritten. */
+static void order_batches(mdf_epoch_plan *p, const size_t *from, const size_t *start,
+                          size_t *order, mdf_rng *r)
+{
+    for (size_t i = 0; i < p->batches; i++) {
+        order[i] = i;
+    }
+    shuffle(order, p->batches, r);
+    size_t at = 0;
+    for (size_t i = 0; i < p->batches; i++) {
+        p->begin[i] = at;
+        for (size_t j = start[order[i]]; j < start[order[i] + 1]; j++) {
+            p->index[at++] = from[j];
+        }
+    }
+    p->begin[p->batches] = at;
+}
+
+mdf_status mdf_epoch_plan_make(mdf_epoch_plan *p, const mdf_samples *s, int classes, size_t batch,
+                               bool balanced, uint64_t seed, int epoch, mdf_error *err)
+{
+    *p = (mdf_epoch_plan){0};
+    mdf_rng r = mdf_rng_new(mdf_rng_mix(seed, (uint64_t)epoch), 3);
+    const size_t room = 2 * s->count + 1;
+    size_t *drawn = mdf_alloc(room, sizeof *drawn);
+    size_t *grouped = mdf_alloc(room, sizeof *grouped);
+    size_t *start = mdf_alloc(room, sizeof *start);
+    size_t *order = mdf_alloc(room, sizeof *order);
+    p->index = mdf_alloc(room, sizeof *p->index);
+    p->begin = mdf_alloc(room, sizeof *p->begin);
+    mdf_status status = MDF_OK;
+    if (drawn == NULL || grouped == NULL || start == NULL || order == NULL || p->index == NULL ||
+        p->begin == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the order of %zu cases", s->count);
+    } else {
+        p->count = draw(drawn, s, classes, balanced, order, &r);
+        shuffle(drawn, p->count, &r);
+        size_t n = 0;
+        for (int masked = 0; masked < 2; masked++) {
+            const size_t group = n;
+            for (size_t i = 0; i < p->count; i++) {
+                if (s->item[drawn[i]].has_mask == (masked != 0)) {
+                    if ((n - group) % batch == 0) {
+                        start[p->batches++] = n;
+                    }
+                    grouped[n++] = drawn[i];
+                }
+            }
+        }
+        start[p->batches] = n;
+        order_batches(p, grouped, start, order, &r);
+    }
+    mdf_free(drawn);
+    mdf_free(grouped);
+    mdf_free(start);
+    mdf_free(order);
+    if (status != MDF_OK) {
+        mdf_epoch_plan_free(p);
+    }
+    return status;
+}
+
+void mdf_epoch_plan_free(mdf_epoch_plan *p)
+{
+    mdf_free(p->index);
+    mdf_free(p->begin);
+    *p = (mdf_epoch_plan){0};
+}

@@ -1,0 +1,266 @@
+/* The photographs of a split, decoded and cropped once and kept in memory, and the batches that are
+ * made of them. */
+#include "train/samples.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "base/strbuf.h"
+#include "data/augment.h"
+#include "data/fov.h"
+#include "data/laterality.h"
+#include "io/resize.h"
+
+/* Crop and, if larger than side, reduce. *square receives where the crop is. */
+static mdf_status load_picture(mdf_sample *s, int side, mdf_square *square, mdf_error *err)
+{
+    mdf_image full = {0};
+    mdf_image crop = {0};
+    mdf_fov fov;
+    MDF_TRY(mdf_image_read(&full, s->info->path, err));
+    mdf_status status = mdf_fov_find(&fov, &full, err);
+    if (status == MDF_OK) {
+        *square = mdf_fov_square(&fov);
+        status = mdf_crop(&crop, &full, *square, err);
+    }
+    mdf_image_free(&full);
+    if (status == MDF_OK && crop.width > side) {
+        status = mdf_image_new(&s->image, side, side, err);
+        if (status == MDF_OK) {
+            status = mdf_resize_bilinear(s->image.rgb, side, side, crop.rgb, crop.width,
+                                         crop.height, 3, err);
+        }
+        mdf_image_free(&crop);
+        return status;
+    }
+    s->image = crop;
+    return status;
+}
+
+/* The mask of a picture, cropped as the picture was; a mask of another size is scaled along. */
+static mdf_status load_mask(mdf_grey *out, const char *path, const mdf_square *at, mdf_error *err)
+{
+    mdf_grey full = {0};
+    MDF_TRY(mdf_image_read_grey(&full, path, err));
+    const mdf_status status = mdf_crop_grey(out, &full, *at, err);
+    mdf_grey_free(&full);
+    return status;
+}
+
+static mdf_status load_sample(mdf_sample *s, const mdf_manifest_case *info, int side,
+                              bool use_image, mdf_error *err)
+{
+    s->info = info;
+    s->label = info->label;
+    if (!use_image) {
+        return MDF_OK;
+    }
+    mdf_square square = {0};
+    MDF_TRY(load_picture(s, side, &square, err));
+    const char *paths[2] = {info->vessel_mask, info->lesion_mask};
+    for (int i = 0; i < 2; i++) {
+        if (paths[i] != NULL) {
+            MDF_TRY(load_mask(&s->mask[i], paths[i], &square, err));
+            s->has_mask = true;
+        }
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, int side, bool use_image,
+                            mdf_samples_progress *progress, void *user, mdf_error *err)
+{
+    *out = (mdf_samples){0};
+    out->item = mdf_alloc(m->case_count, sizeof *out->item);
+    if (out->item == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for %zu cases", m->case_count);
+    }
+    for (size_t i = 0; i < m->case_count; i++) {
+        out->count = i + 1;
+        mdf_status status = load_sample(&out->item[i], &m->cases[i], side, use_image, err);
+        if (status == MDF_OK && progress != NULL && !progress(user, i + 1, m->case_count)) {
+            status = mdf_fail(err, MDF_ERR_STOPPED, "stopped while reading the photographs");
+        }
+        if (status != MDF_OK) {
+            mdf_samples_free(out);
+            return status;
+        }
+    }
+    return MDF_OK;
+}
+
+void mdf_samples_free(mdf_samples *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        mdf_image_free(&s->item[i].image);
+        mdf_grey_free(&s->item[i].mask[0]);
+        mdf_grey_free(&s->item[i].mask[1]);
+    }
+    mdf_free(s->item);
+    *s = (mdf_samples){0};
+}
+
+mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
+                                const mdf_label_tree *tree, size_t capacity, mdf_error *err)
+{
+    const size_t s = (size_t)c->unet.image_size;
+    const size_t t = (size_t)c->vision.image_size;
+    const size_t m = (size_t)c->unet.mask_channels;
+    const size_t side = s > t ? s : t;
+    *b = (mdf_batch_buffer){.capacity = capacity};
+    b->tree = (mdf_tree_view){.nodes = tree->nodes,
+                              .token = tree->token,
+                              .depth = tree->depth,
+                              .mask = tree->mask,
+                              .labels = tree->labels,
+                              .offset = tree->offset,
+                              .source = tree->source,
+                              .target = tree->target};
+    b->prompt_capacity = MDF_MAX_TOKENS;
+    b->unet_image = mdf_alloc(capacity * s * s * 3, sizeof *b->unet_image);
+    b->vision_image = mdf_alloc(capacity * t * t * 3, sizeof *b->vision_image);
+    b->mask = mdf_alloc(capacity * s * s * m + 1, sizeof *b->mask);
+    b->mask_there = mdf_alloc(capacity * m + 1, sizeof *b->mask_there);
+    b->prompt = mdf_alloc(b->prompt_capacity, sizeof *b->prompt);
+    b->prompt_len = mdf_alloc(capacity, sizeof *b->prompt_len);
+    b->image_at = mdf_alloc(capacity, sizeof *b->image_at);
+    b->label = mdf_alloc(capacity, sizeof *b->label);
+    b->mask_pixels = mdf_alloc(s * s, 1);
+    b->pixels = mdf_alloc(side * side * 3, sizeof *b->pixels);
+    if (b->unet_image == NULL || b->vision_image == NULL || b->mask == NULL ||
+        b->mask_there == NULL || b->prompt == NULL || b->prompt_len == NULL ||
+        b->image_at == NULL || b->label == NULL || b->mask_pixels == NULL || b->pixels == NULL) {
+        mdf_batch_buffer_free(b);
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a batch of %zu", capacity);
+    }
+    return MDF_OK;
+}
+
+void mdf_batch_buffer_free(mdf_batch_buffer *b)
+{
+    mdf_free(b->unet_image);
+    mdf_free(b->vision_image);
+    mdf_free(b->mask);
+    mdf_free(b->mask_there);
+    mdf_free(b->prompt);
+    mdf_free(b->prompt_len);
+    mdf_free(b->image_at);
+    mdf_free(b->label);
+    mdf_free(b->mask_pixels);
+    mdf_free(b->pixels);
+    *b = (mdf_batch_buffer){0};
+}
+
+/* CLIP's mean and deviation, as Llama 3.2 Vision's processor. */
+static mdf_augment_options augment_options(const mdf_config *c, bool on)
+{
+    const mdf_augment_config *a = &c->train.augment;
+    mdf_augment_options o = mdf_augment_none();
+    const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
+    const float std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
+    memcpy(o.mean, mean, sizeof mean);
+    memcpy(o.std, std, sizeof std);
+    if (on) {
+        o.rotate_deg = a->rotate;
+        o.scale = a->scale;
+        o.shift = a->shift;
+        o.flip_prob = a->flip ? 0.5 : 0.0;
+        o.brightness = o.contrast = o.saturation = a->color;
+        o.channel_gain = a->color / 3;
+    }
+    return o;
+}
+
+/* One case's pictures and masks; both pictures see the same random transform. */
+static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
+                               size_t at, const mdf_batch_options *opt, uint64_t seed, bool *flip,
+                               mdf_error *err)
+{
+    const mdf_augment_options o = augment_options(c, opt->augment);
+    const int su = c->unet.image_size;
+    const int sv = c->vision.image_size;
+    const size_t channels = (size_t)c->unet.mask_channels;
+    const size_t pixels = (size_t)su * (size_t)su;
+    const bool mask = opt->masks && s->has_mask;
+    for (int i = 0; i < (mask ? (int)channels : 1); i++) {
+        const mdf_grey *grey = mask && s->mask[i].px != NULL ? &s->mask[i] : NULL;
+        mdf_rng r = mdf_rng_new(seed, 1);
+        MDF_TRY(mdf_augment(b->pixels, grey == NULL ? NULL : b->mask_pixels, flip, &s->image, grey,
+                            su, &o, &r, err));
+        b->mask_there[at * channels + (size_t)i] = grey != NULL;
+        for (size_t j = 0; mask && j < pixels; j++) {
+            b->mask[(at * pixels + j) * channels + (size_t)i] =
+                grey != NULL && b->mask_pixels[j] > 127 ? 1 : 0;
+        }
+    }
+    for (size_t j = 0; j < pixels * 3; j++) {
+        b->unet_image[at * pixels * 3 + j] = (mdf_real)b->pixels[j];
+    }
+    mdf_rng r = mdf_rng_new(seed, 1);
+    MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, sv, &o, &r, err));
+    const size_t count = (size_t)sv * (size_t)sv * 3;
+    for (size_t j = 0; j < count; j++) {
+        b->vision_image[at * count + j] = (mdf_real)b->pixels[j];
+    }
+    return MDF_OK;
+}
+
+static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
+                              size_t at, size_t *used, bool flip, bool drop, mdf_error *err)
+{
+    mdf_strbuf swapped = mdf_strbuf_new(MDF_MAX_TEXT_BYTES + 64);
+    const char *text = c->train.use_text && !drop ? s->info->text : NULL;
+    if (text != NULL && flip) {
+        mdf_text_swap_laterality(text, &swapped);
+        text = swapped.failed ? NULL : swapped.data;
+    }
+    size_t count = 0;
+    mdf_status status = mdf_prompt_build(b->prompt + *used, b->prompt_capacity - *used, &count,
+                                         &b->image_at[at], text, c->answer.missing_text,
+                                         c->train.use_image, c->image_token_index, err);
+    if (swapped.failed) {
+        status = mdf_fail(err, MDF_ERR_LIMIT, "%s: the text is too long", s->info->file_name);
+    }
+    mdf_strbuf_free(&swapped);
+    b->prompt_len[at] = (int32_t)count;
+    *used += count;
+    return status;
+}
+
+mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *s,
+                          const size_t *index, size_t n, const mdf_batch_options *opt,
+                          mdf_error *err)
+{
+    size_t used = 0;
+    bool any_mask = false;
+    memset(b->mask_there, 0, b->capacity * (size_t)c->unet.mask_channels * sizeof *b->mask_there);
+    for (size_t i = 0; i < n; i++) {
+        const mdf_sample *sample = &s->item[index[i]];
+        const uint64_t seed = mdf_rng_mix(opt->seed, i);
+        bool flip = false;
+        if (c->train.use_image) {
+            MDF_TRY(fill_picture(b, c, sample, i, opt, seed, &flip, err));
+        }
+        mdf_rng r = mdf_rng_new(seed, 2);
+        const bool drop = opt->augment && mdf_rng_uniform(&r) < c->train.text_drop;
+        mdf_status status = fill_prompt(b, c, sample, i, &used, flip, drop, err);
+        if (status != MDF_OK) {
+            return mdf_fail_prefix(err, status, sample->info->file_name);
+        }
+        b->label[i] = sample->label;
+        any_mask = any_mask || (opt->masks && sample->has_mask);
+    }
+    b->batch = (mdf_batch){.cases = (int64_t)n,
+                           .unet_image = c->train.use_image && c->train.use_unet ? b->unet_image
+                                                                                 : NULL,
+                           .vision_image = c->train.use_image ? b->vision_image : NULL,
+                           .prompt = b->prompt,
+                           .prompt_len = b->prompt_len,
+                           .image_at = b->image_at,
+                           .tree = &b->tree,
+                           .label = b->label,
+                           .mask = any_mask ? b->mask : NULL,
+                           .mask_there = b->mask_there};
+    return MDF_OK;
+}

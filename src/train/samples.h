@@ -1,0 +1,65 @@
+/* The photographs of a split, decoded and cropped once and kept in memory, and the batches that are
+ * made of them. */
+#ifndef MDF_TRAIN_SAMPLES_H
+#define MDF_TRAIN_SAMPLES_H
+
+#include "data/manifest.h"
+#include "data/prompt.h"
+#include "io/image.h"
+#include "nn/batch.h"
+#include "nn/config.h"
+
+typedef struct mdf_sample {
+    mdf_image image; /* field-of-view crop, square */
+    mdf_grey mask[2]; /* vessel, lesion; px NULL = none */
+    int label;        /* -1 = unknown */
+    bool has_mask;
+    const mdf_manifest_case *info; /* of the manifest */
+} mdf_sample;
+
+typedef struct mdf_samples {
+    mdf_sample *item;
+    size_t count;
+} mdf_samples;
+
+/* Called after every picture. Return false to stop. */
+typedef bool mdf_samples_progress(void *user, size_t done, size_t total);
+
+/* Decodes every case of the manifest (which must outlive *out). Crops larger than the model wants
+ * are reduced to side pixels. use_image false: no picture is read. MDF_ERR_STOPPED if progress said
+ * so. */
+mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, int side, bool use_image,
+                            mdf_samples_progress *progress, void *user, mdf_error *err)
+    MDF_NODISCARD;
+void mdf_samples_free(mdf_samples *s);
+
+/* Buffers of one batch; made once, filled again and again. */
+typedef struct mdf_batch_buffer {
+    mdf_batch batch; /* what the model reads; points into the arrays below */
+    mdf_tree_view tree;
+    size_t capacity; /* cases */
+    mdf_real *unet_image, *vision_image, *mask, *mask_there;
+    int32_t *prompt, *prompt_len, *image_at, *label;
+    size_t prompt_capacity; /* tokens in all */
+    uint8_t *mask_pixels;   /* [S,S] of one case */
+    float *pixels;          /* [side,side,3] of one case */
+} mdf_batch_buffer;
+
+mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
+                                const mdf_label_tree *tree, size_t capacity, mdf_error *err)
+    MDF_NODISCARD;
+void mdf_batch_buffer_free(mdf_batch_buffer *b);
+
+/* How a batch is made of samples. */
+typedef struct mdf_batch_options {
+    bool augment;
+    bool masks;    /* fill the masks that exist */
+    uint64_t seed; /* a case's random choices depend on this and its place in the batch */
+} mdf_batch_options;
+
+/* Fills b with the samples index[0..n-1]; n at most the capacity. */
+mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *s,
+                          const size_t *index, size_t n, const mdf_batch_options *opt,
+                          mdf_error *err) MDF_NODISCARD;
+
+#endif

@@ -1,0 +1,461 @@
+/* The training loop: from data folders and a configuration to a run folder. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "train/calibration.h"
+#include "train/checkpoint.h"
+#include "train/evaluate.h"
+#include "train/metrics.h"
+#include "train/optimizer.h"
+#include "train/prefetch.h"
+#include "train/runlog.h"
+#include "train/sampler.h"
+
+typedef struct trainer {
+    const mdf_train_options *opt;
+    mdf_config config;
+    mdf_manifest train_cases, val_cases;
+    mdf_samples train, val;
+    mdf_label_tree *tree;
+    mdf_kernels *kernels;
+    mdf_mllm *model;
+    mdf_optimizer optimizer;
+    mdf_graph graph, eval_graph;
+    mdf_batch_buffer eval_buffer;
+    mdf_prefetch *prefetch;
+    mdf_train_state state;
+    mdf_runlog log;
+    int64_t total_steps;
+    size_t images;
+    double loss_mean;
+    double times[64]; /* of the last steps, in seconds */
+    size_t time_count;
+    size_t last_allocations;
+} trainer;
+
+static bool stopped(const trainer *t)
+{
+    return t->opt->stop != NULL && *t->opt->stop != 0;
+}
+
+static void report(const trainer *t, const char *phase, size_t done, size_t total)
+{
+    if (t->opt->progress != NULL) {
+        t->opt->progress(t->opt->user, &(mdf_train_event){.phase = phase,
+                                                          .done = done,
+                                                          .total = total,
+                                                          .images = t->images,
+                                                          .epoch = t->state.epoch + 1,
+                                                          .loss = t->loss_mean});
+    }
+}
+
+static bool read_progress(void *user, size_t done, size_t total)
+{
+    const trainer *t = user;
+    report(t, "read", done, total);
+    return !stopped(t);
+}
+
+/* The labels of the training split become the model's, unless the configuration names them. */
+static mdf_status choose_labels(trainer *t, mdf_error *err)
+{
+    mdf_answer_config *a = &t->config.answer;
+    const mdf_manifest *m = &t->train_cases;
+    for (int k = 0; a->label_count == 0 && k < m->label_count; k++) {
+        bool used = false;
+        for (size_t i = 0; i < m->case_count; i++) {
+            used = used || m->cases[i].label == k;
+        }
+        if (!used) {
+            continue;
+        }
+        const size_t n = strlen(m->labels[k]);
+        if (n > MDF_MAX_LABEL_BYTES) {
+            return mdf_fail(err, MDF_ERR_LIMIT, "label \"%.40s...\": longer than %d bytes",
+                            m->labels[k], MDF_MAX_LABEL_BYTES);
+        }
+        /* label_count stays 0 in the loop's condition until all are in */
+        memcpy(a->labels[t->state.label_count], m->labels[k], n + 1);
+        t->state.label_count++;
+    }
+    a->label_count = a->label_count == 0 ? t->state.label_count : a->label_count;
+    if (a->label_count < 2) {
+        return mdf_fail(err, MDF_ERR_ARG, "split \"%s\": %d label, but a classifier needs two",
+                        t->opt->train_split, a->label_count);
+    }
+    return MDF_OK;
+}
+
+/* Renumbers the labels by the model's table. Cases of other labels stay for their masks, or go. */
+static mdf_status apply_labels(const trainer *t, mdf_manifest *m, bool keep_masks, mdf_error *err)
+{
+    const mdf_answer_config *a = &t->config.answer;
+    size_t n = 0;
+    for (size_t i = 0; i < m->case_count; i++) {
+        mdf_manifest_case c = m->cases[i];
+        const char *name = c.label < 0 ? NULL : m->labels[c.label];
+        c.label = -1;
+        for (int k = 0; name != NULL && k < a->label_count; k++) {
+            c.label = strcmp(name, a->labels[k]) == 0 ? k : c.label;
+        }
+        const bool mask = keep_masks && (c.vessel_mask != NULL || c.lesion_mask != NULL);
+        if (c.label >= 0 || mask) {
+            m->cases[n++] = c;
+        }
+    }
+    m->case_count = n;
+    return n > 0 ? MDF_OK : mdf_fail(err, MDF_ERR_ARG, "no case has one of the model's labels");
+}
+
+static mdf_status load_cases(trainer *t, mdf_error *err)
+{
+    const mdf_train_options *o = t->opt;
+    MDF_TRY(mdf_manifest_copy(&t->train_cases, o->manifest, err));
+    MDF_TRY(mdf_manifest_keep_split(&t->train_cases, o->train_split, err));
+    MDF_TRY(mdf_manifest_copy(&t->val_cases, o->manifest, err));
+    MDF_TRY(mdf_manifest_keep_split(&t->val_cases, o->val_split, err));
+    MDF_TRY(choose_labels(t, err));
+    const bool masks = t->config.unet.mask_channels > 0 && t->config.train.mask_weight > 0;
+    MDF_TRY(apply_labels(t, &t->train_cases, masks && t->config.train.use_image, err));
+    MDF_TRY(apply_labels(t, &t->val_cases, false, err));
+    const int a = t->config.unet.image_size;
+    const int b = t->config.vision.image_size;
+    const int side = (a > b ? a : b) * 5 / 4; /* room for zoom without blur */
+    const bool image = t->config.train.use_image;
+    MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, side, image, read_progress, t, err));
+    return mdf_samples_load(&t->val, &t->val_cases, side, image, read_progress, t, err);
+}
+
+static mdf_status make_tree(trainer *t, mdf_error *err)
+{
+    const char *label[MDF_MAX_CLASSES];
+    for (int i = 0; i < t->config.answer.label_count; i++) {
+        label[i] = t->config.answer.labels[i];
+    }
+    return mdf_label_tree_new(&t->tree, label, t->config.answer.label_count, err);
+}
+
+static mdf_status build(trainer *t, mdf_error *err)
+{
+    const size_t batch = (size_t)t->config.train.batch_size;
+    MDF_TRY(mdf_kernels_new(&t->kernels, NULL, err));
+    MDF_TRY(mdf_mllm_new(&t->model, &t->config, true, err));
+    mdf_params_initialise(&t->model->params, (uint64_t)t->config.train.seed);
+    MDF_TRY(mdf_optimizer_new(&t->optimizer, &t->model->params, t->config.train.ema > 0, err));
+    MDF_TRY(mdf_graph_init(&t->graph, t->kernels, true, 0, err));
+    MDF_TRY(mdf_graph_init(&t->eval_graph, t->kernels, false, 0, err));
+    MDF_TRY(mdf_batch_buffer_new(&t->eval_buffer, &t->config, t->tree, batch, err));
+    return mdf_prefetch_new(&t->prefetch, &t->config, &t->train, t->tree, batch, err);
+}
+
+static mdf_status save_checkpoint(trainer *t, mdf_error *err)
+{
+    return mdf_checkpoint_save(t->opt->out_dir, &t->model->params, &t->optimizer, &t->state, err);
+}
+
+static mdf_status save_best(trainer *t, mdf_error *err)
+{
+    return mdf_weights_save(t->opt->out_dir, &t->model->params, err);
+}
+
+static mdf_status save_config(trainer *t, mdf_error *err)
+{
+    return mdf_run_config_save(t->opt->out_dir, &t->config, err);
+}
+
+/* Forward and backward of one batch; the gradient is added to. */
+static mdf_status one_batch(trainer *t, const mdf_batch *b, double *loss, mdf_error *err)
+{
+    mdf_graph_reset(&t->graph);
+    const mdf_output o = mdf_mllm_forward(&t->graph, t->model, b, b->mask != NULL);
+    MDF_TRY(mdf_graph_status(&t->graph, err));
+    *loss = (double)o.loss->data[0];
+    if (!isfinite(*loss)) {
+        return mdf_fail(err, MDF_ERR_NUMERIC,
+                        "the loss is not a number at step %lld (learning rate too high?); the last "
+                        "checkpoint is kept",
+                        (long long)t->optimizer.step + 1);
+    }
+    return mdf_graph_backward(&t->graph, o.loss, err);
+}
+
+static void note_step(trainer *t, double loss, double seconds, size_t cases, uint64_t allocations)
+{
+    t->images += cases;
+    t->loss_mean = isnan(t->loss_mean) ? loss : 0.95 * t->loss_mean + 0.05 * loss;
+    t->times[t->time_count++ % 64] = seconds;
+    t->last_allocations = (size_t)allocations;
+}
+
+static mdf_status train_step(trainer *t, const mdf_batch *b, bool update, mdf_error *err)
+{
+    const mdf_train_config *c = &t->config.train;
+    const double start = mdf_clock_seconds();
+    const uint64_t before = mdf_alloc_count();
+    double loss = 0;
+    MDF_TRY(one_batch(t, b, &loss, err));
+    if (update) {
+        mdf_params *p = &t->model->params;
+        if (c->accumulate > 1) {
+            t->kernels->axpy(p->grad, (mdf_real)(1.0 / c->accumulate - 1.0), p->grad, p->total);
+        }
+        const double norm = mdf_grad_norm(t->kernels, p);
+        if (!isfinite(norm)) {
+            return mdf_fail(err, MDF_ERR_NUMERIC,
+                            "the gradient is not a number at step %lld; the last checkpoint is kept",
+                            (long long)t->optimizer.step + 1);
+        }
+        const double factor = mdf_schedule(c, t->optimizer.step, t->total_steps);
+        mdf_optimizer_step(&t->optimizer, t->kernels, p, c, factor, norm);
+        mdf_params_zero_grad(p);
+    }
+    note_step(t, loss, mdf_clock_seconds() - start, (size_t)b->cases, mdf_alloc_count() - before);
+    return MDF_OK;
+}
+
+/* The rest of an epoch, from batch state.batch on. */
+static mdf_status run_epoch(trainer *t, const mdf_epoch_plan *plan, mdf_error *err)
+{
+    const mdf_train_config *c = &t->config.train;
+    const uint64_t seed = mdf_rng_mix((uint64_t)c->seed, (uint64_t)t->state.epoch + 1000000);
+    MDF_TRY(mdf_prefetch_start(t->prefetch, plan, (size_t)t->state.batch, seed, err));
+    for (size_t i = (size_t)t->state.batch; i < plan->batches; i++) {
+        const mdf_batch *b = NULL;
+        MDF_TRY(mdf_prefetch_take(t->prefetch, &b, err));
+        const bool update = (i + 1) % (size_t)c->accumulate == 0 || i + 1 == plan->batches;
+        MDF_TRY(train_step(t, b, update, err));
+        report(t, "train", (size_t)t->optimizer.step, (size_t)t->total_steps);
+        if (update) {
+            t->state.batch = (int64_t)i + 1;
+            if (stopped(t)) {
+                MDF_TRY(save_checkpoint(t, err));
+                return mdf_fail(err, MDF_ERR_STOPPED,
+                                "stopped at step %lld; go on with --resume", (long long)t->optimizer.step);
+            }
+        }
+    }
+    return MDF_OK;
+}
+
+/* Metrics of the validation split; the scores stay for the temperature. */
+static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, mdf_error *err)
+{
+    const size_t k = (size_t)t->config.answer.label_count;
+    const bool masks = t->config.unet.mask_channels > 0;
+    mdf_optimizer_swap(&t->optimizer, &t->model->params);
+    mdf_status status = mdf_score_samples(scores, &t->eval_graph, t->model, &t->val,
+                                          &t->eval_buffer, masks, NULL, NULL, err);
+    mdf_optimizer_swap(&t->optimizer, &t->model->params);
+    MDF_TRY(status);
+    int *label = mdf_alloc(t->val.count, sizeof *label);
+    float *prob = mdf_alloc(t->val.count * k, sizeof *prob);
+    mdf_metrics m = {0};
+    if (label == NULL || prob == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the metrics");
+    } else {
+        for (size_t i = 0; i < t->val.count; i++) {
+            label[i] = t->val.item[i].label;
+        }
+        mdf_softmax_temperature(prob, scores->score, t->val.count, k, 1);
+        status = mdf_metrics_compute(&m,
+                                     &(mdf_metrics_input){.prob = prob,
+                                                          .label = label,
+                                                          .n = t->val.count,
+                                                          .classes = k,
+                                                          .resamples = 1},
+                                     err);
+        e->val_loss = mdf_nll(scores->score, label, t->val.count, k, 1);
+        e->val_auc = m.macro_auc;
+        e->val_balanced_accuracy = m.balanced_accuracy;
+        e->val_vessel_dice = scores->vessel_count > 0 ? scores->vessel_dice : (double)NAN;
+    }
+    mdf_metrics_free(&m);
+    mdf_free(label);
+    mdf_free(prob);
+    if (status != MDF_OK) {
+        mdf_scores_free(scores);
+    }
+    return status;
+}
+
+/* Fits the temperature on the validation scores and stores it in the configuration. */
+static mdf_status calibrate(trainer *t, const mdf_scores *scores, mdf_error *err)
+{
+    int *label = mdf_alloc(t->val.count, sizeof *label);
+    if (label == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the calibration");
+    }
+    for (size_t i = 0; i < t->val.count; i++) {
+        label[i] = t->val.item[i].label;
+    }
+    double temperature = 1;
+    const mdf_status status =
+        mdf_temperature_fit(&temperature, scores->score, label, t->val.count,
+                            (size_t)t->config.answer.label_count, err);
+    mdf_free(label);
+    if (status == MDF_OK) {
+        t->config.answer.temperature = temperature;
+    }
+    return status;
+}
+
+/* Validates, keeps the best weights, writes a row of metrics and the checkpoint. */
+static mdf_status end_epoch(trainer *t, mdf_error *err)
+{
+    mdf_train_event e = {.phase = "validate",
+                         .done = (size_t)t->optimizer.step,
+                         .total = (size_t)t->total_steps,
+                         .images = t->images,
+                         .epoch = t->state.epoch + 1,
+                         .loss = t->loss_mean,
+                         .epoch_end = true};
+    mdf_scores scores = {0};
+    MDF_TRY(validate(t, &e, &scores, err));
+    /* AUC alone saturates on easy data; accuracy breaks its ties. NaN (one class only) never wins. */
+    const double auc = isnan(e.val_auc) ? 0 : e.val_auc;
+    const double score = auc + 0.25 * e.val_balanced_accuracy;
+    mdf_status status = MDF_OK;
+    e.best = t->state.best_epoch == 0 || score > t->state.best_score;
+    if (e.best) {
+        t->state.best_score = score;
+        t->state.best_epoch = t->state.epoch + 1;
+        status = calibrate(t, &scores, err);
+        if (status == MDF_OK) {
+            mdf_optimizer_swap(&t->optimizer, &t->model->params);
+            status = save_best(t, err);
+            mdf_optimizer_swap(&t->optimizer, &t->model->params);
+        }
+        status = status == MDF_OK ? save_config(t, err) : status;
+    }
+    mdf_scores_free(&scores);
+    MDF_TRY(status);
+    t->state.epoch++;
+    t->state.batch = 0;
+    MDF_TRY(mdf_runlog_epoch(&t->log, &e, err));
+    MDF_TRY(save_checkpoint(t, err));
+    if (t->opt->progress != NULL) {
+        t->opt->progress(t->opt->user, &e);
+    }
+    return MDF_OK;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void summarise(trainer *t, mdf_train_summary *s)
+{
+    const size_t n = t->time_count < 64 ? t->time_count : 64;
+    qsort(t->times, n, sizeof t->times[0], compare);
+    *s = (mdf_train_summary){.epochs = t->state.epoch,
+                             .best_epoch = t->state.best_epoch,
+                             .best_score = t->state.best_score,
+                             .temperature = t->config.answer.temperature,
+                             .step_seconds = n > 0 ? t->times[n / 2] : 0,
+                             .allocations = t->last_allocations};
+    for (size_t i = 0; i < t->model->params.count; i++) {
+        s->parameters += mdf_tensor_count(&t->model->params.item[i]->tensor);
+    }
+}
+
+/* Number of updates of a run, so that the schedule ends where the run does. Every epoch has as many
+ * batches as the first: the plan's size does not depend on the epoch. */
+static mdf_status count_steps(trainer *t, mdf_error *err)
+{
+    const mdf_train_config *c = &t->config.train;
+    mdf_epoch_plan plan;
+    MDF_TRY(mdf_epoch_plan_make(&plan, &t->train, t->config.answer.label_count,
+                                (size_t)c->batch_size, c->balanced, (uint64_t)c->seed, 0, err));
+    const int64_t updates = ((int64_t)plan.batches + c->accumulate - 1) / c->accumulate;
+    mdf_epoch_plan_free(&plan);
+    if (updates == 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "split \"%s\": no case to train on",
+                        t->opt->train_split);
+    }
+    t->total_steps = updates * c->epochs;
+    return MDF_OK;
+}
+
+static mdf_status loop(trainer *t, mdf_error *err)
+{
+    const mdf_train_config *c = &t->config.train;
+    MDF_TRY(count_steps(t, err));
+    while (t->state.epoch < c->epochs) {
+        mdf_epoch_plan plan;
+        MDF_TRY(mdf_epoch_plan_make(&plan, &t->train, t->config.answer.label_count,
+                                    (size_t)c->batch_size, c->balanced, (uint64_t)c->seed,
+                                    t->state.epoch, err));
+        const mdf_status status = run_epoch(t, &plan, err);
+        mdf_prefetch_stop(t->prefetch);
+        mdf_epoch_plan_free(&plan);
+        MDF_TRY(status);
+        MDF_TRY(end_epoch(t, err));
+        if (c->patience > 0 && t->state.epoch - t->state.best_epoch >= c->patience) {
+            break;
+        }
+    }
+    return MDF_OK;
+}
+
+static mdf_status prepare(trainer *t, mdf_error *err)
+{
+    const char *dir = t->opt->out_dir;
+    if (!t->opt->resume && mdf_checkpoint_exists(dir)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: there is a run already; give --resume to go on or another folder", dir);
+    }
+    MDF_TRY(mdf_make_dirs(dir, err));
+    MDF_TRY(load_cases(t, err));
+    MDF_TRY(make_tree(t, err));
+    MDF_TRY(build(t, err));
+    if (t->opt->resume) {
+        MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
+    }
+    return mdf_runlog_open(&t->log, dir, t->opt->resume ? t->optimizer.step : -1, err);
+}
+
+static void free_all(trainer *t)
+{
+    mdf_runlog_close(&t->log);
+    mdf_prefetch_free(t->prefetch);
+    mdf_batch_buffer_free(&t->eval_buffer);
+    mdf_graph_free(&t->graph);
+    mdf_graph_free(&t->eval_graph);
+    mdf_optimizer_free(&t->optimizer);
+    mdf_mllm_free(t->model);
+    mdf_kernels_free(t->kernels);
+    mdf_label_tree_free(t->tree);
+    mdf_samples_free(&t->train);
+    mdf_samples_free(&t->val);
+    mdf_manifest_free(&t->train_cases);
+    mdf_manifest_free(&t->val_cases);
+    mdf_free(t);
+}
+
+mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary, mdf_error *err)
+{
+    trainer *t = mdf_alloc(1, sizeof *t);
+    if (t == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the trainer");
+    }
+    t->opt = opt;
+    t->config = *opt->config;
+    t->loss_mean = (double)NAN;
+    mdf_status status = prepare(t, err);
+    if (status == MDF_OK) {
+        status = loop(t, err);
+        summarise(t, summary);
+    }
+    free_all(t);
+    return status;
+}

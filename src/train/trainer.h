@@ -1,0 +1,50 @@
+/* The training loop: from data folders and a configuration to a run folder.
+ *
+ * A run folder holds config.json (with the labels and, at the end, the temperature),
+ * model.safetensors (the best weights so far), checkpoint.safetensors (everything needed to go on)
+ * and metrics.jsonl. */
+#ifndef MDF_TRAIN_TRAINER_H
+#define MDF_TRAIN_TRAINER_H
+
+#include <signal.h>
+
+#include "data/manifest.h"
+#include "nn/config.h"
+
+/* One line of progress. */
+typedef struct mdf_train_event {
+    const char *phase;        /* "read", "train", "validate" */
+    size_t done, total;       /* cases read, or steps */
+    size_t images;            /* trained on since the start of this call */
+    int epoch;                /* from 1 */
+    double loss;              /* running mean; NAN before the first step */
+    bool epoch_end;           /* the numbers below are fresh */
+    double val_loss, val_auc, val_balanced_accuracy, val_vessel_dice;
+    bool best;
+} mdf_train_event;
+
+typedef struct mdf_train_options {
+    const mdf_config *config;     /* labels may be empty: those of the training split are taken */
+    const mdf_manifest *manifest; /* all splits */
+    const char *train_split, *val_split;
+    const char *out_dir;
+    bool resume;
+    void (*progress)(void *user, const mdf_train_event *event); /* may be NULL */
+    void *user;
+    const volatile sig_atomic_t *stop; /* may be NULL */
+} mdf_train_options;
+
+typedef struct mdf_train_summary {
+    int epochs, best_epoch;
+    double best_score, temperature;
+    double step_seconds;     /* median time of a step */
+    size_t allocations;      /* of the last step */
+    int64_t parameters;
+} mdf_train_summary;
+
+/* MDF_ERR_STOPPED: *stop was set; the checkpoint holds the work so far. MDF_ERR_NUMERIC: the loss is
+ * not a number; the last checkpoint stays. */
+mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary, mdf_error *err)
+    MDF_NODISCARD;
+
+#endif
