@@ -39,8 +39,8 @@ typedef void mdf_gemm_fn(bool trans_a, bool trans_b, int64_t m, int64_t n, int64
 
 /* y [N,H,W,Cout] = x [N,H,W,Cin] * w [Cout,Cin,K,K] (+ bias [Cout], may be NULL). cache is the
  * table's conv_cache. False: out of memory. */
-typedef bool mdf_conv2d_fwd_fn(void *cache, const mdf_conv_shape *s, mdf_real *y,
-                               const mdf_real *x, const mdf_real *w, const mdf_real *bias);
+typedef bool mdf_conv2d_fwd_fn(void *cache, const mdf_conv_shape *s, mdf_real *y, const mdf_real *x,
+                               const mdf_real *w, const mdf_real *bias);
 /* dx [N,H,W,Cin] = or += (acc) the gradient for x. */
 typedef bool mdf_conv2d_bwd_data_fn(void *cache, const mdf_conv_shape *s, mdf_real *dx,
                                     const mdf_real *dy, const mdf_real *w, bool acc);
@@ -70,11 +70,11 @@ typedef void mdf_layer_norm_fwd_fn(mdf_real *y, mdf_real *stats, const mdf_real 
 typedef void mdf_layer_norm_bwd_fn(mdf_real *dx, mdf_real *dw, mdf_real *db, const mdf_real *dy,
                                    const mdf_real *x, const mdf_real *w, const mdf_real *stats,
                                    int64_t n, int64_t c, bool acc);
-typedef void mdf_rms_norm_fwd_fn(mdf_real *y, mdf_real *stats, const mdf_real *x,
-                                 const mdf_real *w, int64_t n, int64_t c, mdf_real eps);
-typedef void mdf_rms_norm_bwd_fn(mdf_real *dx, mdf_real *dw, const mdf_real *dy,
-                                 const mdf_real *x, const mdf_real *w, const mdf_real *stats,
-                                 int64_t n, int64_t c, bool acc);
+typedef void mdf_rms_norm_fwd_fn(mdf_real *y, mdf_real *stats, const mdf_real *x, const mdf_real *w,
+                                 int64_t n, int64_t c, mdf_real eps);
+typedef void mdf_rms_norm_bwd_fn(mdf_real *dx, mdf_real *dw, const mdf_real *dy, const mdf_real *x,
+                                 const mdf_real *w, const mdf_real *stats, int64_t n, int64_t c,
+                                 bool acc);
 
 /* Elementwise over n numbers. gelu is the exact erf form; swiglu y = silu(a) * b. */
 typedef void mdf_unary_fwd_fn(mdf_real *y, const mdf_real *x, int64_t n);
@@ -84,8 +84,8 @@ typedef void mdf_swiglu_fwd_fn(mdf_real *y, const mdf_real *a, const mdf_real *b
 typedef void mdf_swiglu_bwd_fn(mdf_real *da, mdf_real *db, const mdf_real *dy, const mdf_real *a,
                                const mdf_real *b, int64_t n, bool acc_a, bool acc_b);
 
-/* In place: x[n] = exp(x[n] - max) / sum; returns max + log(sum). -INFINITY entries give 0; a row of
- * only -INFINITY gives zeros and returns -INFINITY. */
+/* In place: x[n] = exp(x[n] - max) / sum; returns max + log(sum). -INFINITY entries give 0; a row
+ * of only -INFINITY gives zeros and returns -INFINITY. */
 typedef mdf_real mdf_softmax_fn(mdf_real *x, int64_t n);
 /* In place: x[i] = exp(x[i] - lse): recovers a softmax row from its saved log-sum-exp. */
 typedef void mdf_exp_shift_fn(mdf_real *x, mdf_real lse, int64_t n);
@@ -136,8 +136,9 @@ typedef struct mdf_kernels {
 } mdf_kernels;
 
 /* Chooses the best level up to max_isa ("ref", "avx2", "avx512"; NULL = the best this CPU has).
- * MDF_ERR_ARG: unknown name. The caller frees with mdf_kernels_free(). The conv cache makes one
- * table usable by one thread at a time. */
+ * Every choice but "ref" also takes oneDNN for products and convolutions. MDF_ERR_ARG: unknown
+ * name. The caller frees with mdf_kernels_free(). The conv cache makes one table usable by one
+ * thread at a time. */
 mdf_status mdf_kernels_new(mdf_kernels **out, const char *max_isa, mdf_error *err) MDF_NODISCARD;
 void mdf_kernels_free(mdf_kernels *k);
 
@@ -146,7 +147,8 @@ void mdf_kernels_fill_ref(mdf_kernels *k);
 #ifndef MDF_REAL_DOUBLE
 void mdf_kernels_fill_avx2(mdf_kernels *k);
 void mdf_kernels_fill_avx512(mdf_kernels *k);
-/* Dense products and convolutions by oneDNN, which has its own CPU dispatch. NULL cache: no memory. */
+/* Dense products and convolutions by oneDNN, which has its own CPU dispatch. NULL cache: no memory.
+ */
 bool mdf_kernels_fill_dnnl(mdf_kernels *k);
 void mdf_dnnl_cache_free(void *cache);
 #endif

@@ -8,19 +8,49 @@
 #ifdef MDF_REAL_DOUBLE
 typedef double mdf_real;
 #define MDF_R(x) x
-static inline double mdf_exp(double x) { return exp(x); }
-static inline double mdf_log(double x) { return log(x); }
-static inline double mdf_sqrt(double x) { return sqrt(x); }
-static inline double mdf_tanh(double x) { return tanh(x); }
-static inline double mdf_erf(double x) { return erf(x); }
+static inline double mdf_exp(double x)
+{
+    return exp(x);
+}
+static inline double mdf_log(double x)
+{
+    return log(x);
+}
+static inline double mdf_sqrt(double x)
+{
+    return sqrt(x);
+}
+static inline double mdf_tanh(double x)
+{
+    return tanh(x);
+}
+static inline double mdf_erf(double x)
+{
+    return erf(x);
+}
 #else
 typedef float mdf_real;
 #define MDF_R(x) x##f
-static inline float mdf_exp(float x) { return expf(x); }
-static inline float mdf_log(float x) { return logf(x); }
-static inline float mdf_sqrt(float x) { return sqrtf(x); }
-static inline float mdf_tanh(float x) { return tanhf(x); }
-static inline float mdf_erf(float x) { return erff(x); }
+static inline float mdf_exp(float x)
+{
+    return expf(x);
+}
+static inline float mdf_log(float x)
+{
+    return logf(x);
+}
+static inline float mdf_sqrt(float x)
+{
+    return sqrtf(x);
+}
+static inline float mdf_tanh(float x)
+{
+    return tanhf(x);
+}
+static inline float mdf_erf(float x)
+{
+    return erff(x);
+}
 #endif
 
 #endif

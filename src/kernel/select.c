@@ -1,4 +1,5 @@
-/* Which kernels this CPU gets: reference first, then every better level overwrites what it knows. */
+/* Which kernels this CPU gets: reference first, then every better level overwrites what it knows.
+ */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -26,6 +27,11 @@ static bool has_avx512(void)
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+#else
+static bool never(void)
+{
+    return false;
+}
 #endif
 
 /* Weakest first. */
@@ -34,6 +40,9 @@ static const isa_level levels[] = {
 #if defined(__x86_64__) && !defined(MDF_REAL_DOUBLE)
     {"avx2", has_avx2, mdf_kernels_fill_avx2},
     {"avx512", has_avx512, mdf_kernels_fill_avx512},
+#else
+    {"avx2", never, NULL},
+    {"avx512", never, NULL},
 #endif
 };
 
@@ -63,7 +72,8 @@ mdf_status mdf_kernels_new(mdf_kernels **out, const char *max_isa, mdf_error *er
         }
     }
 #ifndef MDF_REAL_DOUBLE
-    if (last > 0 && !mdf_kernels_fill_dnnl(k)) {
+    const bool reference_only = max_isa != NULL && last == 0;
+    if (!reference_only && !mdf_kernels_fill_dnnl(k)) {
         mdf_kernels_free(k);
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for oneDNN");
     }

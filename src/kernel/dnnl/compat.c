@@ -38,10 +38,9 @@ bool mdf_conv_forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, cons
                bias == NULL ? NULL : bias->md, dst->md, ones, zeros, p, p, attr) == dnnl_success;
 }
 
-bool mdf_conv_backward_data_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                 const mdf_md *src, const mdf_md *weights, const mdf_md *dst,
-                                 dnnl_dim_t pad, const_dnnl_primitive_attr_t attr,
-                                 const_dnnl_primitive_desc_t hint)
+bool mdf_conv_backward_data_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const mdf_md *src,
+                                 const mdf_md *weights, const mdf_md *dst, dnnl_dim_t pad,
+                                 const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint)
 {
     const dnnl_dims_t p = {pad, pad};
     return dnnl_convolution_backward_data_primitive_desc_create(
@@ -86,17 +85,15 @@ bool mdf_conv_forward_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, cons
 {
     const dnnl_dims_t p = {pad, pad};
     dnnl_convolution_desc_t d;
-    return dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct,
-                                              &src->md, &weights->md,
-                                              bias == NULL ? NULL : &bias->md, &dst->md, ones, p,
-                                              p) == dnnl_success &&
+    return dnnl_convolution_forward_desc_init(
+               &d, dnnl_forward_training, dnnl_convolution_direct, &src->md, &weights->md,
+               bias == NULL ? NULL : &bias->md, &dst->md, ones, p, p) == dnnl_success &&
            dnnl_primitive_desc_create(pd, &d, attr, engine, NULL) == dnnl_success;
 }
 
-bool mdf_conv_backward_data_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
-                                 const mdf_md *src, const mdf_md *weights, const mdf_md *dst,
-                                 dnnl_dim_t pad, const_dnnl_primitive_attr_t attr,
-                                 const_dnnl_primitive_desc_t hint)
+bool mdf_conv_backward_data_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const mdf_md *src,
+                                 const mdf_md *weights, const mdf_md *dst, dnnl_dim_t pad,
+                                 const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint)
 {
     const dnnl_dims_t p = {pad, pad};
     dnnl_convolution_desc_t d;

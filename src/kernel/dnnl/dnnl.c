@@ -1,8 +1,8 @@
 /* Dense products and convolutions by oneDNN.
  *
- * Pictures stay channels-last; weights come as plain [O,I,K,K] and are reordered into the layout the
- * primitive wants. A cache keeps, per shape and direction, the primitives and memory objects, so
- * that only handles are set after the first call with a shape. */
+ * Pictures stay channels-last; weights come as plain [O,I,K,K] and are reordered into the layout
+ * the primitive wants. A cache keeps, per shape and direction, the primitives and memory objects,
+ * so that only handles are set after the first call with a shape. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -123,7 +123,8 @@ static bool make_primitive(conv_cache *c, conv_entry *e, const mdf_md *src, cons
     if (ok && e->kind == CONV_BACKWARD_DATA) {
         ok = mdf_conv_backward_data_desc(&pd, c->engine, src, any, dst, pad, c->attr, forward);
     } else if (ok && e->kind == CONV_BACKWARD_WEIGHTS) {
-        ok = mdf_conv_backward_weights_desc(&pd, c->engine, src, any, b, dst, pad, c->attr, forward);
+        ok =
+            mdf_conv_backward_weights_desc(&pd, c->engine, src, any, b, dst, pad, c->attr, forward);
     }
     const dnnl_primitive_desc_t use = e->kind == CONV_FORWARD ? forward : pd;
     if (ok) {
@@ -135,8 +136,9 @@ static bool make_primitive(conv_cache *c, conv_entry *e, const mdf_md *src, cons
         e->scratch_bytes = dnnl_memory_desc_get_size(scratch);
         ok = dnnl_primitive_create(&e->primitive, use) == dnnl_success &&
              make_reorder(c, e, plain, blocked) && make_memory(c, &e->src, mdf_md_of(src)) &&
-             make_memory(c, &e->dst, mdf_md_of(dst)) && make_memory(c, &e->plain, mdf_md_of(plain)) &&
-             make_memory(c, &e->blocked, blocked) && make_memory(c, &e->scratch, scratch) &&
+             make_memory(c, &e->dst, mdf_md_of(dst)) &&
+             make_memory(c, &e->plain, mdf_md_of(plain)) && make_memory(c, &e->blocked, blocked) &&
+             make_memory(c, &e->scratch, scratch) &&
              (!e->bias || make_memory(c, &e->bias_memory, mdf_md_of(bias)));
     }
     if (pd != NULL) {
@@ -176,8 +178,8 @@ static bool entry_make(conv_cache *c, conv_entry *e)
 
 static bool same_shape(const mdf_conv_shape *a, const mdf_conv_shape *b)
 {
-    return a->n == b->n && a->h == b->h && a->w == b->w && a->cin == b->cin &&
-           a->cout == b->cout && a->kernel == b->kernel;
+    return a->n == b->n && a->h == b->h && a->w == b->w && a->cin == b->cin && a->cout == b->cout &&
+           a->kernel == b->kernel;
 }
 
 /* NULL: out of memory. */
@@ -291,7 +293,8 @@ static bool conv2d_bwd_weights(void *cache, const mdf_conv_shape *s, float *dw, 
     }
     float *fresh = c->plain.data;
     if (!bind_shared(c, e) || !set_handle(e->src, x) || !set_handle(e->dst, dy) ||
-        !set_handle(e->plain, fresh) || (db != NULL && !set_handle(e->bias_memory, fresh + count))) {
+        !set_handle(e->plain, fresh) ||
+        (db != NULL && !set_handle(e->bias_memory, fresh + count))) {
         return false;
     }
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, e->src},
@@ -316,7 +319,13 @@ static void gemm(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, fl
                  const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
                  int64_t ldc)
 {
-    if (m > 0 && n > 0 && k > 0) {
+    if (k == 0 || alpha == 0) {
+        for (int64_t i = 0; i < m; i++) {
+            for (int64_t j = 0; j < n; j++) {
+                c[i * ldc + j] = beta == 0 ? 0 : beta * c[i * ldc + j];
+            }
+        }
+    } else if (m > 0 && n > 0) {
         (void)dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb,
                          beta, c, ldc);
     }

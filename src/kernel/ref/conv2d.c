@@ -40,8 +40,8 @@ bool mdf_conv2d_fwd_ref(void *cache, const mdf_conv_shape *s, mdf_real *y, const
     return true;
 }
 
-bool mdf_conv2d_bwd_data_ref(void *cache, const mdf_conv_shape *s, mdf_real *dx,
-                             const mdf_real *dy, const mdf_real *w, bool acc)
+bool mdf_conv2d_bwd_data_ref(void *cache, const mdf_conv_shape *s, mdf_real *dx, const mdf_real *dy,
+                             const mdf_real *w, bool acc)
 {
     (void)cache;
     const int64_t pad = s->kernel / 2;

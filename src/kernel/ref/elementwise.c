@@ -98,10 +98,12 @@ void mdf_bias_fwd_ref(mdf_real *y, const mdf_real *bias, int64_t n, int64_t c)
 
 void mdf_bias_bwd_ref(mdf_real *db, const mdf_real *dy, int64_t n, int64_t c)
 {
-    for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = 0; j < c; j++) {
-            db[j] += dy[i * c + j];
+    for (int64_t j = 0; j < c; j++) {
+        double sum = 0;
+        for (int64_t i = 0; i < n; i++) {
+            sum += (double)dy[i * c + j];
         }
+        db[j] += (mdf_real)sum;
     }
 }
 

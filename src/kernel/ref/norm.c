@@ -29,7 +29,7 @@ void mdf_group_norm_fwd_ref(mdf_real *y, mdf_real *stats, const mdf_real *x, con
             const mdf_real *s = stats + 2 * (j / per);
             mdf_real v = (x[i * c + j] - s[0]) * s[1];
             v = w == NULL ? v : v * w[j] + b[j];
-            y[i * c + j] = relu && !(v > 0) ? 0 : v;
+            y[i * c + j] = relu && v < 0 ? 0 : v; /* NaN stays NaN */
         }
     }
 }

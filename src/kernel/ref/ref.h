@@ -1,5 +1,5 @@
-/* The reference kernels: the specification, the fallback and the oracle of the tests. Obvious loops,
- * sums in double; never optimised. Contracts: kernel/kernel.h. */
+/* The reference kernels: the specification, the fallback and the oracle of the tests. Obvious
+ * loops, sums in double; never optimised. Contracts: kernel/kernel.h. */
 #ifndef MDF_KERNEL_REF_REF_H
 #define MDF_KERNEL_REF_REF_H
 

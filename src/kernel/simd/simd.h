@@ -1,29 +1,30 @@
-/* The float hot loops in plain C, compiled once per instruction set (simd_avx2.c, simd_avx512.c): the
- * compiler vectorises what `omp simd` marks. Everything is static but the fill function, whose name
- * the including file sets in MDF_SIMD_FILL. No header with inline functions may come in here: a copy
- * compiled for AVX could be linked into code for every CPU. */
+/* The float hot loops in plain C, compiled once per instruction set (simd_avx2.c, simd_avx512.c):
+ * the compiler vectorises what `omp simd` marks. Everything is static but the fill function, whose
+ * name the including file sets in MDF_SIMD_FILL. No header with inline functions may come in here:
+ * a copy compiled for AVX could be linked into code for every CPU. */
 
 /* exp(x) to about 2 ulp, without branches: x = n ln2 + r, a polynomial for exp(r), 2^n by the
- * exponent field. Below -87.3 it is 0, above 88.7 infinity is not needed and the largest power of
- * two is used. */
+ * exponent field (in two steps, so that the largest floats are reached). Below -86.9 it is 0: what
+ * is lost there is smaller than 2e-38. NaN stays NaN. */
 static inline float fast_exp(float x)
 {
-    const float clamped = x < -87.0f ? -87.0f : (x > 88.0f ? 88.0f : x);
+    const float clamped = x > -86.9f ? (x < 89.0f ? x : 89.0f) : -86.9f;
     const float n = __builtin_rintf(clamped * 1.44269504f);
-    const float r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
+    const float r = __builtin_fmaf(n, 2.12194440e-4f, __builtin_fmaf(n, -0.693359375f, clamped));
     float p = 1.9875691500e-4f; /* minimax coefficients of Cephes' expf */
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
+    p = __builtin_fmaf(p, r, 1.3981999507e-3f);
+    p = __builtin_fmaf(p, r, 8.3334519073e-3f);
+    p = __builtin_fmaf(p, r, 4.1665795894e-2f);
+    p = __builtin_fmaf(p, r, 1.6666665459e-1f);
+    p = __builtin_fmaf(p, r, 5.0000001201e-1f);
+    p = __builtin_fmaf(p * r, r, r) + 1.0f;
     union {
         int32_t i;
         float f;
     } power;
-    power.i = ((int32_t)n + 127) << 23;
-    return x < -87.0f ? 0.0f : p * power.f;
+    power.i = ((int32_t)n + 126) << 23;
+    const float y = p * 2.0f * power.f;
+    return x < -86.9f ? 0.0f : (x == x ? y : x);
 }
 
 /* erf(x), absolute error below 1.5e-7 (Abramowitz and Stegun 7.1.26). */
@@ -50,15 +51,11 @@ static void gelu_fwd(float *y, const float *x, int64_t n)
 
 static void gelu_bwd(float *dx, const float *dy, const float *x, int64_t n, bool acc)
 {
-    const float keep = acc ? 1.0f : 0.0f;
-    if (!acc) {
-        memset(dx, 0, (size_t)n * sizeof *dx);
-    }
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
         const float cdf = 0.5f * (1.0f + fast_erf(x[i] * 0.70710678f));
         const float pdf = 0.39894228f * fast_exp(-0.5f * x[i] * x[i]);
-        dx[i] = keep * dx[i] + dy[i] * (cdf + x[i] * pdf);
+        dx[i] = (acc ? dx[i] : 0.0f) + dy[i] * (cdf + x[i] * pdf);
     }
 }
 
@@ -73,17 +70,11 @@ static void swiglu_fwd(float *y, const float *a, const float *b, int64_t n)
 static void swiglu_bwd(float *da, float *db, const float *dy, const float *a, const float *b,
                        int64_t n, bool acc_a, bool acc_b)
 {
-    if (!acc_a) {
-        memset(da, 0, (size_t)n * sizeof *da);
-    }
-    if (!acc_b) {
-        memset(db, 0, (size_t)n * sizeof *db);
-    }
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
         const float s = 1.0f / (1.0f + fast_exp(-a[i]));
-        da[i] += dy[i] * b[i] * s * (1.0f + a[i] * (1.0f - s));
-        db[i] += dy[i] * a[i] * s;
+        da[i] = (acc_a ? da[i] : 0.0f) + dy[i] * b[i] * s * (1.0f + a[i] * (1.0f - s));
+        db[i] = (acc_b ? db[i] : 0.0f) + dy[i] * a[i] * s;
     }
 }
 
@@ -159,10 +150,26 @@ static void bias_fwd(float *y, const float *bias, int64_t n, int64_t c)
 
 static void bias_bwd(float *db, const float *dy, int64_t n, int64_t c)
 {
-    for (int64_t i = 0; i < n; i++) {
+    enum { ROWS = 64, STRIP = 256 };
+    for (int64_t from = 0; from < c; from += STRIP) {
+        const int64_t width = c - from < STRIP ? c - from : STRIP;
+        double sum[STRIP] = {0};
+        for (int64_t at = 0; at < n; at += ROWS) { /* float inside a block of rows, double across */
+            const int64_t end = at + ROWS < n ? at + ROWS : n;
+            float part[STRIP] = {0};
+            for (int64_t i = at; i < end; i++) {
+                const float *row = dy + i * c + from;
 #pragma omp simd
-        for (int64_t j = 0; j < c; j++) {
-            db[j] += dy[i * c + j];
+                for (int64_t j = 0; j < width; j++) {
+                    part[j] += row[j];
+                }
+            }
+            for (int64_t j = 0; j < width; j++) {
+                sum[j] += (double)part[j];
+            }
+        }
+        for (int64_t j = 0; j < width; j++) {
+            db[from + j] += (float)sum[j];
         }
     }
 }
@@ -185,9 +192,6 @@ static void max_pool_fwd(float *y, const float *x, int64_t h, int64_t w, int64_t
 static void max_pool_bwd(float *dx, const float *dy, const float *x, int64_t h, int64_t w,
                          int64_t c, bool acc)
 {
-    if (!acc) {
-        memset(dx, 0, (size_t)(h * w * c) * sizeof *dx);
-    }
     for (int64_t p = 0; p < (h / 2) * (w / 2); p++) {
         const int64_t at = (p / (w / 2) * 2 * w + p % (w / 2) * 2) * c;
         const float *a = x + at;
@@ -204,16 +208,15 @@ static void max_pool_bwd(float *dx, const float *dy, const float *x, int64_t h, 
             const bool w1 = !w0 && a[j + c] == max;
             const bool w2 = !w0 && !w1 && b[j] == max;
             const bool w3 = !w0 && !w1 && !w2;
-            da[j] += w0 ? g[j] : 0.0f;
-            da[j + c] += w1 ? g[j] : 0.0f;
-            db[j] += w2 ? g[j] : 0.0f;
-            db[j + c] += w3 ? g[j] : 0.0f;
+            da[j] = (acc ? da[j] : 0.0f) + (w0 ? g[j] : 0.0f);
+            da[j + c] = (acc ? da[j + c] : 0.0f) + (w1 ? g[j] : 0.0f);
+            db[j] = (acc ? db[j] : 0.0f) + (w2 ? g[j] : 0.0f);
+            db[j + c] = (acc ? db[j + c] : 0.0f) + (w3 ? g[j] : 0.0f);
         }
     }
 }
 
-static void adamw(float *w, float *m, float *v, const float *g, int64_t n,
-                  const mdf_adamw_step *s)
+static void adamw(float *w, float *m, float *v, const float *g, int64_t n, const mdf_adamw_step *s)
 {
     const mdf_adamw_step a = *s;
 #pragma omp simd

@@ -7,4 +7,5 @@
 
 #define MDF_SIMD_FILL mdf_kernels_fill_avx512
 #include "kernel/simd/simd.h"
+#include "kernel/simd/simd_group_norm.h"
 #include "kernel/simd/simd_norm.h"
