@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "io/half.h"
+#include "io/dtype.h"
 
 typedef struct format {
     int fraction_bits, exponent_bits;
@@ -19,8 +19,8 @@ typedef struct format {
     uint16_t (*down)(float);
 } format;
 
-static const format formats[] = {{10, 5, mdf_float_of_f16, mdf_f16_of_float},
-                                 {7, 8, mdf_float_of_bf16, mdf_bf16_of_float}};
+static const format formats[] = {{10, 5, mdf_f16_to_float, mdf_f16_from_float},
+                                 {7, 8, mdf_bf16_to_float, mdf_bf16_from_float}};
 
 /* The value that the fields of h stand for; h is finite, or the first value past the largest. */
 static double value_of(const format *f, unsigned h)
@@ -100,15 +100,15 @@ static void what_is_too_large_or_too_small_goes_to_the_end(void **state)
     float tiny;
     const uint32_t one = 1;
     memcpy(&tiny, &one, sizeof tiny); /* the smallest subnormal float */
-    assert_int_equal(mdf_f16_of_float(3e38F), 0x7C00);
-    assert_int_equal(mdf_f16_of_float(-3e38F), 0xFC00);
-    assert_int_equal(mdf_f16_of_float(65536.0F), 0x7C00);
-    assert_int_equal(mdf_f16_of_float(65504.0F), 0x7BFF); /* the largest F16 */
-    assert_int_equal(mdf_f16_of_float(tiny), 0);
-    assert_int_equal(mdf_f16_of_float(-tiny), 0x8000);
-    assert_int_equal(mdf_bf16_of_float(tiny), 0);
-    assert_int_equal(mdf_f16_of_float(INFINITY), 0x7C00);
-    assert_int_equal(mdf_bf16_of_float(-INFINITY), 0xFF80);
+    assert_int_equal(mdf_f16_from_float(3e38F), 0x7C00);
+    assert_int_equal(mdf_f16_from_float(-3e38F), 0xFC00);
+    assert_int_equal(mdf_f16_from_float(65536.0F), 0x7C00);
+    assert_int_equal(mdf_f16_from_float(65504.0F), 0x7BFF); /* the largest F16 */
+    assert_int_equal(mdf_f16_from_float(tiny), 0);
+    assert_int_equal(mdf_f16_from_float(-tiny), 0x8000);
+    assert_int_equal(mdf_bf16_from_float(tiny), 0);
+    assert_int_equal(mdf_f16_from_float(INFINITY), 0x7C00);
+    assert_int_equal(mdf_bf16_from_float(-INFINITY), 0xFF80);
 }
 
 static void a_nan_with_low_bits_only_stays_a_nan(void **state)
@@ -117,8 +117,8 @@ static void a_nan_with_low_bits_only_stays_a_nan(void **state)
     float nan;
     const uint32_t bits = 0x7F800001;
     memcpy(&nan, &bits, sizeof nan);
-    assert_int_equal(mdf_f16_of_float(nan), 0x7E00);
-    assert_int_equal(mdf_bf16_of_float(nan), 0x7FC0);
+    assert_int_equal(mdf_f16_from_float(nan), 0x7E00);
+    assert_int_equal(mdf_bf16_from_float(nan), 0x7FC0);
 }
 
 int main(void)
