@@ -8,7 +8,7 @@
 
 static bool settable(const mdf_config_key *k)
 {
-    return k->kind != MDF_KEY_FIXED && k->kind != MDF_KEY_DERIVED && k->kind != MDF_KEY_IGNORED;
+    return k->kind != MDF_KEY_FIXED && k->kind != MDF_KEY_DERIVED;
 }
 
 static bool ends_with(const char *path, const char *key)
@@ -46,12 +46,17 @@ static mdf_status find_key(const char *key, const mdf_config_key **out, mdf_erro
     char path[MDF_CONFIG_PATH];
     char first[MDF_CONFIG_PATH] = "";
     const mdf_config_key *found = NULL;
+    const mdf_config_key *fixed = NULL;
     for (size_t i = 0; i < mdf_config_key_count; i++) {
         const mdf_config_key *k = &mdf_config_keys[i];
         char brief[MDF_CONFIG_PATH];
         mdf_config_key_path(k, path);
         without_config(path, brief);
-        if (!settable(k) || !(ends_with(path, key) || ends_with(brief, key))) {
+        if (k->kind == MDF_KEY_IGNORED || !(ends_with(path, key) || ends_with(brief, key))) {
+            continue;
+        }
+        if (!settable(k)) {
+            fixed = k;
             continue;
         }
         if (strcmp(path, key) == 0 || strcmp(brief, key) == 0) {
@@ -63,6 +68,11 @@ static mdf_status find_key(const char *key, const mdf_config_key **out, mdf_erro
         }
         found = k;
         memcpy(first, path, sizeof first);
+    }
+    if (found == NULL && fixed != NULL) {
+        return mdf_fail(err, MDF_ERR_ARG, "%s %s", key,
+                        fixed->kind == MDF_KEY_FIXED ? "can't be changed"
+                                                     : "follows from other settings");
     }
     if (found == NULL) {
         return fail_unknown(key, err);
