@@ -1,7 +1,7 @@
 /* The data check: counting, hashing, comparing. */
 #include "data/check.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -9,6 +9,7 @@
 #include "data/fov.h"
 #include "data/phash.h"
 #include "io/image.h"
+#include "io/resize.h"
 
 static mdf_status no_memory(mdf_error *err)
 {
@@ -122,15 +123,29 @@ static void find_leaks(mdf_check *c)
     }
 }
 
-static mdf_status hash_file(const char *path, uint64_t *hash, mdf_error *err)
+enum { THUMB = 32, THUMB_BYTES = THUMB * THUMB * 3 };
+
+/* What is kept of a picture. */
+typedef struct fingerprint {
+    bool is_read;
+    uint64_t hash;
+    uint8_t thumb[THUMB_BYTES];
+} fingerprint;
+
+static mdf_status take_fingerprint(const char *path, fingerprint *f, mdf_error *err)
 {
     mdf_image im = {0};
     mdf_image crop = {0};
     MDF_TRY(mdf_image_read(&im, path, err));
     mdf_status status = mdf_fov_crop(&crop, NULL, &im, err);
     if (status == MDF_OK) {
-        status = mdf_phash(hash, &crop, err);
+        status = mdf_phash(&f->hash, &crop, err);
     }
+    if (status == MDF_OK) {
+        status =
+            mdf_resize_bilinear(f->thumb, THUMB, THUMB, crop.rgb, crop.width, crop.height, 3, err);
+    }
+    f->is_read = status == MDF_OK;
     mdf_image_free(&crop);
     mdf_image_free(&im);
     return status;
@@ -152,14 +167,13 @@ static mdf_status add_unreadable(mdf_check *c, size_t number, const char *reason
     return MDF_OK;
 }
 
-static mdf_status hash_all(mdf_check *c, const mdf_check_options *o, uint64_t *hash,
-                           uint8_t *has_hash, mdf_error *err)
+static mdf_status read_all(mdf_check *c, const mdf_check_options *o, fingerprint *print,
+                           mdf_error *err)
 {
     const size_t n = c->m->case_count;
     for (size_t i = 0; i < n; i++) {
         mdf_error why = {0};
-        const mdf_status status = hash_file(c->m->cases[i].path, &hash[i], &why);
-        has_hash[i] = status == MDF_OK ? 1 : 0;
+        const mdf_status status = take_fingerprint(c->m->cases[i].path, &print[i], &why);
         if (status == MDF_ERR_NOMEM) {
             return mdf_fail(err, status, "%s", why.text);
         }
@@ -174,14 +188,37 @@ static mdf_status hash_all(mdf_check *c, const mdf_check_options *o, uint64_t *h
     return MDF_OK;
 }
 
-static mdf_status add_pair(mdf_check *c, size_t i, size_t k, int bits, mdf_error *err)
+/* Pearson's, over all pixels and channels; 0 for a flat picture. */
+static double thumb_correlation(const uint8_t *a, const uint8_t *b)
+{
+    double sum_a = 0;
+    double sum_b = 0;
+    for (size_t i = 0; i < THUMB_BYTES; i++) {
+        sum_a += a[i];
+        sum_b += b[i];
+    }
+    double aa = 0;
+    double bb = 0;
+    double ab = 0;
+    for (size_t i = 0; i < THUMB_BYTES; i++) {
+        const double x = a[i] - sum_a / THUMB_BYTES;
+        const double y = b[i] - sum_b / THUMB_BYTES;
+        aa += x * x;
+        bb += y * y;
+        ab += x * y;
+    }
+    return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
+}
+
+static mdf_status add_pair(mdf_check *c, size_t i, size_t k, int bits, double correlation,
+                           mdf_error *err)
 {
     mdf_check_pair *grown = room_for_one(c->pairs, c->pair_count, sizeof *c->pairs);
     if (grown == NULL) {
         return no_memory(err);
     }
     c->pairs = grown;
-    c->pairs[c->pair_count++] = (mdf_check_pair){i, k, bits};
+    c->pairs[c->pair_count++] = (mdf_check_pair){i, k, bits, correlation};
     const mdf_manifest_case *a = &c->m->cases[i];
     const mdf_manifest_case *b = &c->m->cases[k];
     c->pairs_across_splits += strcmp(a->split, b->split) != 0 ? 1 : 0;
@@ -189,23 +226,32 @@ static mdf_status add_pair(mdf_check *c, size_t i, size_t k, int bits, mdf_error
     return MDF_OK;
 }
 
+static mdf_status compare(mdf_check *c, const fingerprint *print, size_t i, size_t k,
+                          mdf_error *err)
+{
+    if (!print[i].is_read || !print[k].is_read) {
+        return MDF_OK;
+    }
+    const int bits = mdf_phash_distance(print[i].hash, print[k].hash);
+    if (bits > MDF_CHECK_SAME_BITS) {
+        return MDF_OK;
+    }
+    const double correlation = thumb_correlation(print[i].thumb, print[k].thumb);
+    return correlation < MDF_CHECK_SAME_CORRELATION ? MDF_OK
+                                                    : add_pair(c, i, k, bits, correlation, err);
+}
+
 static mdf_status find_pairs(mdf_check *c, const mdf_check_options *o, mdf_error *err)
 {
     const size_t n = c->m->case_count;
-    uint64_t *hash = mdf_alloc(n, sizeof *hash);
-    uint8_t *has_hash = mdf_alloc(n, 1);
-    mdf_status status =
-        hash == NULL || has_hash == NULL ? no_memory(err) : hash_all(c, o, hash, has_hash, err);
+    fingerprint *print = mdf_alloc(n, sizeof *print);
+    mdf_status status = print == NULL ? no_memory(err) : read_all(c, o, print, err);
     for (size_t i = 0; status == MDF_OK && i < n; i++) {
-        for (size_t k = i + 1; has_hash[i] && status == MDF_OK && k < n; k++) {
-            const int bits = mdf_phash_distance(hash[i], hash[k]);
-            if (has_hash[k] && bits <= MDF_CHECK_SAME_BITS) {
-                status = add_pair(c, i, k, bits, err);
-            }
+        for (size_t k = i + 1; status == MDF_OK && k < n; k++) {
+            status = compare(c, print, i, k, err);
         }
     }
-    mdf_free(hash);
-    mdf_free(has_hash);
+    mdf_free(print);
     return status;
 }
 

@@ -46,9 +46,10 @@ static json_t *pairs_json(const mdf_check *c)
     json_t *all = json_array();
     for (size_t i = 0; i < c->pair_count; i++) {
         const mdf_check_pair *p = &c->pairs[i];
-        (void)json_array_append_new(all, json_pack("{s:s,s:s,s:i}", "first",
+        (void)json_array_append_new(all, json_pack("{s:s,s:s,s:i,s:f}", "first",
                                                    c->m->cases[p->first].path, "second",
-                                                   c->m->cases[p->second].path, "bits", p->bits));
+                                                   c->m->cases[p->second].path, "bits", p->bits,
+                                                   "correlation", p->correlation));
     }
     return all;
 }
@@ -136,11 +137,8 @@ static void text_images(mdf_strbuf *b, const mdf_check *c)
         mdf_strbuf_printf(b, "  %s\n", c->unreadable[i].reason);
     }
     text_more(b, c->unreadable_count);
-    mdf_strbuf_printf(b,
-                      "duplicates: %zu pairs that differ in at most %d of 64 hash bits; %zu across "
-                      "splits, %zu with different labels\n",
-                      c->pair_count, MDF_CHECK_SAME_BITS, c->pairs_across_splits,
-                      c->pairs_across_labels);
+    mdf_strbuf_printf(b, "duplicates: %zu pairs; %zu across splits, %zu with different labels\n",
+                      c->pair_count, c->pairs_across_splits, c->pairs_across_labels);
     for (size_t i = 0; i < c->pair_count && i < SHOWN; i++) {
         const mdf_manifest_case *x = &c->m->cases[c->pairs[i].first];
         const mdf_manifest_case *y = &c->m->cases[c->pairs[i].second];

@@ -62,7 +62,7 @@ static void a_line_is_drawn_and_a_gap_is_not(void **state)
     (void)state;
     static const double x[] = {0, 1, 2, 3, 4, 5};
     static const double whole[] = {1, 1, 1, 1, 1, 2};
-    static const double gap[] = {1, 1, NAN, NAN, 1, 2};
+    static const double gap[] = {1, 1, (double)NAN, (double)NAN, 1, 2};
     const mdf_plot_options o = {
         .title = "t", .x_label = "x", .y_label = "y", .width = 400, .height = 300};
     const double *const y[2] = {whole, gap};
@@ -87,7 +87,7 @@ static void no_finite_point_is_no_crash(void **state)
 {
     (void)state;
     static const double x[] = {0, 1};
-    static const double y[] = {NAN, INFINITY};
+    static const double y[] = {(double)NAN, (double)INFINITY};
     const mdf_plot_series s = {"s", x, y, 2};
     const mdf_plot_options o = {.title = "t", .x_label = "x", .y_label = "y"};
     mdf_png_bytes png;
