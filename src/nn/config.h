@@ -173,7 +173,8 @@ mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err) MDF_NODISCAR
 /* Appends JSON with every key, always in the same order, that parses back to the same struct. */
 mdf_status mdf_config_write(const mdf_config *c, mdf_strbuf *out, mdf_error *err) MDF_NODISCARD;
 
-/* Appends a table of all keys for people: path, default, range, meaning. */
+/* Appends a table of all keys for people, a line each: path, default or "required", range, meaning,
+ * with tabs between them. */
 void mdf_config_describe(mdf_strbuf *out);
 
 bool mdf_config_uses_level(const mdf_config *c, int level);

@@ -194,7 +194,8 @@ void mdf_config_describe(mdf_strbuf *out)
         }
         char path[MDF_CONFIG_PATH];
         mdf_config_key_path(k, path);
-        mdf_strbuf_printf(out, "%s\t%s\t", path, k->initial != NULL ? k->initial : "");
+        const char *initial = k->initial != NULL ? k->initial : "";
+        mdf_strbuf_printf(out, "%s\t%s\t", path, k->required ? "required" : initial);
         describe_range(out, k);
         mdf_strbuf_printf(out, "\t%s\n", k->doc);
     }
