@@ -22,20 +22,27 @@ uint64_t mdf_alloc_count(void)
     return atomic_load(&alloc_calls);
 }
 
-void *mdf_alloc(size_t count, size_t size)
+void *mdf_alloc_raw(size_t bytes)
 {
     atomic_fetch_add(&alloc_calls, 1);
     if (atomic_load(&fail_countdown) > 0 && atomic_fetch_sub(&fail_countdown, 1) == 1) {
         return NULL;
     }
+    if (bytes > SIZE_MAX - ALIGNMENT) {
+        return NULL;
+    }
+    const size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return aligned_alloc(ALIGNMENT, rounded == 0 ? ALIGNMENT : rounded);
+}
+
+void *mdf_alloc(size_t count, size_t size)
+{
     if (size != 0 && count > (SIZE_MAX - ALIGNMENT) / size) {
         return NULL;
     }
-    size_t bytes = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    bytes = bytes == 0 ? ALIGNMENT : bytes;
-    void *p = aligned_alloc(ALIGNMENT, bytes);
+    void *p = mdf_alloc_raw(count * size);
     if (p != NULL) {
-        memset(p, 0, bytes);
+        memset(p, 0, count * size);
     }
     return p;
 }

@@ -9,6 +9,9 @@
  * count gives a valid pointer. Caller frees with mdf_free(). */
 void *mdf_alloc(size_t count, size_t size) MDF_NODISCARD;
 
+/* The same without zeroing: for memory that is written before it is read. */
+void *mdf_alloc_raw(size_t bytes) MDF_NODISCARD;
+
 /* Grows a block of mdf_alloc(): copies old_count items, zeroes the rest. The old block stays valid
  * on failure (NULL). */
 void *mdf_grow(void *old, size_t old_count, size_t new_count, size_t size) MDF_NODISCARD;

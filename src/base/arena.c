@@ -22,9 +22,9 @@ static mdf_arena_block *block_new(size_t size)
     if (size > SIZE_MAX - head) {
         return NULL;
     }
-    mdf_arena_block *b = mdf_alloc(head + size, 1);
+    mdf_arena_block *b = mdf_alloc_raw(head + size);
     if (b != NULL) {
-        b->size = size;
+        *b = (mdf_arena_block){.size = size};
         b->data = (unsigned char *)b + head;
     }
     return b;
@@ -116,10 +116,13 @@ void mdf_arena_reset(mdf_arena *a)
         return;
     }
     if (a->block->older != NULL) {
+        /* Room for steps that are a little larger, so that the size settles. */
         const size_t peak = a->peak_bytes;
+        size_t size = peak + peak / 8;
+        size = a->limit_bytes != 0 && size > a->limit_bytes ? peak : size;
         mdf_arena_free(a);
-        a->block = block_new(peak); /* on failure the next alloc tries again and reports */
-        a->held_bytes = a->block == NULL ? 0 : peak;
+        a->block = block_new(size); /* on failure the next alloc tries again and reports */
+        a->held_bytes = a->block == NULL ? 0 : size;
         a->peak_bytes = peak;
         return;
     }

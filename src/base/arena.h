@@ -22,7 +22,7 @@ void *mdf_arena_alloc(mdf_arena *a, size_t count, size_t size) MDF_NODISCARD;
 void *mdf_arena_zalloc(mdf_arena *a, size_t count, size_t size) MDF_NODISCARD;
 char *mdf_arena_strndup(mdf_arena *a, const char *s, size_t len) MDF_NODISCARD;
 
-/* Forgets everything; keeps the memory, joined into one block of the peak size. */
+/* Forgets everything; keeps the memory, joined into one block that holds the peak and some more. */
 void mdf_arena_reset(mdf_arena *a);
 
 /* Frees the memory; the arena may be initialised again. */
