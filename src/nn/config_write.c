@@ -16,8 +16,7 @@ static void put_real(mdf_strbuf *out, double x)
     char digits[40];
     for (int precision = 6; precision <= 17; precision++) {
         (void)snprintf(digits, sizeof digits, "%.*g", precision, x);
-        if (strtod(digits, NULL) ==
-            x) { // NOLINT(clang-analyzer-core.FloatEqual): exactness is the point
+        if (strtod(digits, NULL) == x) { /* exactness is the point */
             break;
         }
     }
