@@ -52,25 +52,28 @@ static json_t *tensor_row(const mdf_st_tensor *t)
     for (int i = 0; i < t->rank; i++) {
         (void)json_array_append_new(shape, json_integer((json_int_t)t->dim[i]));
     }
-    return json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype", mdf_dtype_name(t->dtype),
-                     "shape", shape);
+    return json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype", mdf_dtype_name(t->dtype), "shape",
+                     shape);
 }
 
 static mdf_status describe_tensors(const char *path, json_t **doc, mdf_error *err)
 {
-    mdf_safetensors file;
+    mdf_st_shards shards = {0};
+    size_t tensors = 0;
     size_t numbers = 0;
-    MDF_TRY(mdf_safetensors_open(&file, path, err));
-    const mdf_status status = MDF_OK;
+    MDF_TRY(mdf_st_shards_open(&shards, path, err));
     json_t *rows = json_array();
-    for (size_t i = 0; i < file.count; i++) {
-        (void)json_array_append_new(rows, tensor_row(&file.tensor[i]));
-        numbers += file.tensor[i].count;
+    for (size_t f = 0; f < shards.files; f++) {
+        for (size_t i = 0; i < shards.file[f].count; i++) {
+            (void)json_array_append_new(rows, tensor_row(&shards.file[f].tensor[i]));
+            numbers += shards.file[f].tensor[i].count;
+        }
+        tensors += shards.file[f].count;
     }
-    *doc = json_pack("{s:I, s:I, s:I, s:o}", "tensors", (json_int_t)file.count, "numbers",
-                     (json_int_t)numbers, "bytes", (json_int_t)file.map.len, "tensor", rows);
-    mdf_safetensors_close(&file);
-    return status != MDF_OK ? status : *doc != NULL ? MDF_OK : no_memory(err);
+    mdf_st_shards_close(&shards);
+    *doc = json_pack("{s:I, s:I, s:o}", "tensors", (json_int_t)tensors, "numbers",
+                     (json_int_t)numbers, "tensor", rows);
+    return *doc != NULL ? MDF_OK : no_memory(err);
 }
 
 static mdf_status describe_pixels(const mdf_image *im, const char *format, json_t **doc,

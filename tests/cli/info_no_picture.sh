@@ -1,0 +1,3 @@
+# exit: 1
+echo hello >x.jpg
+"$mdf" info x.jpg
