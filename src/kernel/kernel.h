@@ -110,6 +110,8 @@ typedef void mdf_adamw_fn(mdf_real *w, mdf_real *m, mdf_real *v, const mdf_real 
 typedef struct mdf_kernels {
     const char *isa; /* "ref", "avx2", "avx512": the last level that was filled in */
     void *conv_cache;
+    void (*conv_cache_free)(void *cache); /* NULL: there is nothing to free */
+    const struct mdf_winograd *winograd;  /* NULL: this level has none; see kernel/winograd.h */
     mdf_gemm_fn *gemm;
     mdf_conv2d_fwd_fn *conv2d_fwd;
     mdf_conv2d_bwd_data_fn *conv2d_bwd_data;
@@ -150,7 +152,9 @@ void mdf_kernels_fill_avx512(mdf_kernels *k);
 /* Dense products and convolutions by oneDNN, which has its own CPU dispatch. NULL cache: no memory.
  */
 bool mdf_kernels_fill_dnnl(mdf_kernels *k);
-void mdf_dnnl_cache_free(void *cache);
+/* Lets the Winograd convolution take over where it is faster than what the table has
+ * (simd/winograd.c). False: out of memory. */
+bool mdf_kernels_fill_winograd(mdf_kernels *k);
 #endif
 
 #endif

@@ -73,9 +73,9 @@ mdf_status mdf_kernels_new(mdf_kernels **out, const char *max_isa, mdf_error *er
     }
 #ifndef MDF_REAL_DOUBLE
     const bool reference_only = max_isa != NULL && last == 0;
-    if (!reference_only && !mdf_kernels_fill_dnnl(k)) {
+    if (!reference_only && (!mdf_kernels_fill_dnnl(k) || !mdf_kernels_fill_winograd(k))) {
         mdf_kernels_free(k);
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for oneDNN");
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the convolutions");
     }
 #endif
     *out = k;
@@ -84,10 +84,8 @@ mdf_status mdf_kernels_new(mdf_kernels **out, const char *max_isa, mdf_error *er
 
 void mdf_kernels_free(mdf_kernels *k)
 {
-#ifndef MDF_REAL_DOUBLE
-    if (k != NULL) {
-        mdf_dnnl_cache_free(k->conv_cache);
+    if (k != NULL && k->conv_cache_free != NULL) {
+        k->conv_cache_free(k->conv_cache);
     }
-#endif
     mdf_free(k);
 }

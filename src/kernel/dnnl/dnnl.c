@@ -64,7 +64,7 @@ static void entry_free(conv_entry *e)
     }
 }
 
-void mdf_dnnl_cache_free(void *cache)
+static void cache_free(void *cache)
 {
     conv_cache *c = cache;
     if (c == NULL) {
@@ -342,10 +342,11 @@ bool mdf_kernels_fill_dnnl(mdf_kernels *k)
         dnnl_primitive_attr_create(&c->attr) != dnnl_success ||
         dnnl_primitive_attr_set_scratchpad_mode(c->attr, dnnl_scratchpad_mode_user) !=
             dnnl_success) {
-        mdf_dnnl_cache_free(c);
+        cache_free(c);
         return false;
     }
     k->conv_cache = c;
+    k->conv_cache_free = cache_free;
     k->gemm = gemm;
     k->conv2d_fwd = conv2d_fwd;
     k->conv2d_bwd_data = conv2d_bwd_data;

@@ -2,6 +2,14 @@
  * the compiler vectorises what `omp simd` marks. Everything is static but the fill function, whose
  * name the including file sets in MDF_SIMD_FILL. No header with inline functions may come in here:
  * a copy compiled for AVX could be linked into code for every CPU. */
+#ifndef MDF_KERNEL_SIMD_SIMD_H
+#define MDF_KERNEL_SIMD_SIMD_H
+
+#include <math.h>
+#include <string.h>
+
+#include "kernel/kernel.h"
+#include "kernel/ref/ref.h"
 
 /* exp(x) to about 2 ulp, without branches: x = n ln2 + r, a polynomial for exp(r), 2^n by the
  * exponent field (in two steps, so that the largest floats are reached). Below -86.9 it is 0: what
@@ -78,13 +86,35 @@ static void swiglu_bwd(float *da, float *db, const float *dy, const float *a, co
     }
 }
 
-static float softmax(float *x, int64_t n)
+/* The largest of n numbers, -INFINITY of none; NaN is passed over. 16 running maxima, because a
+ * compiler may not reorder comparisons itself. */
+static float largest(const float *x, int64_t n)
 {
+    enum { LANES = 16 };
+    float lane[LANES];
+    for (int j = 0; j < LANES; j++) {
+        lane[j] = -INFINITY;
+    }
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+#pragma omp simd
+        for (int j = 0; j < LANES; j++) {
+            lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+        }
+    }
     float max = -INFINITY;
-#pragma omp simd reduction(max : max)
-    for (int64_t i = 0; i < n; i++) {
+    for (int j = 0; j < LANES; j++) {
+        max = lane[j] > max ? lane[j] : max;
+    }
+    for (; i < n; i++) {
         max = x[i] > max ? x[i] : max;
     }
+    return max;
+}
+
+static float softmax(float *x, int64_t n)
+{
+    const float max = largest(x, n);
     if (max == -INFINITY) {
         memset(x, 0, (size_t)n * sizeof *x);
         return max;
@@ -228,3 +258,5 @@ static void adamw(float *w, float *m, float *v, const float *g, int64_t n, const
                a.step_size * m[i] / (__builtin_sqrtf(v[i]) * a.inv_sqrt_c2 + a.eps);
     }
 }
+
+#endif

@@ -1,6 +1,10 @@
 /* Group normalisation of the per-instruction-set kernels; see simd.h. Sums run down the columns of
  * 64 rows in float and across such blocks in double. They are of x minus something near its mean,
  * so that a large mean costs no digits. */
+#ifndef MDF_KERNEL_SIMD_SIMD_GROUP_NORM_H
+#define MDF_KERNEL_SIMD_SIMD_GROUP_NORM_H
+
+#include "kernel/simd/simd.h"
 
 enum { NORM_ROWS = 64, NORM_CHANNELS_MAX = 2048 };
 
@@ -171,3 +175,5 @@ static void group_norm_bwd(float *dx, float *dw, float *db, const float *dy, con
     }
     backward_apply(dx, dy, x, relu ? y : NULL, a, k, m, p, c, acc);
 }
+
+#endif

@@ -1,5 +1,8 @@
-/* Layer and RMS normalisation of the per-instruction-set kernels, and the fill function; see
- * simd.h. */
+/* Layer and RMS normalisation of the per-instruction-set kernels; see simd.h. */
+#ifndef MDF_KERNEL_SIMD_SIMD_NORM_H
+#define MDF_KERNEL_SIMD_SIMD_NORM_H
+
+#include "kernel/simd/simd.h"
 
 static void rms_norm_fwd(float *y, float *stats, const float *x, const float *w, int64_t n,
                          int64_t c, float eps)
@@ -91,25 +94,4 @@ static void layer_norm_bwd(float *dx, float *dw, float *db, const float *dy, con
     }
 }
 
-void MDF_SIMD_FILL(mdf_kernels *k)
-{
-    k->group_norm_fwd = group_norm_fwd;
-    k->group_norm_bwd = group_norm_bwd;
-    k->layer_norm_fwd = layer_norm_fwd;
-    k->layer_norm_bwd = layer_norm_bwd;
-    k->rms_norm_fwd = rms_norm_fwd;
-    k->rms_norm_bwd = rms_norm_bwd;
-    k->gelu_fwd = gelu_fwd;
-    k->gelu_bwd = gelu_bwd;
-    k->swiglu_fwd = swiglu_fwd;
-    k->swiglu_bwd = swiglu_bwd;
-    k->softmax = softmax;
-    k->exp_shift = exp_shift;
-    k->axpy = axpy;
-    k->dot = dot;
-    k->bias_fwd = bias_fwd;
-    k->bias_bwd = bias_bwd;
-    k->max_pool_fwd = max_pool_fwd;
-    k->max_pool_bwd = max_pool_bwd;
-    k->adamw = adamw;
-}
+#endif

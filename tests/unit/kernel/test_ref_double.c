@@ -191,7 +191,7 @@ static void known_values(void **state)
     assert_close(y, (double[]){0.841344746068543, -0.158655253931457, 0}, 3, 1e-14, 1, "gelu");
     mdf_swiglu_fwd_ref(y, (double[]){log(3.0)}, (double[]){4}, 1);
     assert_close(y, (double[]){3 * log(3.0)}, 1, 1e-14, 1, "swiglu"); /* sigmoid(ln 3) = 3/4 */
-    double x[3] = {0, log(3.0), -INFINITY};
+    double x[3] = {0, log(3.0), -(double)INFINITY};
     const double lse = mdf_softmax_ref(x, 3);
     assert_close(&lse, (double[]){log(4.0)}, 1, 1e-14, 1, "log-sum-exp");
     assert_close(x, (double[]){0.25, 0.75, 0}, 3, 1e-14, 1, "softmax");

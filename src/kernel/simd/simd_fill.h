@@ -1,0 +1,35 @@
+/* The one exported function of an instruction set's file: fills in all of the above. */
+#ifndef MDF_KERNEL_SIMD_SIMD_FILL_H
+#define MDF_KERNEL_SIMD_SIMD_FILL_H
+
+#include "kernel/simd/simd_group_norm.h"
+#include "kernel/simd/simd_norm.h"
+#include "kernel/simd/winograd_conv.h"
+
+static const mdf_winograd winograd = {winograd_scratch, winograd_data, winograd_weights};
+
+void MDF_SIMD_FILL(mdf_kernels *k)
+{
+    k->winograd = &winograd;
+    k->group_norm_fwd = group_norm_fwd;
+    k->group_norm_bwd = group_norm_bwd;
+    k->layer_norm_fwd = layer_norm_fwd;
+    k->layer_norm_bwd = layer_norm_bwd;
+    k->rms_norm_fwd = rms_norm_fwd;
+    k->rms_norm_bwd = rms_norm_bwd;
+    k->gelu_fwd = gelu_fwd;
+    k->gelu_bwd = gelu_bwd;
+    k->swiglu_fwd = swiglu_fwd;
+    k->swiglu_bwd = swiglu_bwd;
+    k->softmax = softmax;
+    k->exp_shift = exp_shift;
+    k->axpy = axpy;
+    k->dot = dot;
+    k->bias_fwd = bias_fwd;
+    k->bias_bwd = bias_bwd;
+    k->max_pool_fwd = max_pool_fwd;
+    k->max_pool_bwd = max_pool_bwd;
+    k->adamw = adamw;
+}
+
+#endif

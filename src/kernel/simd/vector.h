@@ -1,0 +1,102 @@
+/* One vector of floats of the instruction set that the including file is built for. The intrinsics
+ * are always inlined, so nothing of them can be linked into code for another CPU. */
+#ifndef MDF_KERNEL_SIMD_VECTOR_H
+#define MDF_KERNEL_SIMD_VECTOR_H
+
+#include <immintrin.h>
+
+#if defined(__AVX512F__)
+
+typedef __m512 vec;
+enum { VEC = 16, ROWS_MAX = 12 }; /* 12 x 2 accumulators of 32 registers */
+
+static inline vec vec_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+static inline void vec_store(float *p, vec v)
+{
+    _mm512_storeu_ps(p, v);
+}
+
+static inline vec vec_all(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+static inline vec vec_sub(vec a, vec b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+/* a b + c and c - a b */
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+static inline vec vec_fnma(vec a, vec b, vec c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+#else
+
+typedef __m256 vec;
+enum { VEC = 8, ROWS_MAX = 6 }; /* 6 x 2 accumulators of 16 registers */
+
+static inline vec vec_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+static inline void vec_store(float *p, vec v)
+{
+    _mm256_storeu_ps(p, v);
+}
+
+static inline vec vec_all(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+static inline vec vec_add(vec a, vec b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+static inline vec vec_sub(vec a, vec b)
+{
+    return _mm256_sub_ps(a, b);
+}
+
+static inline vec vec_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+/* a b + c and c - a b */
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+static inline vec vec_fnma(vec a, vec b, vec c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+
+#endif
+
+#endif
