@@ -1,15 +1,22 @@
 /* mdf eval: how good a model is on a split. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "app.h"
-#include "base/status.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "engine/evaluation.h"
+#include "eval_report.h"
+#include "progress.h"
 
 typedef struct eval_flags {
     const char *model;
     arg_list data;
     const char *split;
-    const char *val_split;
     const char *labels;
     const char *json;
-    const char *cases;
     const char *report;
     int64_t bootstrap;
 } eval_flags;
@@ -35,12 +42,6 @@ static const arg_option options[] = {
      .metavar = "NAME",
      .fallback = "test",
      .help = "value of the split column to evaluate"},
-    {.name = "val-split",
-     .kind = ARG_STRING,
-     .offset = offsetof(eval_flags, val_split),
-     .metavar = "NAME",
-     .fallback = "val",
-     .help = "value of the split column for temperature scaling"},
     {.name = "labels",
      .letter = 'l',
      .kind = ARG_STRING,
@@ -52,32 +53,140 @@ static const arg_option options[] = {
      .kind = ARG_STRING,
      .offset = offsetof(eval_flags, json),
      .metavar = "FILE",
-     .help = "write the result as JSON, - for stdout"},
-    {.name = "cases",
-     .kind = ARG_STRING,
-     .offset = offsetof(eval_flags, cases),
-     .metavar = "FILE.csv",
-     .help = "write one row for each case"},
+     .help = "write the result with a row per case as JSON, - for stdout"},
     {.name = "report",
      .kind = ARG_STRING,
      .offset = offsetof(eval_flags, report),
      .metavar = "FILE.html",
-     .help = "write a report with curves, confusion matrix and heat-maps"},
+     .help = "write a report with the curves of the training, confusion matrix and heat-maps"},
     {.name = "bootstrap",
      .kind = ARG_INT,
      .offset = offsetof(eval_flags, bootstrap),
      .metavar = "N",
-     .fallback = "1000",
-     .min = 0,
+     .fallback = "2000",
+     .min = 1,
      .max = 100000,
      .help = "resamples of the patients for the intervals"},
 };
 
+typedef struct eval_watch {
+    app *a;
+    app_progress bar;
+} eval_watch;
+
+static bool on_case(void *user, size_t done, size_t total)
+{
+    eval_watch *w = user;
+    app_progress_update(&w->bar,
+                        &(app_progress_state){.done = done, .total = total, .loss = (double)NAN});
+    return *w->a->stop == 0;
+}
+
+/* Splits "a,b,c" in place; returns how many. */
+static size_t split_labels(char *list, const char **label)
+{
+    size_t n = 0;
+    for (char *p = list; p != NULL && n < MDF_MAX_LABELS;) {
+        label[n++] = p;
+        p = strchr(p, ',');
+        if (p != NULL) {
+            *p++ = '\0';
+        }
+    }
+    return n;
+}
+
+static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
+                             const mdf_metrics_naming *naming, mdf_error *err)
+{
+    json_t *doc = mdf_metrics_json(&e->metrics, naming);
+    if (strcmp(f->json, "-") == 0) {
+        return app_print_json(doc, err);
+    }
+    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_decref(doc);
+    if (text == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", f->json);
+    }
+    const mdf_status status = mdf_file_write(f->json, text, strlen(text), err);
+    free(text);
+    return status;
+}
+
+static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
+                         const mdf_evaluation *e, mdf_error *err)
+{
+    const mdf_metrics_naming naming = {.labels = e->label_name,
+                                       .temperature = engine->model->config.answer.temperature,
+                                       .vessel_dice = e->scores.vessel_dice,
+                                       .has_vessel_dice = e->scores.vessel_count > 0,
+                                       .cases = &e->input,
+                                       .file_names = e->file_name,
+                                       .patient_ids = e->patient_id};
+    if (f->json != NULL) {
+        MDF_TRY(write_json(f, e, &naming, err));
+    }
+    if (f->report != NULL) {
+        MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, &naming, err));
+    }
+    if (f->json != NULL && strcmp(f->json, "-") == 0) {
+        return MDF_OK;
+    }
+    mdf_strbuf text = mdf_strbuf_new((size_t)1 << 20);
+    mdf_metrics_text(&text, &e->metrics, &naming);
+    const bool failed = text.failed;
+    if (!failed) {
+        (void)fputs(text.data, stdout);
+    }
+    mdf_strbuf_free(&text);
+    return failed ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the table") : MDF_OK;
+}
+
+static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_manifest *m,
+                           mdf_error *err)
+{
+    const char *label[MDF_MAX_LABELS];
+    char *list = f->labels == NULL ? NULL : mdf_strdup(f->labels);
+    if (f->labels != NULL && list == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    }
+    const size_t labels = list == NULL ? 0 : split_labels(list, label);
+    eval_watch watch = {.a = a};
+    mdf_evaluation e;
+    app_progress_start(&watch.bar, "evaluate", a->quiet);
+    mdf_status status = mdf_evaluate(&e, engine, m, label, labels, (size_t)f->bootstrap,
+                                     (uint64_t)a->seed, on_case, &watch, err);
+    app_progress_finish(&watch.bar);
+    if (status == MDF_OK) {
+        status = output(f, engine, m, &e, err);
+        mdf_evaluation_free(&e);
+    }
+    mdf_free(list);
+    return status;
+}
+
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
-    (void)a;
-    (void)flags;
-    return mdf_fail(err, MDF_ERR_ARG, "evaluation is not in this version yet");
+    const eval_flags *f = flags;
+    char *dir = NULL;
+    mdf_engine *engine = NULL;
+    mdf_manifest m = {0};
+    MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
+    mdf_status status = mdf_engine_open(
+        &engine, &(mdf_engine_options){.model_dir = dir, .threads = (int)a->threads}, err);
+    mdf_free(dir);
+    if (status == MDF_OK) {
+        status = mdf_manifest_load(&m, f->data.item, f->data.count, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_manifest_keep_split(&m, f->split, err);
+        if (status == MDF_OK) {
+            status = evaluate(a, f, engine, &m, err);
+        }
+        mdf_manifest_free(&m);
+    }
+    mdf_engine_close(engine);
+    return status;
 }
 
 const app_command app_eval = {

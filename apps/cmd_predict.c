@@ -145,15 +145,14 @@ static mdf_status predict_one(const app *a, const predict_flags *f, mdf_session 
     size_t len = 0;
     MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
     mdf_result *r = mdf_alloc(1, sizeof *r);
-    mdf_status status =
-        r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
-                  : mdf_session_classify(session,
-                                         &(mdf_case){.image = bytes,
-                                                     .image_bytes = len,
-                                                     .name = path,
-                                                     .text = f->text,
-                                                     .heatmap = f->heatmap != NULL},
-                                         r, err);
+    mdf_status status = r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
+                                  : mdf_session_classify(session,
+                                                         &(mdf_case){.image = bytes,
+                                                                     .image_bytes = len,
+                                                                     .name = path,
+                                                                     .text = f->text,
+                                                                     .heatmap = f->heatmap != NULL},
+                                                         r, err);
     if (status == MDF_OK) {
         for (int i = 0; i < r->warning_count; i++) {
             app_say(a, "%s: warning: %s", path, r->warning[i]);

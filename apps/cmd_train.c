@@ -76,10 +76,11 @@ static void on_event(void *user, const mdf_train_event *e)
     train_watch *w = user;
     if (e->epoch_end) {
         app_progress_finish(&w->bar);
-        app_say(w->a,
-                "epoch %d: loss %.4f, validation loss %.4f, macro AUC %.3f, balanced accuracy %.3f%s",
-                e->epoch, e->loss, e->val_loss, e->val_auc, e->val_balanced_accuracy,
-                e->best ? " (best so far)" : "");
+        app_say(
+            w->a,
+            "epoch %d: loss %.4f, validation loss %.4f, macro AUC %.3f, balanced accuracy %.3f%s",
+            e->epoch, e->loss, e->val_loss, e->val_auc, e->val_balanced_accuracy,
+            e->best ? " (best so far)" : "");
         return;
     }
     if (w->phase == NULL || strcmp(w->phase, e->phase) != 0) {
@@ -87,10 +88,9 @@ static void on_event(void *user, const mdf_train_event *e)
         app_progress_start(&w->bar, e->phase, w->a->quiet);
         w->phase = e->phase;
     }
-    app_progress_update(&w->bar, &(app_progress_state){.done = e->done,
-                                                       .total = e->total,
-                                                       .images = e->images,
-                                                       .loss = e->loss});
+    app_progress_update(
+        &w->bar, &(app_progress_state){
+                     .done = e->done, .total = e->total, .images = e->images, .loss = e->loss});
 }
 
 static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, mdf_error *err)
@@ -116,12 +116,11 @@ static mdf_status print_summary(const app *a, const train_flags *f, const mdf_tr
                       s->epochs, "best_epoch", s->best_epoch, "best_score", s->best_score,
                       "temperature", s->temperature, "step_seconds", s->step_seconds, "parameters",
                       (json_int_t)s->parameters, "allocations_last_step",
-                      (json_int_t)s->allocations, "peak_bytes",
-                      (json_int_t)mdf_peak_rss_bytes()),
+                      (json_int_t)s->allocations, "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
             err);
     }
-    (void)printf("%s: best epoch %d of %d; %lld parameters, %.3f s a step, %.0f MiB at most\n", f->out,
-                 s->best_epoch, s->epochs, (long long)s->parameters, s->step_seconds,
+    (void)printf("%s: best epoch %d of %d; %lld parameters, %.3f s a step, %.0f MiB at most\n",
+                 f->out, s->best_epoch, s->epochs, (long long)s->parameters, s->step_seconds,
                  (double)mdf_peak_rss_bytes() / 1048576);
     return MDF_OK;
 }

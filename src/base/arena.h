@@ -14,8 +14,8 @@ typedef struct mdf_arena {
 } mdf_arena;
 
 /* first_bytes may be 0: nothing is reserved then. */
-mdf_status mdf_arena_init(mdf_arena *a, size_t first_bytes, size_t limit_bytes, mdf_error *err)
-    MDF_NODISCARD;
+mdf_status mdf_arena_init(mdf_arena *a, size_t first_bytes, size_t limit_bytes,
+                          mdf_error *err) MDF_NODISCARD;
 
 /* 64-byte aligned, NOT zeroed. NULL when out of memory or above the limit. */
 void *mdf_arena_alloc(mdf_arena *a, size_t count, size_t size) MDF_NODISCARD;

@@ -12,8 +12,8 @@ mdf_status mdf_file_read(const char *path, size_t max_bytes, uint8_t **data, siz
                          mdf_error *err) MDF_NODISCARD;
 
 /* Replaces path by the given bytes, or leaves it as it was. */
-mdf_status mdf_file_write(const char *path, const void *data, size_t len, mdf_error *err)
-    MDF_NODISCARD;
+mdf_status mdf_file_write(const char *path, const void *data, size_t len,
+                          mdf_error *err) MDF_NODISCARD;
 
 /* A stream to a temporary file beside path; commit renames it over path after fsync, abort removes
  * it. Check nothing while writing: commit reports the first write error (a full disk, say). */

@@ -18,12 +18,12 @@ typedef struct mdf_tree_view {
 } mdf_tree_view;
 
 typedef struct mdf_batch {
-    int64_t cases;              /* B */
-    mdf_real *unet_image;       /* [B,S,S,3] or NULL: no pictures in this batch */
-    mdf_real *vision_image;     /* [B,t,t,3] or NULL */
-    const int32_t *prompt;      /* the cases' prompt tokens, one after the other */
-    const int32_t *prompt_len;  /* [B], at least 1 */
-    const int32_t *image_at;    /* [B] index of the image token in the prompt, -1 = none */
+    int64_t cases;             /* B */
+    mdf_real *unet_image;      /* [B,S,S,3] or NULL: no pictures in this batch */
+    mdf_real *vision_image;    /* [B,t,t,3] or NULL */
+    const int32_t *prompt;     /* the cases' prompt tokens, one after the other */
+    const int32_t *prompt_len; /* [B], at least 1 */
+    const int32_t *image_at;   /* [B] index of the image token in the prompt, -1 = none */
     const mdf_tree_view *tree;
     const int32_t *label;       /* [B], -1 = unknown; NULL: no losses wanted */
     const mdf_real *mask;       /* [B,S,S,M] in 0..1 or NULL */

@@ -1,5 +1,5 @@
-/* What the paper adds: U-Net skips, modulated by the text (FiLM), projected patch by patch and fused
- * into the language model by gated cross-attention (docs/MODEL.md section 4). */
+/* What the paper adds: U-Net skips, modulated by the text (FiLM), projected patch by patch and
+ * fused into the language model by gated cross-attention (docs/MODEL.md section 4). */
 #include "nn/fusion.h"
 
 #include "tensor/op.h"
@@ -21,8 +21,8 @@ static void declare_level(mdf_fusion_level *l, const mdf_config *c, mdf_params *
         const int64_t to = to_unet ? 2 * ch : 2 * d;
         l->film1_w = mdf_param_add(p, gr, MDF_INIT_HE, 0, 2, (int64_t[]){hidden, from},
                                    "mdf.level.%d.film.fc1.weight", level);
-        l->film1_b = mdf_param_add(p, gr, MDF_INIT_ZERO, 0, 1, &hidden,
-                                   "mdf.level.%d.film.fc1.bias", level);
+        l->film1_b =
+            mdf_param_add(p, gr, MDF_INIT_ZERO, 0, 1, &hidden, "mdf.level.%d.film.fc1.bias", level);
         l->film2_w = mdf_param_add(p, gr, MDF_INIT_ZERO, 0, 2, (int64_t[]){to, hidden},
                                    "mdf.level.%d.film.fc2.weight", level);
         l->film2_b =
@@ -156,8 +156,8 @@ mdf_tensor *mdf_fusion_tokens(mdf_graph *g, const mdf_fusion *f, mdf_fusion_stat
     return x;
 }
 
-/* film_direction "unet_to_text": the level's mean features modulate the branch's queries. Every text
- * row of a case takes the same gamma and beta, so x is modulated case by case. */
+/* film_direction "unet_to_text": the level's mean features modulate the branch's queries. Every
+ * text row of a case takes the same gamma and beta, so x is modulated case by case. */
 static mdf_tensor *modulate_queries(mdf_graph *g, const mdf_fusion *f, const mdf_fusion_state *s,
                                     int level, mdf_tensor *x)
 {

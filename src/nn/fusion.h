@@ -1,5 +1,5 @@
-/* What the paper adds: U-Net skips, modulated by the text (FiLM), projected patch by patch and fused
- * into the language model by gated cross-attention (docs/MODEL.md section 4). */
+/* What the paper adds: U-Net skips, modulated by the text (FiLM), projected patch by patch and
+ * fused into the language model by gated cross-attention (docs/MODEL.md section 4). */
 #ifndef MDF_NN_FUSION_H
 #define MDF_NN_FUSION_H
 
@@ -15,10 +15,10 @@ typedef struct mdf_fusion_level {
 } mdf_fusion_level;
 
 typedef struct mdf_fusion_block {
-    mdf_tensor *norm_w;         /* [D] */
-    mdf_tensor *q, *k, *v, *o;  /* [D,D] [Dkv,D] [Dkv,D] [D,D] */
+    mdf_tensor *norm_w;          /* [D] */
+    mdf_tensor *q, *k, *v, *o;   /* [D,D] [Dkv,D] [Dkv,D] [D,D] */
     mdf_tensor *q_norm, *k_norm; /* [hd] */
-    mdf_tensor *gate;           /* [1] */
+    mdf_tensor *gate;            /* [1] */
 } mdf_fusion_block;
 
 typedef struct mdf_fusion {

@@ -27,8 +27,8 @@ mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_err
             const int64_t features = mdf_unet_channels(c, MDF_UNET_LEVELS + 1);
             m->aux_w = mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 2,
                                      (int64_t[]){k, features}, "mdf.aux.weight");
-            m->aux_b = mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 1, &k,
-                                     "mdf.aux.bias");
+            m->aux_b =
+                mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 1, &k, "mdf.aux.bias");
         }
         status = mdf_params_allocate(&m->params, train, err);
     }
@@ -51,7 +51,7 @@ void mdf_mllm_free(mdf_mllm *m)
 /* The packed text of a batch: every case's prompt followed by the label tree. */
 typedef struct packed {
     mdf_text_input in;
-    int32_t *row0; /* [B] */
+    int32_t *row0;             /* [B] */
     mdf_attn_segment *patches; /* [B] text rows against the U-Net's patches */
 } packed;
 
@@ -71,12 +71,11 @@ static bool pack_segments(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
         const int64_t row0 = p->row0[i];
         const int64_t rows = b->prompt_len[i] + b->tree->nodes;
         self[i] = (mdf_attn_segment){row0, rows, row0, rows, b->prompt_len[i], 0};
-        cross[i] = (mdf_attn_segment){row0, rows, i * keys, keys, image->main,
-                                      b->image_at[i] < 0 ? 0 : b->image_at[i]};
+        cross[i] = (mdf_attn_segment){row0, rows,        i * keys,
+                                      keys, image->main, b->image_at[i] < 0 ? 0 : b->image_at[i]};
         p->patches[i] = (mdf_attn_segment){row0, rows, i * patches, patches, 0, 0};
         for (int64_t j = 0; j < keys; j++) {
-            bias[i * keys + j] =
-                j < image->main ? 0 : (mdf_real)log((double)image->spare_weight);
+            bias[i * keys + j] = j < image->main ? 0 : (mdf_real)log((double)image->spare_weight);
         }
     }
     p->in.self = self;
@@ -127,7 +126,7 @@ static bool pack_text(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
 /* Where each label's token probabilities are found: logits are computed once for every predicting
  * row (the prompt's last token and the tree's nodes), once per (row, target) pair. */
 typedef struct answer_rows {
-    int32_t *row, *target; /* [B*pairs] */
+    int32_t *row, *target;   /* [B*pairs] */
     int32_t *index, *offset; /* scores: [B*pairs], [B*K+1] */
     mdf_real *weight;
     int32_t *true_index, *true_offset; /* language-model loss */
@@ -184,7 +183,8 @@ static double value_of(const mdf_tensor *t)
     return t == NULL ? 0 : (double)t->data[0];
 }
 
-/* Cross entropy of a linear layer on the bottleneck's mean: helps a U-Net that starts from noise. */
+/* Cross entropy of a linear layer on the bottleneck's mean: helps a U-Net that starts from noise.
+ */
 static mdf_tensor *aux_loss(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, mdf_tensor *mid)
 {
     const int64_t c = mdf_last_dim(mid);
@@ -238,7 +238,8 @@ mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
     if (b->vision_image != NULL) {
         const int64_t side = c->vision.image_size;
         image = mdf_vision_forward(
-            g, &m->vision, mdf_constant(g, b->vision_image, 4, (int64_t[]){b->cases, side, side, 3}));
+            g, &m->vision,
+            mdf_constant(g, b->vision_image, 4, (int64_t[]){b->cases, side, side, 3}));
     }
     const bool detail = c->fusion.map_count > 0 || want_masks || m->aux_w != NULL;
     if (b->unet_image != NULL && detail) {
@@ -259,11 +260,10 @@ mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
     const int64_t pairs = b->tree->offset[b->tree->labels];
     h = mdf_gather_rows(g, h, a.row, b->cases * pairs);
     mdf_tensor *log_prob = mdf_log_prob(g, mdf_linear(g, h, m->text.lm_head, NULL), a.target);
-    mdf_tensor *scores = mdf_segment_sum(g, log_prob, a.index, a.weight, a.offset,
-                                         b->cases * b->tree->labels);
-    out.scores = scores == NULL
-                     ? NULL
-                     : mdf_reshape(g, scores, 2, (int64_t[]){b->cases, b->tree->labels});
+    mdf_tensor *scores =
+        mdf_segment_sum(g, log_prob, a.index, a.weight, a.offset, b->cases * b->tree->labels);
+    out.scores =
+        scores == NULL ? NULL : mdf_reshape(g, scores, 2, (int64_t[]){b->cases, b->tree->labels});
     if (want_masks && out.fusion.cases > 0 && m->unet.head_w != NULL) {
         out.mask_logits = mdf_fusion_masks(g, &m->unet, &out.fusion);
     }

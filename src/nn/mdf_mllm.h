@@ -22,17 +22,17 @@ typedef struct mdf_mllm {
 
 /* What one forward leaves in the graph. */
 typedef struct mdf_output {
-    mdf_tensor *scores;      /* [B,K] label scores before the temperature */
-    mdf_tensor *mask_logits; /* [B,S,S,M] or NULL */
-    mdf_tensor *loss;        /* [1] or NULL without labels */
+    mdf_tensor *scores;                              /* [B,K] label scores before the temperature */
+    mdf_tensor *mask_logits;                         /* [B,S,S,M] or NULL */
+    mdf_tensor *loss;                                /* [1] or NULL without labels */
     double label_loss, lm_loss, mask_loss, aux_loss; /* parts, for the log */
-    mdf_fusion_state fusion; /* for explanations: tokens per level */
+    mdf_fusion_state fusion;                         /* for explanations: tokens per level */
 } mdf_output;
 
 /* Reserves the parameters; their values are undefined until initialised or loaded. The config is
  * copied. */
-mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_error *err)
-    MDF_NODISCARD;
+mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train,
+                        mdf_error *err) MDF_NODISCARD;
 void mdf_mllm_free(mdf_mllm *m);
 
 /* want_masks: run the decoder. Failures stay in the graph (mdf_graph_status). */

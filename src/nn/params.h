@@ -15,7 +15,12 @@ typedef enum mdf_init {
 } mdf_init;
 
 /* Groups have their own learning rates. */
-typedef enum mdf_group { MDF_GROUP_TEXT, MDF_GROUP_VISION, MDF_GROUP_UNET, MDF_GROUP_FUSION } mdf_group;
+typedef enum mdf_group {
+    MDF_GROUP_TEXT,
+    MDF_GROUP_VISION,
+    MDF_GROUP_UNET,
+    MDF_GROUP_FUSION
+} mdf_group;
 enum { MDF_GROUPS = 4 };
 
 typedef struct mdf_param {
@@ -29,7 +34,7 @@ typedef struct mdf_param {
 typedef struct mdf_params {
     mdf_param **item; /* in order of declaration; stable addresses */
     size_t count, capacity;
-    int64_t total; /* numbers of all parameters */
+    int64_t total;         /* numbers of all parameters */
     mdf_real *data, *grad; /* one block each; grad NULL unless trained */
     mdf_arena arena;
     mdf_error error; /* the first failure while declaring */
@@ -45,8 +50,8 @@ mdf_tensor *mdf_param_add(mdf_params *p, mdf_group group, mdf_init init, double 
 /* Reserves the numbers (and gradients, if train) of everything declared. */
 mdf_status mdf_params_allocate(mdf_params *p, bool train, mdf_error *err) MDF_NODISCARD;
 
-/* Sets initial values. Every parameter draws from its own stream (seed, name), so that leaving a part
- * of the model out does not change the others. */
+/* Sets initial values. Every parameter draws from its own stream (seed, name), so that leaving a
+ * part of the model out does not change the others. */
 void mdf_params_initialise(mdf_params *p, uint64_t seed);
 
 void mdf_params_zero_grad(mdf_params *p);

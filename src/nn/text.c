@@ -38,10 +38,10 @@ static void declare_layer(mdf_text_layer *l, const mdf_config *c, mdf_params *p,
                          n, attn);
     if (l->cross) {
         const double gate = c->text.gate_init;
-        l->q_norm = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &hd, NAME "cross_attn.q_norm.weight",
-                                  n);
-        l->k_norm = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &hd, NAME "cross_attn.k_norm.weight",
-                                  n);
+        l->q_norm =
+            mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &hd, NAME "cross_attn.q_norm.weight", n);
+        l->k_norm =
+            mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &hd, NAME "cross_attn.k_norm.weight", n);
         l->attn_gate =
             mdf_param_add(p, gr, MDF_INIT_CONST, gate, 1, &one, NAME "cross_attn_attn_gate", n);
         l->mlp_gate =
@@ -53,10 +53,9 @@ static void declare_layer(mdf_text_layer *l, const mdf_config *c, mdf_params *p,
                           NAME "mlp.up_proj.weight", n);
     l->down = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){d, f},
                             NAME "mlp.down_proj.weight", n);
-    l->norm1_w =
-        mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d, NAME "input_layernorm.weight", n);
-    l->norm2_w = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d,
-                               NAME "post_attention_layernorm.weight", n);
+    l->norm1_w = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d, NAME "input_layernorm.weight", n);
+    l->norm2_w =
+        mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d, NAME "post_attention_layernorm.weight", n);
 #undef NAME
 }
 
@@ -93,7 +92,9 @@ void mdf_text_declare(mdf_text *t, const mdf_config *c, mdf_params *p)
     const int64_t d = c->text.hidden_size;
     const int64_t half = d / c->text.num_attention_heads / 2;
     const int64_t vocab = c->text.vocab_size;
-    enum { EXTRA_ROWS = 8 }; /* special inputs behind the vocabulary; the first is the image token */
+    enum {
+        EXTRA_ROWS = 8
+    }; /* special inputs behind the vocabulary; the first is the image token */
     t->embed_tokens =
         mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_NORMAL, sd, 2, (int64_t[]){vocab + EXTRA_ROWS, d},
                       "model.language_model.embed_tokens.weight");
@@ -107,8 +108,8 @@ void mdf_text_declare(mdf_text *t, const mdf_config *c, mdf_params *p)
     for (int n = 0; n < c->text.num_hidden_layers; n++) {
         declare_layer(&t->layer[n], c, p, n);
     }
-    t->norm_w =
-        mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_ONE, 0, 1, &d, "model.language_model.norm.weight");
+    t->norm_w = mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_ONE, 0, 1, &d,
+                              "model.language_model.norm.weight");
     t->lm_head = c->text.tie_word_embeddings
                      ? t->embed_tokens
                      : mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_NORMAL, sd, 2,

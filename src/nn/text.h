@@ -10,32 +10,32 @@
 
 typedef struct mdf_text_layer {
     bool cross;
-    mdf_tensor *norm1_w, *norm2_w;   /* [D] */
-    mdf_tensor *q, *k, *v, *o;       /* [D,D] [Dkv,D] [Dkv,D] [D,D] */
-    mdf_tensor *q_norm, *k_norm;     /* cross: [hd] */
+    mdf_tensor *norm1_w, *norm2_w;    /* [D] */
+    mdf_tensor *q, *k, *v, *o;        /* [D,D] [Dkv,D] [Dkv,D] [D,D] */
+    mdf_tensor *q_norm, *k_norm;      /* cross: [hd] */
     mdf_tensor *attn_gate, *mlp_gate; /* cross: [1] */
-    mdf_tensor *gate, *up, *down;    /* [F,D] [F,D] [D,F] */
+    mdf_tensor *gate, *up, *down;     /* [F,D] [F,D] [D,F] */
 } mdf_text_layer;
 
 typedef struct mdf_text {
     const mdf_config *config;
     mdf_tensor *embed_tokens; /* [V+8, D] */
     mdf_text_layer *layer;
-    mdf_tensor *norm_w;       /* [D] */
-    mdf_tensor *lm_head;      /* [V,D]; embed_tokens when tied */
-    mdf_real *inv_freq;       /* [hd/2] */
+    mdf_tensor *norm_w;  /* [D] */
+    mdf_tensor *lm_head; /* [V,D]; embed_tokens when tied */
+    mdf_real *inv_freq;  /* [hd/2] */
 } mdf_text;
 
 /* Everything a forward of packed text needs besides the weights. */
 typedef struct mdf_text_input {
     int64_t rows, cases;
-    const int32_t *token, *position;    /* [N] */
-    const mdf_attn_segment *self;       /* [B], tree masks */
-    const uint8_t *tree;                /* [nodes,nodes] */
+    const int32_t *token, *position; /* [N] */
+    const mdf_attn_segment *self;    /* [B], tree masks */
+    const uint8_t *tree;             /* [nodes,nodes] */
     int64_t tree_nodes;
-    const mdf_attn_segment *cross;      /* [B] text rows against image keys; NULL: no picture */
-    const mdf_real *cross_bias;         /* [keys] */
-    const uint8_t *row_mask;            /* [N] 0 for rows before the picture (trap 4) */
+    const mdf_attn_segment *cross; /* [B] text rows against image keys; NULL: no picture */
+    const mdf_real *cross_bias;    /* [keys] */
+    const uint8_t *row_mask;       /* [N] 0 for rows before the picture (trap 4) */
 } mdf_text_input;
 
 void mdf_text_declare(mdf_text *t, const mdf_config *c, mdf_params *p);

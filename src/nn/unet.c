@@ -13,8 +13,8 @@ static void declare_block(mdf_unet_block *b, mdf_params *p, int64_t cin, int64_t
                           const char *name)
 {
     const mdf_group u = MDF_GROUP_UNET;
-    b->conv1 = mdf_param_add(p, u, MDF_INIT_HE, 0, 4, (int64_t[]){c, cin, 3, 3}, "%s.conv1.weight",
-                             name);
+    b->conv1 =
+        mdf_param_add(p, u, MDF_INIT_HE, 0, 4, (int64_t[]){c, cin, 3, 3}, "%s.conv1.weight", name);
     b->norm1_w = mdf_param_add(p, u, MDF_INIT_ONE, 0, 1, &c, "%s.norm1.weight", name);
     b->norm1_b = mdf_param_add(p, u, MDF_INIT_ZERO, 0, 1, &c, "%s.norm1.bias", name);
     b->conv2 =
@@ -40,8 +40,8 @@ void mdf_unet_declare(mdf_unet *u, const mdf_config *c, mdf_params *p)
         const int64_t ch = mdf_unet_channels(c, l);
         u->up_w[l] = mdf_param_add(p, MDF_GROUP_UNET, MDF_INIT_HE, 0, 4,
                                    (int64_t[]){2 * ch, ch, 2, 2}, "%s.up.weight", dec[l]);
-        u->up_b[l] = mdf_param_add(p, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 1, &ch, "%s.up.bias",
-                                   dec[l]);
+        u->up_b[l] =
+            mdf_param_add(p, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 1, &ch, "%s.up.bias", dec[l]);
         declare_block(&u->dec[l], p, 2 * ch, ch, dec[l]);
     }
     const int64_t m = c->unet.mask_channels;

@@ -9,9 +9,9 @@
 enum { MDF_UNET_LEVELS = 4 };
 
 typedef struct mdf_unet_block {
-    mdf_tensor *conv1, *conv2;       /* [C,Cin,3,3], [C,C,3,3] */
-    mdf_tensor *norm1_w, *norm1_b;   /* [C] */
-    mdf_tensor *norm2_w, *norm2_b;   /* [C] */
+    mdf_tensor *conv1, *conv2;     /* [C,Cin,3,3], [C,C,3,3] */
+    mdf_tensor *norm1_w, *norm1_b; /* [C] */
+    mdf_tensor *norm2_w, *norm2_b; /* [C] */
 } mdf_unet_block;
 
 typedef struct mdf_unet {

@@ -74,13 +74,13 @@ static void declare_embeddings(mdf_vision *v, const mdf_config *c, mdf_params *p
                                        "model.vision_model.patch_embedding.weight");
 #define GATED "model.vision_model.gated_positional_embedding."
     v->position_gate = mdf_param_add(p, gr, MDF_INIT_ZERO, 0, 1, &one, GATED "gate");
-    v->position = mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){count, d},
-                                GATED "embedding");
+    v->position =
+        mdf_param_add(p, gr, MDF_INIT_NORMAL, sd, 2, (int64_t[]){count, d}, GATED "embedding");
     v->tile_position =
         mdf_param_add(p, gr, MDF_INIT_ZERO, 0, 2, (int64_t[]){rows, tiles * count * d},
                       GATED "tile_embedding.weight");
 #undef GATED
-#define PRE "model.vision_model.pre_tile_positional_embedding."
+#define PRE  "model.vision_model.pre_tile_positional_embedding."
 #define POST "model.vision_model.post_tile_positional_embedding."
     v->pre_tile_gate = mdf_param_add(p, gr, MDF_INIT_CONST, gate, 1, &one, PRE "gate");
     v->pre_tile = mdf_param_add(p, gr, MDF_INIT_ZERO, 0, 2, (int64_t[]){rows, tiles * d},
@@ -90,12 +90,12 @@ static void declare_embeddings(mdf_vision *v, const mdf_config *c, mdf_params *p
                                  POST "embedding.weight");
 #undef PRE
 #undef POST
-    v->pre_w = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d,
-                             "model.vision_model.layernorm_pre.weight");
+    v->pre_w =
+        mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d, "model.vision_model.layernorm_pre.weight");
     v->pre_b =
         mdf_param_add(p, gr, MDF_INIT_ZERO, 0, 1, &d, "model.vision_model.layernorm_pre.bias");
-    v->post_w = mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d,
-                              "model.vision_model.layernorm_post.weight");
+    v->post_w =
+        mdf_param_add(p, gr, MDF_INIT_ONE, 0, 1, &d, "model.vision_model.layernorm_post.weight");
     v->post_b =
         mdf_param_add(p, gr, MDF_INIT_ZERO, 0, 1, &d, "model.vision_model.layernorm_post.bias");
 }
@@ -118,9 +118,9 @@ void mdf_vision_declare(mdf_vision *v, const mdf_config *c, mdf_params *p)
     }
     const int64_t features = c->vision.hidden_size * (1 + c->vision.intermediate_count);
     const int64_t d = c->text.hidden_size;
-    v->projector_w = mdf_param_add(p, MDF_GROUP_VISION, MDF_INIT_NORMAL,
-                                   c->vision.initializer_range, 2, (int64_t[]){d, features},
-                                   "model.multi_modal_projector.weight");
+    v->projector_w =
+        mdf_param_add(p, MDF_GROUP_VISION, MDF_INIT_NORMAL, c->vision.initializer_range, 2,
+                      (int64_t[]){d, features}, "model.multi_modal_projector.weight");
     v->projector_b = mdf_param_add(p, MDF_GROUP_VISION, MDF_INIT_ZERO, 0, 1, &d,
                                    "model.multi_modal_projector.bias");
 }
@@ -200,16 +200,16 @@ static mdf_tensor *embed(mdf_graph *g, const mdf_vision *v, mdf_tensor *image, c
     const int64_t d = c->vision.hidden_size;
     const int64_t tiles = c->vision.max_num_tiles;
     const int64_t ratios = mdf_config_aspect_ratios(c) + 1;
-    mdf_tensor *x = mdf_linear(g, mdf_patchify(g, image, c->vision.patch_size), v->patch_embedding,
-                               NULL);
+    mdf_tensor *x =
+        mdf_linear(g, mdf_patchify(g, image, c->vision.patch_size), v->patch_embedding, NULL);
     x = mdf_concat_rows(g, x, mdf_reshape(g, v->class_embedding, 2, (int64_t[]){1, d}));
     x = mdf_gather_rows(g, x, r->source, s->cases * s->length);
     x = mdf_add_rows(g, x, mdf_reshape(g, v->pre_tile, 2, (int64_t[]){ratios * tiles, d}),
                      v->pre_tile_gate, false, r->pre_tile);
     x = mdf_add_rows(g, x, v->position, v->position_gate, true, r->position);
-    x = mdf_add_rows(
-        g, x, mdf_reshape(g, v->tile_position, 2, (int64_t[]){ratios * tiles * s->p, d}),
-        v->position_gate, false, r->tile);
+    x = mdf_add_rows(g, x,
+                     mdf_reshape(g, v->tile_position, 2, (int64_t[]){ratios * tiles * s->p, d}),
+                     v->position_gate, false, r->tile);
     x = mdf_layer_norm(g, x, v->pre_w, v->pre_b, MDF_R(1e-5));
     return mdf_gather_rows(g, x, r->unpad, s->cases * s->length);
 }

@@ -14,20 +14,20 @@ typedef struct mdf_vision_layer {
 } mdf_vision_layer;
 
 typedef struct mdf_vision {
-    const mdf_config *config; /* borrowed */
-    mdf_tensor *class_embedding;                       /* [Dv] */
-    mdf_tensor *patch_embedding;                       /* [Dv,3,p,p] */
-    mdf_tensor *position_gate, *position;              /* [1], [P,Dv] */
-    mdf_tensor *tile_position;                         /* [A+1, T*P*Dv] */
-    mdf_tensor *pre_tile_gate, *pre_tile;              /* [1], [A+1, T*Dv] */
-    mdf_tensor *post_tile_gate, *post_tile;            /* [1], [A+1, T*Dv] */
-    mdf_tensor *pre_w, *pre_b, *post_w, *post_b;       /* [Dv] */
-    mdf_vision_layer *local, *global;                  /* in the parameters' arena */
-    mdf_tensor *projector_w, *projector_b;             /* [D, Dv*(1+k)], [D] */
+    const mdf_config *config;                    /* borrowed */
+    mdf_tensor *class_embedding;                 /* [Dv] */
+    mdf_tensor *patch_embedding;                 /* [Dv,3,p,p] */
+    mdf_tensor *position_gate, *position;        /* [1], [P,Dv] */
+    mdf_tensor *tile_position;                   /* [A+1, T*P*Dv] */
+    mdf_tensor *pre_tile_gate, *pre_tile;        /* [1], [A+1, T*Dv] */
+    mdf_tensor *post_tile_gate, *post_tile;      /* [1], [A+1, T*Dv] */
+    mdf_tensor *pre_w, *pre_b, *post_w, *post_b; /* [Dv] */
+    mdf_vision_layer *local, *global;            /* in the parameters' arena */
+    mdf_tensor *projector_w, *projector_b;       /* [D, Dv*(1+k)], [D] */
 } mdf_vision;
 
-/* Image tokens of a batch: per case `main` keys that every row sees, then `spare` keys of one unused
- * tile, which only leak rows see and which stand for `spare_weight` tiles each. */
+/* Image tokens of a batch: per case `main` keys that every row sees, then `spare` keys of one
+ * unused tile, which only leak rows see and which stand for `spare_weight` tiles each. */
 typedef struct mdf_image_tokens {
     mdf_tensor *v; /* [B*(main+spare), D] */
     int64_t main, spare;

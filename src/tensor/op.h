@@ -29,8 +29,8 @@ static inline int mdf_thread_index(void)
 #endif
 
 enum {
-    MDF_CHUNK = 16384,     /* numbers of an elementwise piece: 64 KiB, half an L2 way */
-    MDF_ROW_BLOCKS = 16    /* pieces of a reduction over rows; more threads than this idle */
+    MDF_CHUNK = 16384,  /* numbers of an elementwise piece: 64 KiB, half an L2 way */
+    MDF_ROW_BLOCKS = 16 /* pieces of a reduction over rows; more threads than this idle */
 };
 
 static inline int64_t mdf_chunks(int64_t n)

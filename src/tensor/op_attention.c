@@ -88,8 +88,7 @@ static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf
         const int64_t rows = s->nq - i0 < QUERY_BLOCK ? s->nq - i0 : QUERY_BLOCK;
         block_scores(g, p, s, q, k, head, i0, rows, scores);
         for (int64_t r = 0; r < rows; r++) {
-            a->lse[head * nq_all + s->q0 + i0 + r] =
-                g->kernels->softmax(scores + r * s->nk, s->nk);
+            a->lse[head * nq_all + s->q0 + i0 + r] = g->kernels->softmax(scores + r * s->nk, s->nk);
         }
         g->kernels->gemm(false, false, rows, hd, s->nk, 1, scores, s->nk,
                          v->data + s->k0 * p->kv_heads * hd + kv * hd, p->kv_heads * hd, 0,
@@ -148,8 +147,7 @@ static void backward_block(const mdf_graph *g, const mdf_node *node, const atten
     }
     kn->gemm(false, true, rows, s->nk, hd, 1, dy, ldq, node->in[2]->data + kat, ldk, 0, ds, s->nk);
     for (int64_t r = 0; r < rows; r++) {
-        const mdf_real dot =
-            (mdf_real)kn->dot(dy + r * ldq, node->out->data + qat + r * ldq, hd);
+        const mdf_real dot = (mdf_real)kn->dot(dy + r * ldq, node->out->data + qat + r * ldq, hd);
         for (int64_t j = 0; j < s->nk; j++) {
             ds[r * s->nk + j] = w[r * s->nk + j] * (ds[r * s->nk + j] - dot) * scale;
         }

@@ -43,8 +43,7 @@ mdf_tensor *mdf_concat_channels(mdf_graph *g, mdf_tensor *a, mdf_tensor *b)
     }
     const int64_t ca = a->dim[3];
     const int64_t cb = b->dim[3];
-    mdf_tensor *y =
-        mdf_graph_tensor(g, 4, (int64_t[]){a->dim[0], a->dim[1], a->dim[2], ca + cb});
+    mdf_tensor *y = mdf_graph_tensor(g, 4, (int64_t[]){a->dim[0], a->dim[1], a->dim[2], ca + cb});
     if (y == NULL) {
         return NULL;
     }
@@ -83,8 +82,8 @@ mdf_tensor *mdf_concat_rows(mdf_graph *g, mdf_tensor *a, mdf_tensor *b)
                               "rows of %lld and %lld numbers", (long long)mdf_last_dim(a),
                               (long long)mdf_last_dim(b));
     }
-    mdf_tensor *y = mdf_graph_tensor(
-        g, 2, (int64_t[]){mdf_row_count(a) + mdf_row_count(b), mdf_last_dim(a)});
+    mdf_tensor *y =
+        mdf_graph_tensor(g, 2, (int64_t[]){mdf_row_count(a) + mdf_row_count(b), mdf_last_dim(a)});
     if (y == NULL) {
         return NULL;
     }

@@ -44,8 +44,7 @@ mdf_tensor *mdf_conv2d(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
     if (b != NULL && (b->rank != 1 || b->dim[0] != w->dim[0])) {
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_conv2d.name, "want b [Cout]");
     }
-    mdf_tensor *y =
-        mdf_graph_tensor(g, 4, (int64_t[]){x->dim[0], x->dim[1], x->dim[2], w->dim[0]});
+    mdf_tensor *y = mdf_graph_tensor(g, 4, (int64_t[]){x->dim[0], x->dim[1], x->dim[2], w->dim[0]});
     if (y == NULL) {
         return NULL;
     }

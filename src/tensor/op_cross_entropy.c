@@ -22,7 +22,8 @@ static void cross_entropy_backward(mdf_graph *g, const mdf_node *node)
     const mdf_real scale = node->out->grad[0] / (mdf_real)s->counted;
     for (int64_t i = 0; i < n; i++) {
         for (int64_t j = 0; s->label[i] >= 0 && j < k; j++) {
-            const mdf_real t = s->smoothing / (mdf_real)k + (j == s->label[i] ? 1 - s->smoothing : 0);
+            const mdf_real t =
+                s->smoothing / (mdf_real)k + (j == s->label[i] ? 1 - s->smoothing : 0);
             dx[i * k + j] += scale * (s->prob[i * k + j] - t);
         }
     }

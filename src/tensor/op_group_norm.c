@@ -30,11 +30,10 @@ static void group_norm_backward(mdf_graph *g, const mdf_node *node)
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < x->dim[0]; i++) {
         mdf_real *own = s->scratch + i * 4 * c;
-        g->kernels->group_norm_bwd(dx + i * p * c, dw == NULL ? NULL : own,
-                                   db == NULL ? NULL : own + c, dy + i * p * c,
-                                   x->data + i * p * c, node->out->data + i * p * c,
-                                   w == NULL ? NULL : w->data, s->stats + i * s->groups * 2, p, c,
-                                   s->groups, s->relu, acc, own + 2 * c);
+        g->kernels->group_norm_bwd(
+            dx + i * p * c, dw == NULL ? NULL : own, db == NULL ? NULL : own + c, dy + i * p * c,
+            x->data + i * p * c, node->out->data + i * p * c, w == NULL ? NULL : w->data,
+            s->stats + i * s->groups * 2, p, c, s->groups, s->relu, acc, own + 2 * c);
     }
     for (int64_t i = 0; i < x->dim[0]; i++) {
         if (dw != NULL) {
@@ -72,9 +71,9 @@ mdf_tensor *mdf_group_norm(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tenso
     *s = (group_norm_saved){groups, relu, stats, scratch};
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < x->dim[0]; i++) {
-        g->kernels->group_norm_fwd(y->data + i * p * c, stats + i * groups * 2,
-                                   x->data + i * p * c, w == NULL ? NULL : w->data,
-                                   b == NULL ? NULL : b->data, p, c, groups, eps, relu);
+        g->kernels->group_norm_fwd(y->data + i * p * c, stats + i * groups * 2, x->data + i * p * c,
+                                   w == NULL ? NULL : w->data, b == NULL ? NULL : b->data, p, c,
+                                   groups, eps, relu);
     }
     return mdf_graph_record(g, &op_group_norm, y, (mdf_tensor *[]){x, w, b}, 3, s);
 }

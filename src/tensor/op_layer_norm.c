@@ -59,7 +59,8 @@ mdf_tensor *mdf_layer_norm(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tenso
     mdf_tensor *y = mdf_graph_like(g, x);
     layer_norm_saved *s = mdf_graph_alloc(g, 1, sizeof *s);
     mdf_real *stats = mdf_graph_alloc(g, n * 2, sizeof *stats);
-    mdf_real *partial = g->train ? mdf_graph_alloc(g, MDF_ROW_BLOCKS * 2 * c, sizeof *partial) : NULL;
+    mdf_real *partial =
+        g->train ? mdf_graph_alloc(g, MDF_ROW_BLOCKS * 2 * c, sizeof *partial) : NULL;
     if (g->error.code != MDF_OK) {
         return NULL;
     }

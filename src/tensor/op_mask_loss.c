@@ -35,7 +35,8 @@ static void mask_loss_backward(mdf_graph *g, const mdf_node *node)
         for (int64_t j = 0; j < pixels; j++) {
             const mdf_real t = s->target[base + j * c];
             const mdf_real p = sigmoid(x->data[base + j * c]);
-            const mdf_real dice = (top - 2 * t * bottom) / (bottom * bottom); /* d(1-top/bottom)/dp */
+            const mdf_real dice =
+                (top - 2 * t * bottom) / (bottom * bottom); /* d(1-top/bottom)/dp */
             dx[base + j * c] += scale * ((p - t) / (mdf_real)pixels + dice * p * (1 - p));
         }
     }

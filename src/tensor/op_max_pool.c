@@ -29,8 +29,8 @@ mdf_tensor *mdf_max_pool2x2(mdf_graph *g, mdf_tensor *x)
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_max_pool.name,
                               "want x [B,H,W,C] with H and W even");
     }
-    mdf_tensor *y = mdf_graph_tensor(
-        g, 4, (int64_t[]){x->dim[0], x->dim[1] / 2, x->dim[2] / 2, x->dim[3]});
+    mdf_tensor *y =
+        mdf_graph_tensor(g, 4, (int64_t[]){x->dim[0], x->dim[1] / 2, x->dim[2] / 2, x->dim[3]});
     if (y == NULL) {
         return NULL;
     }

@@ -45,8 +45,8 @@ static void rope_backward(mdf_graph *g, const mdf_node *node)
 
 static const mdf_op op_rope = {"rope", rope_backward};
 
-mdf_tensor *mdf_rope(mdf_graph *g, mdf_tensor *x, const int32_t *position,
-                     const mdf_real *inv_freq, int64_t heads)
+mdf_tensor *mdf_rope(mdf_graph *g, mdf_tensor *x, const int32_t *position, const mdf_real *inv_freq,
+                     int64_t heads)
 {
     if (x == NULL) {
         return NULL;

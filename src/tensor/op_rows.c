@@ -107,8 +107,8 @@ mdf_tensor *mdf_add_rows(mdf_graph *g, mdf_tensor *x, mdf_tensor *table, mdf_ten
     *s = (rows_saved){row, complement ? 1 - t : t, complement ? -slope : slope};
     for (int64_t i = 0; i < n; i++) {
         if (row[i] >= mdf_row_count(table)) {
-            return mdf_graph_fail(g, MDF_ERR_SHAPE, op_add_rows.name, "row %d of %lld",
-                                  (int)row[i], (long long)mdf_row_count(table));
+            return mdf_graph_fail(g, MDF_ERR_SHAPE, op_add_rows.name, "row %d of %lld", (int)row[i],
+                                  (long long)mdf_row_count(table));
         }
         memcpy(y->data + i * c, x->data + i * c, (size_t)c * sizeof *y->data);
         if (row[i] >= 0) {
@@ -155,8 +155,8 @@ mdf_tensor *mdf_mean_rows(mdf_graph *g, mdf_tensor *x, const int32_t *begin, con
             return mdf_graph_fail(g, MDF_ERR_SHAPE, op_mean_rows.name, "range outside x");
         }
         for (int32_t r = 0; r < count[i]; r++) {
-            g->kernels->axpy(y->data + i * c, 1 / (mdf_real)count[i],
-                             x->data + (begin[i] + r) * c, c);
+            g->kernels->axpy(y->data + i * c, 1 / (mdf_real)count[i], x->data + (begin[i] + r) * c,
+                             c);
         }
     }
     return mdf_graph_record(g, &op_mean_rows, y, &x, 1, s);

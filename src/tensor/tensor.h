@@ -104,8 +104,8 @@ mdf_tensor *mdf_conv2d(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
 /* Transposed 2x2 convolution, stride 2: x [B,H,W,Cin], w [Cin,Cout,2,2], b [Cout] ->
  * [B,2H,2W,Cout]. */
 mdf_tensor *mdf_conv_transpose2x2(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
-/* Non-overlapping patches: x [B,H,W,C] -> [B*(H/p)*(W/p), C*p*p], a patch's numbers in (c, row, col)
- * order, so that a linear layer with a conv weight [O,C,p,p] is that strided convolution. */
+/* Non-overlapping patches: x [B,H,W,C] -> [B*(H/p)*(W/p), C*p*p], a patch's numbers in (c, row,
+ * col) order, so that a linear layer with a conv weight [O,C,p,p] is that strided convolution. */
 mdf_tensor *mdf_patchify(mdf_graph *g, mdf_tensor *x, int64_t p);
 
 /* --- pictures --- */
@@ -130,7 +130,8 @@ mdf_tensor *mdf_swiglu(mdf_graph *g, mdf_tensor *gate, mdf_tensor *up); /* silu(
 mdf_tensor *mdf_add(mdf_graph *g, mdf_tensor *a, mdf_tensor *b);        /* equal shapes */
 mdf_tensor *mdf_scale(mdf_graph *g, mdf_tensor *x, mdf_real s);
 /* y = x + tanh(gate[1]) * (mask_n * z); shapes of x and z equal. row_mask [N] of 0/1 over the rows
- * (last dimension), caller-owned, or NULL. A gate of exactly zero returns x's numbers bit for bit. */
+ * (last dimension), caller-owned, or NULL. A gate of exactly zero returns x's numbers bit for bit.
+ */
 mdf_tensor *mdf_gated_add(mdf_graph *g, mdf_tensor *x, mdf_tensor *z, mdf_tensor *gate,
                           const uint8_t *row_mask);
 /* FiLM (Perez et al. 2018): y = (1 + gamma_b) * x + beta_b. x [B*R, S*C], film [B, 2C] = gamma |
@@ -177,9 +178,9 @@ typedef struct mdf_attn_plan {
     int64_t heads, kv_heads, head_dim;
     const mdf_attn_segment *segment; /* caller-owned, as the arrays below */
     int64_t segments;
-    const mdf_real *key_bias;  /* [Nk] added to the scores (ln of a multiplicity) or NULL */
-    const uint8_t *invalid;    /* PAIR: [Nk], q and k are the same tokens */
-    const uint8_t *tree;       /* TREE: [tree_nodes,tree_nodes], row sees column */
+    const mdf_real *key_bias; /* [Nk] added to the scores (ln of a multiplicity) or NULL */
+    const uint8_t *invalid;   /* PAIR: [Nk], q and k are the same tokens */
+    const uint8_t *tree;      /* TREE: [tree_nodes,tree_nodes], row sees column */
     int64_t tree_nodes;
     mdf_real *map_out; /* inference: [Nq, nk of its segment] mean over heads of the weights, rows
                           packed segment by segment; or NULL */
@@ -192,8 +193,8 @@ mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor
                           const mdf_attn_plan *plan);
 /* Rotary position embedding, half-split pairs (i, i + hd/2): x [N, heads*hd]; position [N] and
  * inv_freq [hd/2] caller-owned. */
-mdf_tensor *mdf_rope(mdf_graph *g, mdf_tensor *x, const int32_t *position,
-                     const mdf_real *inv_freq, int64_t heads);
+mdf_tensor *mdf_rope(mdf_graph *g, mdf_tensor *x, const int32_t *position, const mdf_real *inv_freq,
+                     int64_t heads);
 
 /* --- answers and losses --- */
 

@@ -40,7 +40,8 @@ static void weight_items(mdf_st_entry *item, const mdf_params *p)
 {
     for (size_t i = 0; i < p->count; i++) {
         const mdf_tensor *t = &p->item[i]->tensor;
-        item[i] = (mdf_st_entry){.name = t->name, .dtype = MDF_DTYPE_F32, .rank = t->rank, .data = t->data};
+        item[i] = (mdf_st_entry){
+            .name = t->name, .dtype = MDF_DTYPE_F32, .rank = t->rank, .data = t->data};
         memcpy(item[i].dim, t->dim, sizeof item[i].dim);
     }
 }
@@ -72,7 +73,8 @@ mdf_status mdf_run_config_save(const char *dir, const mdf_config *c, mdf_error *
     return status;
 }
 
-/* The state as numbers: exact, and readable by any safetensors reader. best_score keeps its bits. */
+/* The state as numbers: exact, and readable by any safetensors reader. best_score keeps its bits.
+ */
 enum { STATE_NUMBERS = 5 };
 
 mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
@@ -94,17 +96,17 @@ mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_o
     for (size_t i = 0; i < 3; i++) {
         if (block[i].data != NULL) {
             item[n++] = (mdf_st_entry){.name = block[i].name,
-                                      .dtype = MDF_DTYPE_F32,
-                                      .rank = 1,
-                                      .dim = {o->total},
-                                      .data = block[i].data};
+                                       .dtype = MDF_DTYPE_F32,
+                                       .rank = 1,
+                                       .dim = {o->total},
+                                       .data = block[i].data};
         }
     }
     item[n++] = (mdf_st_entry){.name = "train.state",
-                              .dtype = MDF_DTYPE_I64,
-                              .rank = 1,
-                              .dim = {STATE_NUMBERS},
-                              .data = state};
+                               .dtype = MDF_DTYPE_I64,
+                               .rank = 1,
+                               .dim = {STATE_NUMBERS},
+                               .data = state};
     const mdf_st_pair meta[] = {{"producer", "mdf " MDF_VERSION}};
     const mdf_status status = write_items(dir, "checkpoint.safetensors", item, n, meta, 1, err);
     mdf_free(item);
@@ -145,8 +147,8 @@ static mdf_status read_state(const mdf_safetensors *file, mdf_params *p, mdf_opt
     return MDF_OK;
 }
 
-mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o,
-                               mdf_train_state *s, mdf_error *err)
+mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o, mdf_train_state *s,
+                               mdf_error *err)
 {
     char *path = path_of(dir, "checkpoint.safetensors");
     if (path == NULL) {

@@ -21,8 +21,8 @@ bool mdf_checkpoint_exists(const char *dir);
 mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
                                const mdf_train_state *s, mdf_error *err) MDF_NODISCARD;
 /* Names and shapes must agree with p; the error names the first that does not. */
-mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o,
-                               mdf_train_state *s, mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o, mdf_train_state *s,
+                               mdf_error *err) MDF_NODISCARD;
 
 mdf_status mdf_weights_save(const char *dir, const mdf_params *p, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_run_config_save(const char *dir, const mdf_config *c, mdf_error *err) MDF_NODISCARD;

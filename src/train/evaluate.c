@@ -58,8 +58,8 @@ static mdf_status score_batch(mdf_scores *out, mdf_graph *g, const mdf_mllm *m,
     for (size_t i = 0; i < n; i++) {
         index[i] = at + i;
     }
-    MDF_TRY(mdf_batch_fill(buffer, &m->config, s, index, n, &(mdf_batch_options){.masks = masks},
-                           err));
+    MDF_TRY(
+        mdf_batch_fill(buffer, &m->config, s, index, n, &(mdf_batch_options){.masks = masks}, err));
     buffer->batch.label = NULL;
     mdf_graph_reset(g);
     const mdf_output o = mdf_mllm_forward(g, m, &buffer->batch, buffer->batch.mask != NULL);
@@ -77,9 +77,9 @@ static mdf_status score_batch(mdf_scores *out, mdf_graph *g, const mdf_mllm *m,
     return MDF_OK;
 }
 
-mdf_status mdf_score_samples(mdf_scores *out, mdf_graph *g, const mdf_mllm *m,
-                             const mdf_samples *s, mdf_batch_buffer *buffer, bool masks,
-                             mdf_samples_progress *progress, void *user, mdf_error *err)
+mdf_status mdf_score_samples(mdf_scores *out, mdf_graph *g, const mdf_mllm *m, const mdf_samples *s,
+                             mdf_batch_buffer *buffer, bool masks, mdf_samples_progress *progress,
+                             void *user, mdf_error *err)
 {
     *out = (mdf_scores){.count = s->count, .classes = (size_t)m->config.answer.label_count};
     out->score = mdf_alloc(s->count * out->classes, sizeof *out->score);

@@ -16,10 +16,9 @@ typedef struct mdf_scores {
 
 /* masks: also run the decoder where masks exist. g must not train; it is reset between batches.
  * buffer's capacity is the batch size. */
-mdf_status mdf_score_samples(mdf_scores *out, mdf_graph *g, const mdf_mllm *m,
-                             const mdf_samples *s, mdf_batch_buffer *buffer, bool masks,
-                             mdf_samples_progress *progress, void *user, mdf_error *err)
-    MDF_NODISCARD;
+mdf_status mdf_score_samples(mdf_scores *out, mdf_graph *g, const mdf_mllm *m, const mdf_samples *s,
+                             mdf_batch_buffer *buffer, bool masks, mdf_samples_progress *progress,
+                             void *user, mdf_error *err) MDF_NODISCARD;
 void mdf_scores_free(mdf_scores *s);
 
 #endif

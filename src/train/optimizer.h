@@ -12,8 +12,8 @@ typedef struct mdf_optimizer {
     int64_t step; /* steps done */
 } mdf_optimizer;
 
-mdf_status mdf_optimizer_new(mdf_optimizer *o, const mdf_params *p, bool ema, mdf_error *err)
-    MDF_NODISCARD;
+mdf_status mdf_optimizer_new(mdf_optimizer *o, const mdf_params *p, bool ema,
+                             mdf_error *err) MDF_NODISCARD;
 void mdf_optimizer_free(mdf_optimizer *o);
 
 /* Factor on every learning rate at a step of total: linear warm-up, then half a cosine down to

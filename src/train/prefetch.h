@@ -18,7 +18,8 @@ mdf_status mdf_prefetch_start(mdf_prefetch *p, const mdf_epoch_plan *plan, size_
                               uint64_t seed, mdf_error *err) MDF_NODISCARD;
 
 /* Waits for the next batch; it is valid until the next take or stop. */
-mdf_status mdf_prefetch_take(mdf_prefetch *p, const mdf_batch **batch, mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_prefetch_take(mdf_prefetch *p, const mdf_batch **batch,
+                             mdf_error *err) MDF_NODISCARD;
 
 /* Ends the epoch early or late; the thread waits for the next start. */
 void mdf_prefetch_stop(mdf_prefetch *p);

@@ -15,7 +15,8 @@ typedef struct mdf_runlog {
 /* Rows of steps above last_step are forgotten (a resumed run writes them again). */
 mdf_status mdf_runlog_open(mdf_runlog *log, const char *dir, int64_t last_step,
                            mdf_error *err) MDF_NODISCARD;
-mdf_status mdf_runlog_epoch(mdf_runlog *log, const mdf_train_event *e, mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_runlog_epoch(mdf_runlog *log, const mdf_train_event *e,
+                            mdf_error *err) MDF_NODISCARD;
 void mdf_runlog_close(mdf_runlog *log);
 
 #endif

@@ -62,8 +62,8 @@ static size_t draw(size_t *out, const mdf_samples *s, int classes, bool balanced
 }
 
 /* Puts the batches in random order: index and begin are rewritten. */
-static void order_batches(mdf_epoch_plan *p, const size_t *from, const size_t *start,
-                          size_t *order, mdf_rng *r)
+static void order_batches(mdf_epoch_plan *p, const size_t *from, const size_t *start, size_t *order,
+                          mdf_rng *r)
 {
     for (size_t i = 0; i < p->batches; i++) {
         order[i] = i;

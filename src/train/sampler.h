@@ -7,17 +7,17 @@
 #include "train/samples.h"
 
 typedef struct mdf_epoch_plan {
-    size_t *index;  /* [count] cases, batch after batch */
-    size_t *begin;  /* [batches+1] */
+    size_t *index; /* [count] cases, batch after batch */
+    size_t *begin; /* [batches+1] */
     size_t count, batches;
 } mdf_epoch_plan;
 
 /* Labelled cases are drawn as often as there are labelled cases; balanced: every class equally
- * often. Cases with masks (labelled or not) form batches of their own, so that the decoder runs only
- * there. */
+ * often. Cases with masks (labelled or not) form batches of their own, so that the decoder runs
+ * only there. */
 mdf_status mdf_epoch_plan_make(mdf_epoch_plan *p, const mdf_samples *s, int classes, size_t batch,
-                               bool balanced, uint64_t seed, int epoch, mdf_error *err)
-    MDF_NODISCARD;
+                               bool balanced, uint64_t seed, int epoch,
+                               mdf_error *err) MDF_NODISCARD;
 void mdf_epoch_plan_free(mdf_epoch_plan *p);
 
 #endif

@@ -251,16 +251,16 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
         b->label[i] = sample->label;
         any_mask = any_mask || (opt->masks && sample->has_mask);
     }
-    b->batch = (mdf_batch){.cases = (int64_t)n,
-                           .unet_image = c->train.use_image && c->train.use_unet ? b->unet_image
-                                                                                 : NULL,
-                           .vision_image = c->train.use_image ? b->vision_image : NULL,
-                           .prompt = b->prompt,
-                           .prompt_len = b->prompt_len,
-                           .image_at = b->image_at,
-                           .tree = &b->tree,
-                           .label = b->label,
-                           .mask = any_mask ? b->mask : NULL,
-                           .mask_there = b->mask_there};
+    b->batch =
+        (mdf_batch){.cases = (int64_t)n,
+                    .unet_image = c->train.use_image && c->train.use_unet ? b->unet_image : NULL,
+                    .vision_image = c->train.use_image ? b->vision_image : NULL,
+                    .prompt = b->prompt,
+                    .prompt_len = b->prompt_len,
+                    .image_at = b->image_at,
+                    .tree = &b->tree,
+                    .label = b->label,
+                    .mask = any_mask ? b->mask : NULL,
+                    .mask_there = b->mask_there};
     return MDF_OK;
 }

@@ -10,7 +10,7 @@
 #include "nn/config.h"
 
 typedef struct mdf_sample {
-    mdf_image image; /* field-of-view crop, square */
+    mdf_image image;  /* field-of-view crop, square */
     mdf_grey mask[2]; /* vessel, lesion; px NULL = none */
     int label;        /* -1 = unknown */
     bool has_mask;
@@ -29,8 +29,8 @@ typedef bool mdf_samples_progress(void *user, size_t done, size_t total);
  * are reduced to side pixels. use_image false: no picture is read. MDF_ERR_STOPPED if progress said
  * so. */
 mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, int side, bool use_image,
-                            mdf_samples_progress *progress, void *user, mdf_error *err)
-    MDF_NODISCARD;
+                            mdf_samples_progress *progress, void *user,
+                            mdf_error *err) MDF_NODISCARD;
 void mdf_samples_free(mdf_samples *s);
 
 /* Buffers of one batch; made once, filled again and again. */
@@ -46,8 +46,8 @@ typedef struct mdf_batch_buffer {
 } mdf_batch_buffer;
 
 mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
-                                const mdf_label_tree *tree, size_t capacity, mdf_error *err)
-    MDF_NODISCARD;
+                                const mdf_label_tree *tree, size_t capacity,
+                                mdf_error *err) MDF_NODISCARD;
 void mdf_batch_buffer_free(mdf_batch_buffer *b);
 
 /* How a batch is made of samples. */

@@ -208,9 +208,10 @@ static mdf_status train_step(trainer *t, const mdf_batch *b, bool update, mdf_er
         }
         const double norm = mdf_grad_norm(t->kernels, p);
         if (!isfinite(norm)) {
-            return mdf_fail(err, MDF_ERR_NUMERIC,
-                            "the gradient is not a number at step %lld; the last checkpoint is kept",
-                            (long long)t->optimizer.step + 1);
+            return mdf_fail(
+                err, MDF_ERR_NUMERIC,
+                "the gradient is not a number at step %lld; the last checkpoint is kept",
+                (long long)t->optimizer.step + 1);
         }
         const double factor = mdf_schedule(c, t->optimizer.step, t->total_steps);
         mdf_optimizer_step(&t->optimizer, t->kernels, p, c, factor, norm);
@@ -236,8 +237,8 @@ static mdf_status run_epoch(trainer *t, const mdf_epoch_plan *plan, mdf_error *e
             t->state.batch = (int64_t)i + 1;
             if (stopped(t)) {
                 MDF_TRY(save_checkpoint(t, err));
-                return mdf_fail(err, MDF_ERR_STOPPED,
-                                "stopped at step %lld; go on with --resume", (long long)t->optimizer.step);
+                return mdf_fail(err, MDF_ERR_STOPPED, "stopped at step %lld; go on with --resume",
+                                (long long)t->optimizer.step);
             }
         }
     }
@@ -264,13 +265,11 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
             label[i] = t->val.item[i].label;
         }
         mdf_softmax_temperature(prob, scores->score, t->val.count, k, 1);
-        status = mdf_metrics_compute(&m,
-                                     &(mdf_metrics_input){.prob = prob,
-                                                          .label = label,
-                                                          .n = t->val.count,
-                                                          .classes = k,
-                                                          .resamples = 1},
-                                     err);
+        status = mdf_metrics_compute(
+            &m,
+            &(mdf_metrics_input){
+                .prob = prob, .label = label, .n = t->val.count, .classes = k, .resamples = 1},
+            err);
         e->val_loss = mdf_nll(scores->score, label, t->val.count, k, 1);
         e->val_auc = m.macro_auc;
         e->val_balanced_accuracy = m.balanced_accuracy;
@@ -296,9 +295,8 @@ static mdf_status calibrate(trainer *t, const mdf_scores *scores, mdf_error *err
         label[i] = t->val.item[i].label;
     }
     double temperature = 1;
-    const mdf_status status =
-        mdf_temperature_fit(&temperature, scores->score, label, t->val.count,
-                            (size_t)t->config.answer.label_count, err);
+    const mdf_status status = mdf_temperature_fit(&temperature, scores->score, label, t->val.count,
+                                                  (size_t)t->config.answer.label_count, err);
     mdf_free(label);
     if (status == MDF_OK) {
         t->config.answer.temperature = temperature;
@@ -318,7 +316,8 @@ static mdf_status end_epoch(trainer *t, mdf_error *err)
                          .epoch_end = true};
     mdf_scores scores = {0};
     MDF_TRY(validate(t, &e, &scores, err));
-    /* AUC alone saturates on easy data; accuracy breaks its ties. NaN (one class only) never wins. */
+    /* AUC alone saturates on easy data; accuracy breaks its ties. NaN (one class only) never wins.
+     */
     const double auc = isnan(e.val_auc) ? 0 : e.val_auc;
     const double score = auc + 0.25 * e.val_balanced_accuracy;
     mdf_status status = MDF_OK;
@@ -379,8 +378,7 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
     const int64_t updates = ((int64_t)plan.batches + c->accumulate - 1) / c->accumulate;
     mdf_epoch_plan_free(&plan);
     if (updates == 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "split \"%s\": no case to train on",
-                        t->opt->train_split);
+        return mdf_fail(err, MDF_ERR_ARG, "split \"%s\": no case to train on", t->opt->train_split);
     }
     t->total_steps = updates * c->epochs;
     return MDF_OK;
@@ -412,7 +410,8 @@ static mdf_status prepare(trainer *t, mdf_error *err)
     const char *dir = t->opt->out_dir;
     if (!t->opt->resume && mdf_checkpoint_exists(dir)) {
         return mdf_fail(err, MDF_ERR_ARG,
-                        "%s: there is a run already; give --resume to go on or another folder", dir);
+                        "%s: there is a run already; give --resume to go on or another folder",
+                        dir);
     }
     MDF_TRY(mdf_make_dirs(dir, err));
     MDF_TRY(load_cases(t, err));

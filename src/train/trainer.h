@@ -13,12 +13,12 @@
 
 /* One line of progress. */
 typedef struct mdf_train_event {
-    const char *phase;        /* "read", "train", "validate" */
-    size_t done, total;       /* cases read, or steps */
-    size_t images;            /* trained on since the start of this call */
-    int epoch;                /* from 1 */
-    double loss;              /* running mean; NAN before the first step */
-    bool epoch_end;           /* the numbers below are fresh */
+    const char *phase;  /* "read", "train", "validate" */
+    size_t done, total; /* cases read, or steps */
+    size_t images;      /* trained on since the start of this call */
+    int epoch;          /* from 1 */
+    double loss;        /* running mean; NAN before the first step */
+    bool epoch_end;     /* the numbers below are fresh */
     double val_loss, val_auc, val_balanced_accuracy, val_vessel_dice;
     bool best;
 } mdf_train_event;
@@ -37,14 +37,14 @@ typedef struct mdf_train_options {
 typedef struct mdf_train_summary {
     int epochs, best_epoch;
     double best_score, temperature;
-    double step_seconds;     /* median time of a step */
-    size_t allocations;      /* of the last step */
+    double step_seconds; /* median time of a step */
+    size_t allocations;  /* of the last step */
     int64_t parameters;
 } mdf_train_summary;
 
-/* MDF_ERR_STOPPED: *stop was set; the checkpoint holds the work so far. MDF_ERR_NUMERIC: the loss is
- * not a number; the last checkpoint stays. */
-mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary, mdf_error *err)
-    MDF_NODISCARD;
+/* MDF_ERR_STOPPED: *stop was set; the checkpoint holds the work so far. MDF_ERR_NUMERIC: the loss
+ * is not a number; the last checkpoint stays. */
+mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary,
+                     mdf_error *err) MDF_NODISCARD;
 
 #endif

@@ -1,14 +1,14 @@
-/* The golden case of the whole model (tests/golden/model), read for a test. Header-only, so that the
- * float test and the double-precision one share it. */
+/* The golden case of the whole model (tests/golden/model), read for a test. Header-only, so that
+ * the float test and the double-precision one share it. */
 #ifndef MDF_TESTS_NN_GOLDEN_H
 #define MDF_TESTS_NN_GOLDEN_H
 
 #include <math.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <setjmp.h>
 #include <string.h>
 
 #include <cmocka.h>

@@ -1,5 +1,5 @@
-/* The whole model against the PyTorch reference: tests/golden/model/README.md has the tolerances and
- * their reasons. */
+/* The whole model against the PyTorch reference: tests/golden/model/README.md has the tolerances
+ * and their reasons. */
 #include "unit/nn/golden.h"
 
 #include "train/optimizer.h"
@@ -140,7 +140,8 @@ static void patches_beside_the_image_tokens_agree(void **state)
 static void summed_label_scores_agree(void **state)
 {
     (void)state;
-    check_variant("sum", (const char *[]){"answer_config.normalise=sum", "answer_config.scale=1", NULL});
+    check_variant("sum",
+                  (const char *[]){"answer_config.normalise=sum", "answer_config.scale=1", NULL});
 }
 
 static void the_model_without_fusion_agrees(void **state)
