@@ -106,7 +106,7 @@ void mdf_params_initialise(mdf_params *p, uint64_t seed)
         mdf_tensor *t = &param->tensor;
         const int64_t n = mdf_tensor_count(t);
         mdf_rng rng = mdf_rng_new(seed, hash_name(t->name));
-        const double fan_in = (double)(n / t->dim[0]);
+        const double fan_in = (double)n / (double)t->dim[0];
         const double deviation = param->init == MDF_INIT_HE ? sqrt(2.0 / fan_in) : param->init_arg;
         for (int64_t j = 0; j < n; j++) {
             double v = 0;

@@ -88,7 +88,9 @@ static void draw_axes(mdf_canvas *c, const frame *f, const mdf_plot_options *o)
     char text[32];
     cairo_set_line_width(cr, 0.6);
     const double y_step = mdf_plot_step(f->y1 - f->y0, 6);
-    for (double v = ceil(f->y0 / y_step - 1e-9) * y_step; v <= f->y1 + y_step * 1e-6; v += y_step) {
+    const int y_first = (int)ceil(f->y0 / y_step - 1e-9);
+    for (int i = y_first; i * y_step <= f->y1 + y_step * 1e-6; i++) {
+        const double v = i * y_step;
         cairo_set_source_rgb(cr, 0.87, 0.87, 0.87);
         cairo_move_to(cr, f->left, to_y(f, v));
         cairo_line_to(cr, f->left + f->width, to_y(f, v));
@@ -98,7 +100,9 @@ static void draw_axes(mdf_canvas *c, const frame *f, const mdf_plot_options *o)
         mdf_canvas_text(c, f->left - 6, to_y(f, v) + 4, 11, 1, text);
     }
     const double x_step = mdf_plot_step(f->x1 - f->x0, 7);
-    for (double v = ceil(f->x0 / x_step - 1e-9) * x_step; v <= f->x1 + x_step * 1e-6; v += x_step) {
+    const int x_first = (int)ceil(f->x0 / x_step - 1e-9);
+    for (int i = x_first; i * x_step <= f->x1 + x_step * 1e-6; i++) {
+        const double v = i * x_step;
         cairo_set_source_rgb(cr, 0.25, 0.25, 0.25);
         cairo_move_to(cr, to_x(f, v), f->top + f->height);
         cairo_rel_line_to(cr, 0, 4);
@@ -156,9 +160,12 @@ static void draw_series(mdf_canvas *c, const frame *f, const mdf_plot_series *s,
 
 static void draw_legend(mdf_canvas *c, const frame *f, const mdf_plot_series *series, size_t count)
 {
-    double y = f->top + 8;
     const double x = f->left + f->width + 14;
-    for (size_t k = 0; k < count && y < f->top + f->height; k++, y += 17) {
+    for (size_t k = 0; k < count; k++) {
+        const double y = f->top + 8 + 17 * (double)k;
+        if (y >= f->top + f->height) {
+            break;
+        }
         mdf_canvas_series_style(c, k);
         cairo_set_line_width(c->cr, 2.2);
         cairo_move_to(c->cr, x, y - 4);
