@@ -31,8 +31,8 @@ extern "C" {
 #define MDF_VERSION "0.1.0"
 
 #if defined(__GNUC__)
-#define MDF_API       __attribute__((visibility("default")))
-#define MDF_NODISCARD __attribute__((warn_unused_result))
+#define MDF_API          __attribute__((visibility("default")))
+#define MDF_NODISCARD    __attribute__((warn_unused_result))
 #define MDF_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #else
 #define MDF_API
@@ -102,7 +102,7 @@ typedef struct mdf_result {
     const char *warning[MDF_MAX_WARNINGS]; /* reasons, static texts: "blurred", "cut off", ... */
     int crop_left, crop_top, crop_side;    /* square that the model saw, pixels of the photograph
                                               after its EXIF orientation */
-    int heat_side;            /* cells per side; 0 = no heat-map */
+    int heat_side;                         /* cells per side; 0 = no heat-map */
     float heat[MDF_MAX_HEAT]; /* [heat_side, heat_side] over the crop, 0..1: how much the U-Net's
                                  patches speak for the best label */
     double decode_ms, forward_ms;
@@ -125,7 +125,8 @@ MDF_API void mdf_session_free(mdf_session *s);
 MDF_API MDF_NODISCARD mdf_status mdf_session_restrict(mdf_session *s, const char *const *labels,
                                                       size_t count, mdf_error *err);
 
-/* MDF_ERR_FORMAT: not a picture. MDF_ERR_LIMIT: picture or text too large. *out is untouched then. */
+/* MDF_ERR_FORMAT: not a picture. MDF_ERR_LIMIT: picture or text too large. *out is untouched then.
+ */
 MDF_API MDF_NODISCARD mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c,
                                                       mdf_result *out, mdf_error *err);
 
