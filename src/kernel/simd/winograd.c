@@ -1,8 +1,8 @@
 /* Which convolution a shape gets: Winograd where it is faster (measured, docs/SPEED.md), else what
  * the table had before. */
+#include "kernel/winograd.h"
 #include "base/alloc.h"
 #include "kernel/kernel.h"
-#include "kernel/winograd.h"
 
 #if defined(_OPENMP)
 #include <omp.h>
