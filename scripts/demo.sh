@@ -96,7 +96,7 @@ say "training preset tiny"
 
 say "evaluating on the cases that training has not seen"
 "$mdf" eval --model "$out/run" --data "$data" --split test --json "$out/result.json" \
-    --cases "$out/cases.csv" --report "$out/report.html"
+    --report "$out/report.html"
 
 pick_case "$data"
 if [ -z "$picture" ]; then
@@ -115,7 +115,7 @@ say "done"
 cat <<END
 report    $out/report.html
 heat-map  $out/heatmap.png
-numbers   $out/result.json, one row a case in $out/cases.csv
+numbers   $out/result.json, with a row a case
 model     $out/run
 
 Not a medical device: results are for research and must not guide care.
