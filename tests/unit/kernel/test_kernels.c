@@ -234,7 +234,8 @@ static void long_sums_case(const level_case *c)
         assert_true(fabs((double)db[j] - want) < 2e-6 * want);
     }
     const double square = (double)0.1f * (double)0.1f * ROWS * C;
-    assert_true(fabs(c->k->dot(x, x, ROWS * C) - square) < 5e-6 * square);
+    /* blocks of 1024 float additions: 2^-24 each, when the compiler does not vectorise them */
+    assert_true(fabs(c->k->dot(x, x, ROWS * C) - square) < 1024 * 6e-8 * square);
     mdf_free(x);
 }
 
