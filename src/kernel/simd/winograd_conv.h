@@ -78,6 +78,81 @@ static const float *tile_corner(const tiling *g, const float *picture, int64_t t
     return picture + ((n * g->h + *y) * g->w + *x) * g->c;
 }
 
+/* A patch of a picture for VEC channels. At the border (!inside) pixels outside are zero. */
+typedef struct patch {
+    const float *at; /* first pixel, maybe outside */
+    int64_t row, column;
+    int64_t top, left, h, w;
+} patch;
+
+__attribute__((always_inline)) static inline vec patch_load(const patch *p, const float *at,
+                                                            int64_t r, int64_t q, const bool inside)
+{
+    const bool in =
+        inside || (p->top + r >= 0 && p->top + r < p->h && p->left + q >= 0 && p->left + q < p->w);
+    return in ? vec_load(at) : vec_all(0);
+}
+
+/* B' d B */
+__attribute__((always_inline)) static inline void patch_to_points(float *out, int64_t plane,
+                                                                  const patch *p, const bool inside)
+{
+    vec mid[PATCH][PATCH]; /* [point down][pixel across] */
+    const float *column = p->at;
+    for (int64_t q = 0; q < PATCH; q++, column += p->column) {
+        vec d[PATCH];
+        vec t[PATCH];
+        const float *at = column;
+#pragma GCC unroll 6
+        for (int r = 0; r < PATCH; r++, at += p->row) {
+            d[r] = patch_load(p, at, r, q, inside);
+        }
+        pixels_to_points(t, d);
+#pragma GCC unroll 6
+        for (int r = 0; r < PATCH; r++) {
+            mid[r][q] = t[r];
+        }
+    }
+    for (int64_t r = 0; r < PATCH; r++) {
+        vec t[PATCH];
+        pixels_to_points(t, mid[r]);
+#pragma GCC unroll 6
+        for (int q = 0; q < PATCH; q++, out += plane) {
+            vec_store(out, t[q]);
+        }
+    }
+}
+
+/* A dy A' */
+__attribute__((always_inline)) static inline void
+results_to_plane(float *out, int64_t plane, const patch *p, const bool inside)
+{
+    vec mid[PATCH][TILE];
+    const float *column = p->at;
+    for (int64_t q = 0; q < TILE; q++, column += p->column) {
+        vec d[TILE];
+        vec t[PATCH];
+        const float *at = column;
+#pragma GCC unroll 4
+        for (int r = 0; r < TILE; r++, at += p->row) {
+            d[r] = patch_load(p, at, r, q, inside);
+        }
+        results_to_points(t, d);
+#pragma GCC unroll 6
+        for (int r = 0; r < PATCH; r++) {
+            mid[r][q] = t[r];
+        }
+    }
+    for (int64_t r = 0; r < PATCH; r++) {
+        vec t[PATCH];
+        results_to_points(t, mid[r]);
+#pragma GCC unroll 6
+        for (int q = 0; q < PATCH; q++, out += plane) {
+            vec_store(out, t[q]);
+        }
+    }
+}
+
 /* B' d B of one tile, all channels. */
 static void tile_to_points(float *points, const points_layout *l, const tiling *g,
                            const float *picture, int64_t tile)
@@ -85,30 +160,15 @@ static void tile_to_points(float *points, const points_layout *l, const tiling *
     int64_t y = 0;
     int64_t x = 0;
     const float *corner = tile_corner(g, picture, tile, &y, &x);
+    const int64_t row = g->w * g->c;
+    patch p = {corner - row - g->c, row, g->c, y - 1, x - 1, g->h, g->w};
     const bool inside = y > 0 && x > 0 && y + TILE < g->h && x + TILE < g->w;
-    for (int64_t j = 0; j < g->c; j += VEC) {
-        vec mid[PATCH][PATCH]; /* [point down][pixel across] */
-        for (int64_t q = 0; q < PATCH; q++) {
-            vec d[PATCH];
-            vec t[PATCH];
-            const float *column = corner + (q - 1) * g->c + j;
-            for (int64_t r = 0; r < PATCH; r++) {
-                const bool in = inside || (y + r - 1 >= 0 && y + r - 1 < g->h && x + q - 1 >= 0 &&
-                                           x + q - 1 < g->w);
-                d[r] = in ? vec_load(column + (r - 1) * g->w * g->c) : vec_all(0);
-            }
-            pixels_to_points(t, d);
-            for (int64_t r = 0; r < PATCH; r++) {
-                mid[r][q] = t[r];
-            }
-        }
+    for (int64_t j = 0; j < g->c; j += VEC, p.at += VEC) {
         float *out = points + j / l->panel * l->panel_step + j % l->panel;
-        for (int64_t r = 0; r < PATCH; r++) {
-            vec t[PATCH];
-            pixels_to_points(t, mid[r]);
-            for (int64_t q = 0; q < PATCH; q++) {
-                vec_store(out + (r * PATCH + q) * l->plane, t[q]);
-            }
+        if (inside) {
+            patch_to_points(out, l->plane, &p, true);
+        } else {
+            patch_to_points(out, l->plane, &p, false);
         }
     }
 }
@@ -120,27 +180,14 @@ static void results_tile_to_points(float *points, const points_layout *l, const 
     int64_t y = 0;
     int64_t x = 0;
     const float *corner = tile_corner(g, picture, tile, &y, &x);
-    for (int64_t j = 0; j < g->c; j += VEC) {
-        vec mid[PATCH][TILE];
-        for (int64_t q = 0; q < TILE; q++) {
-            vec d[TILE];
-            vec t[PATCH];
-            for (int64_t r = 0; r < TILE; r++) {
-                const bool in = y + r < g->h && x + q < g->w;
-                d[r] = in ? vec_load(corner + (r * g->w + q) * g->c + j) : vec_all(0);
-            }
-            results_to_points(t, d);
-            for (int64_t r = 0; r < PATCH; r++) {
-                mid[r][q] = t[r];
-            }
-        }
+    patch p = {corner, g->w * g->c, g->c, y, x, g->h, g->w};
+    const bool inside = y + TILE <= g->h && x + TILE <= g->w;
+    for (int64_t j = 0; j < g->c; j += VEC, p.at += VEC) {
         float *out = points + j / l->panel * l->panel_step + j % l->panel;
-        for (int64_t r = 0; r < PATCH; r++) {
-            vec t[PATCH];
-            results_to_points(t, mid[r]);
-            for (int64_t q = 0; q < PATCH; q++) {
-                vec_store(out + (r * PATCH + q) * l->plane, t[q]);
-            }
+        if (inside) {
+            results_to_plane(out, l->plane, &p, true);
+        } else {
+            results_to_plane(out, l->plane, &p, false);
         }
     }
 }
@@ -152,25 +199,30 @@ static void points_to_tile(float *picture, const tiling *g, int64_t tile, const 
     int64_t y = 0;
     int64_t x = 0;
     const int64_t at = tile_corner(g, picture, tile, &y, &x) - picture;
+    const int64_t rows = g->h - y < TILE ? g->h - y : TILE;
+    const int64_t columns = g->w - x < TILE ? g->w - x : TILE;
     for (int64_t j = 0; j < g->c; j += VEC) {
         vec mid[TILE][PATCH];
         for (int64_t q = 0; q < PATCH; q++) {
             vec m[PATCH];
             vec t[TILE];
-            for (int64_t r = 0; r < PATCH; r++) {
-                m[r] = vec_load(points + (r * PATCH + q) * plane + j);
+            const float *from = points + q * plane + j;
+#pragma GCC unroll 6
+            for (int r = 0; r < PATCH; r++, from += PATCH * plane) {
+                m[r] = vec_load(from);
             }
             points_to_results(t, m);
-            for (int64_t r = 0; r < TILE; r++) {
+#pragma GCC unroll 4
+            for (int r = 0; r < TILE; r++) {
                 mid[r][q] = t[r];
             }
         }
         const vec add = bias == NULL ? vec_all(0) : vec_load(bias + j);
-        for (int64_t r = 0; r < TILE && y + r < g->h; r++) {
+        for (int64_t r = 0; r < rows; r++) {
             vec t[TILE];
             points_to_results(t, mid[r]);
             float *out = picture + at + r * g->w * g->c + j;
-            for (int64_t q = 0; q < TILE && x + q < g->w; q++, out += g->c) {
+            for (int64_t q = 0; q < columns; q++, out += g->c) {
                 vec_store(out, vec_add(t[q], acc ? vec_load(out) : add));
             }
         }
@@ -209,15 +261,18 @@ static void window_to_points(float *u, int64_t plane, int64_t in, int64_t first_
     }
 }
 
-/* Tiles of a thread's block: few enough for the second-level cache beside the weights, many enough
- * to use what is loaded of the weights often. A multiple of ROWS_MAX. */
-static int64_t block_tiles(int64_t cin, int64_t cout)
+/* Tiles of a thread's block: with few channels as many as fit the second-level cache beside the
+ * weights; with many, enough to use often what is loaded of the weights. Not more than leave every
+ * thread a block; a multiple of ROWS_MAX. Measured, see docs/SPEED.md. */
+static int64_t block_tiles(const mdf_conv_shape *s, int threads)
 {
-    const int64_t numbers = cin * cout <= 64 * 128 ? 192 * 1024 : 1024 * 1024;
-    const int64_t tiles = numbers / (POINTS * (cin + cout));
-    const int64_t least = 24;
-    const int64_t most = 192;
-    return (tiles < least ? least : (tiles > most ? most : tiles)) / ROWS_MAX * ROWS_MAX;
+    const int64_t cache = 192 * 1024 / (POINTS * (s->cin + s->cout));
+    const int64_t few = cache < 24 ? 24 : cache;
+    const int64_t tiles = s->cin * s->cout > 64 * 128 ? 72 : (few > 72 ? 72 : few);
+    const int64_t total = tiling_of(s, 1).count;
+    const int64_t share = (total + threads - 1) / threads;
+    const int64_t rounded = (share + ROWS_MAX - 1) / ROWS_MAX * ROWS_MAX;
+    return rounded < tiles ? rounded : tiles / ROWS_MAX * ROWS_MAX;
 }
 
 static int64_t weight_plane(int64_t cin, int64_t cout)
@@ -230,7 +285,7 @@ static size_t winograd_scratch(const mdf_conv_shape *s, mdf_conv_kind kind, int 
     const bool back = kind == MDF_CONV_BACKWARD_DATA;
     const int64_t cin = back ? s->cout : s->cin;
     const int64_t cout = back ? s->cin : s->cout;
-    const int64_t tiles = block_tiles(cin, cout);
+    const int64_t tiles = block_tiles(s, threads);
     const int64_t in = POINTS * layout_rows(tiles, cin).plane;
     const int64_t out = POINTS * layout_panels(tiles, cout).plane;
     const int64_t weights = POINTS * weight_plane(cin, cout);
@@ -266,7 +321,7 @@ static void winograd_data(const mdf_conv_shape *s, mdf_conv_kind kind, float *ou
     const int64_t cout = back ? s->cin : s->cout;
     const tiling from = tiling_of(s, cin);
     const tiling to = tiling_of(s, cout);
-    const int64_t tiles = block_tiles(cin, cout);
+    const int64_t tiles = block_tiles(s, threads);
     const points_layout l = layout_rows(tiles, cin);
     const int64_t out_plane = tiles * cout + SKEW;
     const int64_t plane = weight_plane(cin, cout);
@@ -281,8 +336,10 @@ static void winograd_data(const mdf_conv_shape *s, mdf_conv_kind kind, float *ou
         float *points = own + mdf_thread() * own_step;
         float *results = points + POINTS * l.plane;
 #pragma omp for schedule(static)
-        for (int64_t i = 0; i < cin; i++) {
-            for (int64_t j = 0; j < cout; j += VEC) {
+        for (int64_t k = 0; k < cout / VEC * (cin / 16); k++) { /* neighbours of i share pages */
+            const int64_t j = k / (cin / 16) * VEC;
+            const int64_t first = k % (cin / 16) * 16;
+            for (int64_t i = first; i < first + 16; i++) {
                 window_to_points(u, plane, i, j, cin, w, out_step, in_step, back);
             }
         }
@@ -358,7 +415,7 @@ static void winograd_weights(const mdf_conv_shape *s, float *dw, const float *x,
 {
     const tiling from = tiling_of(s, s->cin);
     const tiling to = tiling_of(s, s->cout);
-    const int64_t tiles = block_tiles(s->cin, s->cout);
+    const int64_t tiles = block_tiles(s, threads);
     const points_layout lv = layout_rows(tiles, s->cin);
     const points_layout lz = layout_panels(tiles, s->cout);
     const int64_t plane = weight_plane(s->cin, s->cout);

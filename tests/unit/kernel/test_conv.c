@@ -1,6 +1,10 @@
 /* Dense products and convolutions of the fast levels against the reference. */
 #include "kernel_test.h"
 
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
 /* A sum of k products of numbers below 1 in float, in another order: about sqrt(k) roundings of
  * 6e-8 of the sum of their sizes. k is at most 9 * 40 here, or the number of pixels for weights. */
 #define SUM_ERROR 2e-6
@@ -114,12 +118,16 @@ static void conv_one(const mdf_kernels *ref, const mdf_kernels *k, const mdf_con
     conv_data_free(&d);
 }
 
+/* Odd sizes, single pixels, 1x1 windows, three channels; then what Winograd takes: borders that cut
+ * tiles, one-pixel-wide pictures, half panels of 16 and 8 channels, several blocks with a short
+ * one. */
 static const mdf_conv_shape shapes[] = {
-    {1, 1, 1, 1, 1, 3},    {1, 1, 1, 5, 3, 1},     {2, 8, 8, 3, 16, 3},    {1, 7, 5, 3, 7, 3},
-    {3, 9, 11, 16, 16, 3}, {1, 6, 6, 32, 16, 3},   {2, 5, 3, 17, 33, 3},   {1, 4, 4, 40, 24, 3},
-    {2, 16, 16, 8, 2, 1},  {1, 13, 13, 33, 5, 1},  {1, 2, 2, 64, 64, 3},   {1, 3, 17, 16, 48, 3},
-    {1, 32, 4, 16, 16, 3}, {2, 12, 12, 64, 32, 3}, {1, 24, 24, 32, 32, 3}, {1, 1, 9, 16, 16, 3},
-};
+    {1, 1, 1, 1, 1, 3},     {1, 1, 1, 5, 3, 1},     {2, 8, 8, 3, 16, 3},   {1, 7, 5, 3, 7, 3},
+    {2, 5, 3, 17, 33, 3},   {1, 4, 4, 40, 24, 3},   {2, 16, 16, 8, 2, 1},  {1, 13, 13, 33, 5, 1},
+    {1, 2, 2, 64, 64, 3},   {1, 6, 6, 32, 16, 3},   {1, 1, 9, 16, 16, 3},  {1, 3, 17, 16, 48, 3},
+    {3, 9, 11, 16, 16, 3},  {1, 32, 4, 16, 16, 3},  {1, 64, 1, 16, 16, 3}, {1, 1, 70, 16, 16, 3},
+    {1, 9, 17, 16, 48, 3},  {1, 8, 8, 48, 16, 3},   {2, 10, 8, 80, 32, 3}, {1, 11, 9, 32, 80, 3},
+    {2, 12, 12, 64, 32, 3}, {1, 24, 24, 32, 32, 3}, {3, 40, 24, 16, 16, 3}};
 
 static void convolutions_agree_at_every_shape(void **state)
 {
@@ -134,6 +142,38 @@ static void convolutions_agree_at_every_shape(void **state)
     }
     mdf_kernels_free(ref);
 }
+
+#if defined(_OPENMP)
+static void the_number_of_threads_changes_rounding_at_most(void **state)
+{
+    (void)state;
+    const mdf_conv_shape s = {2, 30, 26, 32, 48, 3};
+    const int before = omp_get_max_threads();
+    for (int i = 0; i < LEVELS; i++) {
+        mdf_kernels *k = level(level_names[i]);
+        conv_data d;
+        conv_data_make(&d, &s);
+        omp_set_num_threads(1);
+        assert_true(k->conv2d_fwd(k->conv_cache, &s, d.y, d.x, d.w, d.bias));
+        assert_true(k->conv2d_bwd_data(k->conv_cache, &s, d.dx, d.y, d.w, true));
+        assert_true(k->conv2d_bwd_weights(k->conv_cache, &s, d.dw, NULL, d.x, d.y));
+        for (int threads = 2; threads < 6; threads++) {
+            omp_set_num_threads(threads);
+            fill(d.ex, d.nx, 1, 2); /* what conv_data_make put there */
+            fill(d.ew, d.nw, 1, 7);
+            assert_true(k->conv2d_fwd(k->conv_cache, &s, d.z, d.x, d.w, d.bias));
+            assert_true(k->conv2d_bwd_data(k->conv_cache, &s, d.ex, d.z, d.w, true));
+            assert_true(k->conv2d_bwd_weights(k->conv_cache, &s, d.ew, NULL, d.x, d.z));
+            assert_close(d.z, d.y, d.ny, SUM_ERROR, 17, "conv2d_fwd"); /* sqrt(9 * 32) */
+            assert_close(d.ex, d.dx, d.nx, SUM_ERROR, 17 * 21, "conv2d_bwd_data");
+            assert_close(d.ew, d.dw, d.nw, SUM_ERROR, 17 * 40, "conv2d_bwd_weights");
+        }
+        conv_data_free(&d);
+        mdf_kernels_free(k);
+    }
+    omp_set_num_threads(before);
+}
+#endif
 
 static void nothing_is_allocated_after_the_first_call_with_a_shape(void **state)
 {
@@ -185,6 +225,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemm_agrees_for_every_transposition_and_size),
         cmocka_unit_test(convolutions_agree_at_every_shape),
+#if defined(_OPENMP)
+        cmocka_unit_test(the_number_of_threads_changes_rounding_at_most),
+#endif
         cmocka_unit_test(nothing_is_allocated_after_the_first_call_with_a_shape),
         cmocka_unit_test(out_of_memory_is_reported_and_survived),
     };
