@@ -101,8 +101,8 @@ static void group_norm_keeps_nan(void **state)
 static void layer_norm_one(const mdf_kernels *ref, const mdf_kernels *k, int64_t c, bool acc)
 {
     enum { N = 3, MAX = N * TAIL_MAX };
-    float x[MAX], dy[MAX], y[MAX], z[MAX], dx[MAX], ex[MAX], w[TAIL_MAX], b[TAIL_MAX];
-    float s[2 * N], t[2 * N], dw[2][TAIL_MAX], db[2][TAIL_MAX];
+    static float x[MAX], dy[MAX], y[MAX], z[MAX], dx[MAX], ex[MAX], w[TAIL_MAX], b[TAIL_MAX];
+    static float s[2 * N], t[2 * N], dw[2][TAIL_MAX], db[2][TAIL_MAX];
     fill(x, N * c, 1, (uint32_t)c);
     fill(dy, N * c, 1, (uint32_t)c + 1);
     fill(w, c, 1, 2);
@@ -129,8 +129,8 @@ static void layer_norm_one(const mdf_kernels *ref, const mdf_kernels *k, int64_t
 static void rms_norm_one(const mdf_kernels *ref, const mdf_kernels *k, int64_t c, bool acc)
 {
     enum { N = 3, MAX = N * TAIL_MAX };
-    float x[MAX], dy[MAX], y[MAX], z[MAX], dx[MAX], ex[MAX], w[TAIL_MAX];
-    float s[N], t[N], dw[2][TAIL_MAX];
+    static float x[MAX], dy[MAX], y[MAX], z[MAX], dx[MAX], ex[MAX], w[TAIL_MAX];
+    static float s[N], t[N], dw[2][TAIL_MAX];
     fill(x, N * c, 1, (uint32_t)c + 7);
     fill(dy, N * c, 1, (uint32_t)c + 1);
     fill(w, c, 1, 2);
