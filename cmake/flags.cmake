@@ -10,6 +10,9 @@ target_compile_options(mdf_flags INTERFACE
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_compile_options(mdf_flags INTERFACE -Wlogical-op -Wduplicated-cond -Wduplicated-branches)
 endif()
+if(CMAKE_C_COMPILER_ID MATCHES "Clang") # constants are anonymous enums here
+  target_compile_options(mdf_flags INTERFACE -Wno-enum-float-conversion)
+endif()
 if(MDF_WERROR)
   target_compile_options(mdf_flags INTERFACE -Werror)
 endif()

@@ -369,8 +369,8 @@ static void every_range_has_its_ends(void **state)
             continue;
         }
         const bool whole = k->kind == MDF_KEY_INT;
-        const double low = whole ? k->min - 1 : nextafter(k->min, -INFINITY);
-        const double high = whole ? k->max + 1 : nextafter(k->max, INFINITY);
+        const double low = whole ? k->min - 1 : nextafter(k->min, -(double)INFINITY);
+        const double high = whole ? k->max + 1 : nextafter(k->max, (double)INFINITY);
         const double value[] = {k->min, k->max, low, high};
         for (int j = 0; j < 4; j++) {
             char path[MDF_CONFIG_PATH];
