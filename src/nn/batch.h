@@ -29,6 +29,7 @@ typedef struct mdf_batch {
     const mdf_real *mask;       /* [B,S,S,M] in 0..1 or NULL */
     const mdf_real *mask_there; /* [B,M] 0 or 1 */
     bool explain;               /* gradients for the pooled U-Net features are wanted */
+    uint64_t dropout_seed;      /* of train_config.dropout; 0 = none in this forward */
 } mdf_batch;
 
 #endif

@@ -11,6 +11,9 @@ mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_err
 {
     *out = NULL;
     MDF_TRY(mdf_config_validate(c, err));
+    if (c->tokenizer != MDF_TOKENIZER_BYTES) {
+        return mdf_fail(err, MDF_ERR_ARG, "tokenizer: only \"bytes\" can be run");
+    }
     mdf_mllm *m = mdf_alloc(1, sizeof *m);
     if (m == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the model");
@@ -119,7 +122,8 @@ static bool pack_text(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
                              .position = position,
                              .tree = b->tree->mask,
                              .tree_nodes = b->tree->nodes,
-                             .row_mask = row_mask};
+                             .row_mask = row_mask,
+                             .dropout_seed = b->dropout_seed};
     return pack_segments(g, m, b, image, p);
 }
 

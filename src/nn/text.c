@@ -129,10 +129,19 @@ static mdf_tensor *mlp(mdf_graph *g, const mdf_text_layer *l, mdf_tensor *x)
     return mdf_linear(g, h, l->down, NULL);
 }
 
-/* x + Attn(norm(x)); x + MLP(norm(x)) */
-static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, const mdf_text_layer *l,
-                              mdf_tensor *x, const mdf_text_input *in)
+/* On what a layer adds to the residual stream; site tells a layer's two places apart. */
+static mdf_tensor *drop(mdf_graph *g, const mdf_text *t, const mdf_text_input *in, int site,
+                        mdf_tensor *x)
 {
+    const double rate = in->dropout_seed == 0 ? 0 : t->config->train.dropout;
+    return mdf_dropout(g, x, (mdf_real)rate, mdf_rng_mix(in->dropout_seed, (uint64_t)site));
+}
+
+/* x + Attn(norm(x)); x + MLP(norm(x)) */
+static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, int index, mdf_tensor *x,
+                              const mdf_text_input *in)
+{
+    const mdf_text_layer *l = &t->layer[index];
     const mdf_config *c = t->config;
     const mdf_real eps = (mdf_real)c->text.rms_norm_eps;
     mdf_attn_plan plan = text_plan(c);
@@ -147,8 +156,9 @@ static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, const mdf_text_la
     q = mdf_rope(g, q, in->position, t->inv_freq, plan.heads);
     k = mdf_rope(g, k, in->position, t->inv_freq, plan.kv_heads);
     mdf_tensor *a = mdf_attention(g, q, k, mdf_linear(g, n, l->v, NULL), &plan);
-    x = mdf_add(g, x, mdf_linear(g, a, l->o, NULL));
-    return mdf_add(g, x, mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, eps)));
+    x = mdf_add(g, x, drop(g, t, in, 2 * index, mdf_linear(g, a, l->o, NULL)));
+    mdf_tensor *m = mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, eps));
+    return mdf_add(g, x, drop(g, t, in, 2 * index + 1, m));
 }
 
 /* Keys of a cross layer: the image tokens, with fusion.attend = "concat" joined by U. */
@@ -239,7 +249,7 @@ static mdf_tensor *cross_layer(mdf_graph *g, const mdf_text *t, int n, mdf_tenso
         }
     }
     mdf_tensor *m = mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, (mdf_real)c->text.rms_norm_eps));
-    return mdf_gated_add(g, x, m, l->mlp_gate, in->row_mask);
+    return mdf_gated_add(g, x, drop(g, t, in, 2 * n + 1, m), l->mlp_gate, in->row_mask);
 }
 
 mdf_tensor *mdf_text_forward(mdf_graph *g, const mdf_text *t, const mdf_text_input *in,
@@ -250,7 +260,7 @@ mdf_tensor *mdf_text_forward(mdf_graph *g, const mdf_text *t, const mdf_text_inp
     mdf_tensor *x = mdf_gather_rows(g, t->embed_tokens, in->token, in->rows);
     for (int n = 0; n < c->text.num_hidden_layers; n++) {
         if (!t->layer[n].cross) {
-            x = self_layer(g, t, &t->layer[n], x, in);
+            x = self_layer(g, t, n, x, in);
         } else if (image != NULL && image->v != NULL) {
             x = cross_layer(g, t, n, x, in, image, fusion, state);
         }

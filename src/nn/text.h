@@ -35,6 +35,7 @@ typedef struct mdf_text_input {
     int64_t tree_nodes;
     const mdf_attn_segment *cross; /* [B] text rows against image keys; NULL: no picture */
     const mdf_real *cross_bias;    /* [keys] */
+    uint64_t dropout_seed;         /* 0 = no dropout */
     const uint8_t *row_mask;       /* [N] 0 for rows before the picture (trap 4) */
 } mdf_text_input;
 

@@ -32,6 +32,7 @@ typedef struct trainer {
     mdf_train_state state;
     mdf_runlog log;
     int64_t total_steps;
+    double started; /* monotonic seconds */
     size_t images;
     double loss_mean;
     double times[64]; /* of the last steps, in seconds */
@@ -304,6 +305,25 @@ static mdf_status calibrate(trainer *t, const mdf_scores *scores, mdf_error *err
     return status;
 }
 
+/* What train_config.monitor looks at, larger = better. A number that the split can't give never
+ * wins. */
+static double score_of(const mdf_train_config *c, const mdf_train_event *e)
+{
+    double score = 0;
+    switch (c->monitor) {
+    case MDF_MONITOR_MACRO_AUC:
+        score = e->val_auc;
+        break;
+    case MDF_MONITOR_BALANCED_ACCURACY:
+        score = e->val_balanced_accuracy;
+        break;
+    case MDF_MONITOR_LOSS:
+        score = -e->val_loss;
+        break;
+    }
+    return isnan(score) ? -1e9 : score;
+}
+
 /* Validates, keeps the best weights, writes a row of metrics and the checkpoint. */
 static mdf_status end_epoch(trainer *t, mdf_error *err)
 {
@@ -316,10 +336,7 @@ static mdf_status end_epoch(trainer *t, mdf_error *err)
                          .epoch_end = true};
     mdf_scores scores = {0};
     MDF_TRY(validate(t, &e, &scores, err));
-    /* AUC alone saturates on easy data; accuracy breaks its ties. NaN (one class only) never wins.
-     */
-    const double auc = isnan(e.val_auc) ? 0 : e.val_auc;
-    const double score = auc + 0.25 * e.val_balanced_accuracy;
+    const double score = score_of(&t->config.train, &e);
     mdf_status status = MDF_OK;
     e.best = t->state.best_epoch == 0 || score > t->state.best_score;
     if (e.best) {
@@ -397,8 +414,17 @@ static mdf_status loop(trainer *t, mdf_error *err)
         mdf_prefetch_stop(t->prefetch);
         mdf_epoch_plan_free(&plan);
         MDF_TRY(status);
-        MDF_TRY(end_epoch(t, err));
-        if (c->patience > 0 && t->state.epoch - t->state.best_epoch >= c->patience) {
+        const bool out_of_time =
+            c->max_minutes > 0 && mdf_clock_seconds() - t->started > 60 * c->max_minutes;
+        const bool last = t->state.epoch + 1 >= c->epochs || out_of_time;
+        if (last || (t->state.epoch + 1) % c->eval_every == 0) {
+            MDF_TRY(end_epoch(t, err));
+        } else {
+            t->state.epoch++;
+            t->state.batch = 0;
+        }
+        if (out_of_time ||
+            (c->patience > 0 && t->state.epoch - t->state.best_epoch >= c->patience)) {
             break;
         }
     }
@@ -450,6 +476,7 @@ mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary, m
     t->opt = opt;
     t->config = *opt->config;
     t->loss_mean = (double)NAN;
+    t->started = mdf_clock_seconds();
     mdf_status status = prepare(t, err);
     if (status == MDF_OK) {
         status = loop(t, err);
