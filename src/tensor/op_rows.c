@@ -10,15 +10,45 @@ typedef struct rows_saved {
     mdf_real ds;        /* its derivative by the gate */
 } rows_saved;
 
+enum {
+    STRIPE = 64
+}; /* columns of a piece: several rows of x may be the same row of the table, so
+      the work is cut by columns */
+
+/* to[row[i],:] += s * from[i,:] for all i with row[i] >= 0. */
+static void scatter_add(const mdf_graph *g, mdf_real *to, const mdf_real *from, const int32_t *row,
+                        int64_t n, int64_t c, mdf_real s)
+{
+    const int64_t stripes = (c + STRIPE - 1) / STRIPE;
+#pragma omp parallel for schedule(static) if (n * c > MDF_CHUNK)
+    for (int64_t k = 0; k < stripes; k++) {
+        const int64_t at = k * STRIPE;
+        const int64_t width = c - at < STRIPE ? c - at : STRIPE;
+        for (int64_t i = 0; i < n; i++) {
+            if (row[i] >= 0) {
+                g->kernels->axpy(to + row[i] * c + at, s, from + i * c + at, width);
+            }
+        }
+    }
+}
+
+static bool rows_fit(const int32_t *row, int64_t count, int64_t rows)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (row[i] >= rows) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void gather_backward(mdf_graph *g, const mdf_node *node)
 {
     const rows_saved *s = node->saved;
     mdf_real *dx = mdf_grad_add_target(g, node->in[0]);
-    const int64_t c = mdf_last_dim(node->in[0]);
-    for (int64_t i = 0; dx != NULL && i < node->out->dim[0]; i++) {
-        if (s->row[i] >= 0) {
-            g->kernels->axpy(dx + s->row[i] * c, 1, node->out->grad + i * c, c);
-        }
+    if (dx != NULL) {
+        scatter_add(g, dx, node->out->grad, s->row, node->out->dim[0], mdf_last_dim(node->in[0]),
+                    1);
     }
 }
 
@@ -37,11 +67,12 @@ mdf_tensor *mdf_gather_rows(mdf_graph *g, mdf_tensor *x, const int32_t *row, int
         return NULL;
     }
     *s = (rows_saved){row, 1, 0};
+    if (!rows_fit(row, count, rows)) {
+        return mdf_graph_fail(g, MDF_ERR_SHAPE, op_gather.name, "a row number is not below %lld",
+                              (long long)rows);
+    }
+#pragma omp parallel for schedule(static) if (count * c > MDF_CHUNK)
     for (int64_t i = 0; i < count; i++) {
-        if (row[i] >= rows) {
-            return mdf_graph_fail(g, MDF_ERR_SHAPE, op_gather.name, "row %d of %lld", (int)row[i],
-                                  (long long)rows);
-        }
         if (row[i] < 0) {
             memset(y->data + i * c, 0, (size_t)c * sizeof *y->data);
         } else {
@@ -62,14 +93,11 @@ static void add_rows_backward(mdf_graph *g, const mdf_node *node)
     mdf_real *dt = mdf_grad_add_target(g, table);
     mdf_real *dg = gate == NULL ? NULL : mdf_grad_add_target(g, gate);
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (s->row[i] < 0) {
-            continue;
-        }
-        if (dt != NULL) {
-            g->kernels->axpy(dt + s->row[i] * c, s->s, dy + i * c, c);
-        }
-        if (dg != NULL) {
+    if (dt != NULL) {
+        scatter_add(g, dt, dy, s->row, n, c, s->s);
+    }
+    for (int64_t i = 0; dg != NULL && i < n; i++) {
+        if (s->row[i] >= 0) {
             sum += g->kernels->dot(dy + i * c, table->data + s->row[i] * c, c);
         }
     }
@@ -105,11 +133,12 @@ mdf_tensor *mdf_add_rows(mdf_graph *g, mdf_tensor *x, mdf_tensor *table, mdf_ten
     const mdf_real t = gate == NULL ? 1 : mdf_tanh(gate->data[0]);
     const mdf_real slope = 1 - t * t;
     *s = (rows_saved){row, complement ? 1 - t : t, complement ? -slope : slope};
+    if (!rows_fit(row, n, mdf_row_count(table))) {
+        return mdf_graph_fail(g, MDF_ERR_SHAPE, op_add_rows.name, "a row number is not below %lld",
+                              (long long)mdf_row_count(table));
+    }
+#pragma omp parallel for schedule(static) if (n * c > MDF_CHUNK)
     for (int64_t i = 0; i < n; i++) {
-        if (row[i] >= mdf_row_count(table)) {
-            return mdf_graph_fail(g, MDF_ERR_SHAPE, op_add_rows.name, "row %d of %lld", (int)row[i],
-                                  (long long)mdf_row_count(table));
-        }
         memcpy(y->data + i * c, x->data + i * c, (size_t)c * sizeof *y->data);
         if (row[i] >= 0) {
             g->kernels->axpy(y->data + i * c, s->s, table->data + row[i] * c, c);
