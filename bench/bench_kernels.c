@@ -352,8 +352,8 @@ static const char *option(int argc, char **argv, const char *name, const char *f
 
 int main(int argc, char **argv)
 {
-    const int threads = atoi(option(argc, argv, "--threads", "2"));
-    const int64_t base = atoi(option(argc, argv, "--base", "32"));
+    const int threads = (int)strtol(option(argc, argv, "--threads", "2"), NULL, 10);
+    const int64_t base = strtol(option(argc, argv, "--base", "32"), NULL, 10);
     const int64_t batch = 8;
     const int64_t size = 256;
     const int64_t n = batch * size * size * base * 2; /* the widest: a decoder's concatenation */
