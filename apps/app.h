@@ -43,6 +43,7 @@ extern const app_command app_data_split;
 extern const app_command app_train;
 extern const app_command app_eval;
 extern const app_command app_predict;
+extern const app_command app_export;
 extern const app_command app_info;
 extern const app_command app_bench;
 
