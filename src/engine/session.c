@@ -17,6 +17,7 @@ struct mdf_session {
     mdf_label_tree *tree;
     mdf_batch_buffer buffer;
     bool allowed[MDF_MAX_LABELS];
+    bool round_view; /* the last picture's field of view is a disc that fills the crop */
 };
 
 mdf_status mdf_session_new(mdf_session **out, mdf_engine *e, mdf_error *err)
@@ -85,7 +86,8 @@ mdf_status mdf_session_restrict(mdf_session *s, const char *const *labels, size_
 }
 
 /* Quality of the whole picture and the crop that the model sees. */
-static mdf_status look(mdf_sample *sample, mdf_result *r, const mdf_case *c, mdf_error *err)
+static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const mdf_case *c,
+                       mdf_error *err)
 {
     mdf_image full = {0};
     mdf_fov fov;
@@ -96,6 +98,7 @@ static mdf_status look(mdf_sample *sample, mdf_result *r, const mdf_case *c, mdf
         status = mdf_quality_score(&quality, &full, &fov, err);
     }
     if (status == MDF_OK) {
+        s->round_view = fov.kind == MDF_FOV_CIRCLE;
         const mdf_square at = mdf_fov_square(&fov);
         r->crop_left = at.left;
         r->crop_top = at.top;
@@ -132,8 +135,17 @@ static void probabilities(const mdf_session *s, const mdf_tensor *scores, mdf_re
     }
 }
 
+/* Is the middle of cell i of side x side cells inside the disc that fills the crop? */
+static bool in_disc(int i, int side)
+{
+    const double x = 2 * (i % side + 0.5) / side - 1;
+    const double y = 2 * (i / side + 0.5) / side - 1;
+    return x * x + y * y <= 1;
+}
+
 /* Gradient times feature, summed over a patch's numbers, positive part, each level scaled to its
- * largest patch, mean over the levels (Grad-CAM's idea on the fused patches). */
+ * largest patch, mean over the levels (Grad-CAM's idea on the fused patches). Patches of the black
+ * frame around a round field of view are left out. */
 static mdf_status explain(mdf_session *s, const mdf_output *o, mdf_result *r, mdf_error *err)
 {
     const mdf_config *c = &s->engine->model->config;
@@ -155,7 +167,8 @@ static mdf_status explain(mdf_session *s, const mdf_output *o, mdf_result *r, md
         float max = 0;
         for (int i = 0; i < cells; i++) {
             const double d = s->kernels->dot(p->data + i * n, p->grad + i * n, n);
-            level[i] = d > 0 ? (float)d : 0;
+            const bool seen = !s->round_view || in_disc(i, c->fusion.grid);
+            level[i] = d > 0 && seen ? (float)d : 0;
             max = level[i] > max ? level[i] : max;
         }
         for (int i = 0; max > 0 && i < cells; i++) {
@@ -202,7 +215,7 @@ mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *o
     const mdf_manifest_case info = {.file_name = c->name == NULL ? "picture" : c->name,
                                     .text = c->text == NULL ? "" : c->text};
     mdf_sample sample = {.label = -1, .info = &info};
-    mdf_status status = look(&sample, r, c, err);
+    mdf_status status = look(s, &sample, r, c, err);
     r->decode_ms = 1e3 * (mdf_clock_seconds() - start);
     if (status == MDF_OK) {
         status = infer(s, &(mdf_samples){&sample, 1}, c, r, err);
