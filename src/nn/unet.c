@@ -75,8 +75,10 @@ mdf_tensor *mdf_unet_decode(mdf_graph *g, const mdf_unet *u, const mdf_unet_feat
 {
     mdf_tensor *d = f->mid;
     for (int l = MDF_UNET_LEVELS; l >= 1; l--) {
-        d = mdf_conv_transpose2x2(g, d, u->up_w[l], u->up_b[l]);
-        d = block(g, &u->dec[l], u->groups, mdf_concat_channels(g, d, f->skip[l]));
+        mdf_tensor *up = mdf_conv_transpose2x2(g, d, u->up_w[l], u->up_b[l]);
+        d = mdf_concat_channels(g, up, f->skip[l]);
+        mdf_forget(g, up); /* the copy is all that backward reads */
+        d = block(g, &u->dec[l], u->groups, d);
     }
     return mdf_conv2d(g, d, u->head_w, u->head_b);
 }

@@ -6,13 +6,16 @@
 
 #include "tensor/op.h"
 
-/* A gradient buffer that its tensor no longer needs; kept inside the buffer itself. */
-typedef struct mdf_grad_block {
-    struct mdf_grad_block *next;
+/* Memory of the arena that backward no longer needs; kept inside the memory itself. */
+typedef struct mdf_free_block {
+    struct mdf_free_block *next;
     size_t bytes;
-} mdf_grad_block;
+} mdf_free_block;
 
-enum { GRAD_ALIGN = 64 };
+enum {
+    BLOCK_ALIGN = 64,
+    SPARE_BYTES = 16384 /* smaller values stay: losses and scores can be read after backward */
+};
 
 mdf_status mdf_graph_init(mdf_graph *g, const mdf_kernels *k, bool train, size_t limit_bytes,
                           mdf_error *err)
@@ -31,7 +34,7 @@ void mdf_graph_reset(mdf_graph *g)
 {
     mdf_arena_reset(&g->arena);
     g->last = NULL;
-    g->free_grads = NULL;
+    g->free_blocks = NULL;
     g->error = (mdf_error){0};
 }
 
@@ -85,6 +88,7 @@ mdf_tensor *mdf_graph_tensor(mdf_graph *g, int rank, const int64_t *dim)
     *t = (mdf_tensor){.rank = rank};
     memcpy(t->dim, dim, (size_t)rank * sizeof *dim);
     t->data = mdf_graph_alloc(g, mdf_tensor_count(t), sizeof *t->data);
+    t->owner = true;
     return t->data == NULL ? NULL : t;
 }
 
@@ -122,38 +126,53 @@ mdf_tensor *mdf_graph_record(mdf_graph *g, const mdf_op *op, mdf_tensor *out,
     return out;
 }
 
-static size_t grad_bytes(const mdf_tensor *t)
+static size_t value_bytes(const mdf_tensor *t)
 {
     const size_t bytes = (size_t)mdf_tensor_count(t) * sizeof(mdf_real);
-    return (bytes + GRAD_ALIGN - 1) / GRAD_ALIGN * GRAD_ALIGN;
+    return (bytes + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
 }
 
-/* First fit among the freed buffers that waste at most half of themselves. */
-static mdf_real *grad_take(mdf_graph *g, size_t bytes)
+static void block_release(mdf_graph *g, mdf_real *data, size_t bytes)
 {
-    for (mdf_grad_block **at = &g->free_grads; *at != NULL; at = &(*at)->next) {
-        mdf_grad_block *b = *at;
-        if (b->bytes >= bytes && b->bytes / 2 <= bytes) {
-            *at = b->next;
-            return (mdf_real *)(void *)b;
+    if (data != NULL && bytes >= sizeof(mdf_free_block)) {
+        mdf_free_block *b = (mdf_free_block *)(void *)data;
+        b->bytes = bytes;
+        b->next = g->free_blocks;
+        g->free_blocks = b;
+    }
+}
+
+/* The smallest freed block that is large enough; what is left of it stays free. */
+static mdf_real *block_take(mdf_graph *g, size_t bytes)
+{
+    mdf_free_block **best = NULL;
+    for (mdf_free_block **at = &g->free_blocks; *at != NULL; at = &(*at)->next) {
+        if ((*at)->bytes >= bytes && (best == NULL || (*at)->bytes < (*best)->bytes)) {
+            best = at;
         }
     }
-    return mdf_graph_alloc(g, (int64_t)bytes, 1);
+    if (best == NULL) {
+        return mdf_graph_alloc(g, (int64_t)bytes, 1);
+    }
+    mdf_real *data = (mdf_real *)(void *)*best;
+    const size_t left = (*best)->bytes - bytes;
+    *best = (*best)->next;
+    block_release(g, data + bytes / sizeof *data, left);
+    return data;
 }
 
-static void grad_release(mdf_graph *g, mdf_tensor *t)
+/* The node's backward has run, and those of all that read its output before it: the output's
+ * numbers and their gradient make room for the gradients to come. */
+static void release_output(mdf_graph *g, mdf_tensor *t)
 {
-    if (t->grad == NULL || t->parameter) {
-        return;
+    const size_t bytes = value_bytes(t);
+    if (!t->parameter) {
+        block_release(g, t->grad, bytes);
+        t->grad = NULL;
     }
-    const size_t bytes = grad_bytes(t);
-    if (bytes >= sizeof(mdf_grad_block)) {
-        mdf_grad_block *b = (mdf_grad_block *)(void *)t->grad;
-        b->bytes = bytes;
-        b->next = g->free_grads;
-        g->free_grads = b;
+    if (bytes >= SPARE_BYTES) {
+        mdf_forget(g, t);
     }
-    t->grad = NULL;
 }
 
 mdf_real *mdf_grad_target(mdf_graph *g, mdf_tensor *t, bool *acc)
@@ -163,7 +182,7 @@ mdf_real *mdf_grad_target(mdf_graph *g, mdf_tensor *t, bool *acc)
         return NULL;
     }
     if (t->grad == NULL) {
-        t->grad = grad_take(g, grad_bytes(t));
+        t->grad = block_take(g, value_bytes(t));
         *acc = false;
     }
     return t->grad;
@@ -177,6 +196,15 @@ mdf_real *mdf_grad_add_target(mdf_graph *g, mdf_tensor *t)
         memset(grad, 0, (size_t)mdf_tensor_count(t) * sizeof *grad);
     }
     return grad;
+}
+
+void mdf_forget(mdf_graph *g, mdf_tensor *t)
+{
+    if (t != NULL && t->owner) {
+        block_release(g, t->data, value_bytes(t));
+        t->data = NULL;
+        t->owner = false;
+    }
 }
 
 mdf_status mdf_graph_backward(mdf_graph *g, mdf_tensor *loss, mdf_error *err)
@@ -195,7 +223,7 @@ mdf_status mdf_graph_backward(mdf_graph *g, mdf_tensor *loss, mdf_error *err)
          node = node->previous) {
         if (node->out->grad != NULL) {
             node->op->backward(g, node);
-            grad_release(g, node->out);
+            release_output(g, node->out);
         }
     }
     g->last = NULL;

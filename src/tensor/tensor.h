@@ -24,6 +24,7 @@ typedef struct mdf_tensor {
     mdf_real *grad;  /* parameters: always there when trained; others: only during backward */
     bool needs_grad; /* some loss may want d/d(this) */
     bool parameter;  /* lives longer than a graph step; grad is a place that is added to */
+    bool owner;      /* data is this tensor's own place in the arena, no view */
 } mdf_tensor;
 
 struct mdf_node;
@@ -50,8 +51,8 @@ typedef struct mdf_graph {
     bool train;                 /* record the tape */
     mdf_arena arena;
     mdf_node *last;
-    struct mdf_grad_block *free_grads; /* gradient buffers to use again */
-    mdf_error error;                   /* the first failure */
+    struct mdf_free_block *free_blocks; /* what backward is done with, for gradients to come */
+    mdf_error error;                    /* the first failure */
 } mdf_graph;
 
 /* limit_bytes 0 = as much as there is. */
@@ -61,8 +62,14 @@ void mdf_graph_free(mdf_graph *g);
 void mdf_graph_reset(mdf_graph *g); /* forgets tensors, tape and error; keeps the memory */
 mdf_status mdf_graph_status(const mdf_graph *g, mdf_error *err) MDF_NODISCARD;
 
-/* Runs the tape from loss (one number). Parameters' gradients are added to. */
+/* Runs the tape from loss (one number). Parameters' gradients are added to. The values that the
+ * tape recorded die on the way (data becomes NULL; below 16 KiB they stay): their memory is used
+ * for gradients. */
 mdf_status mdf_graph_backward(mdf_graph *g, mdf_tensor *loss, mdf_error *err) MDF_NODISCARD;
+
+/* Gives t's numbers back before backward: the caller knows that nobody reads them again, neither an
+ * operation nor its backward. NULL is allowed; a view and a parameter stay. */
+void mdf_forget(mdf_graph *g, mdf_tensor *t);
 
 int64_t mdf_tensor_count(const mdf_tensor *t);
 
