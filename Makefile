@@ -40,7 +40,7 @@ test: deps
 asan: deps
 	cmake --preset asan
 	cmake --build build/asan
-	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp $(CTEST) --test-dir build/asan
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 $(CTEST) --test-dir build/asan
 
 # ThreadSanitizer cannot see libgomp's synchronisation, so compute has one thread here; the threads
 # of the loader and the server are what is checked.
