@@ -138,8 +138,10 @@ static void probabilities(const mdf_session *s, const mdf_tensor *scores, mdf_re
 /* Is the middle of cell i of side x side cells inside the disc that fills the crop? */
 static bool in_disc(int i, int side)
 {
-    const double x = 2 * (i % side + 0.5) / side - 1;
-    const double y = 2 * (i / side + 0.5) / side - 1;
+    const int row = i / side;
+    const int column = i % side;
+    const double x = 2 * (column + 0.5) / side - 1;
+    const double y = 2 * (row + 0.5) / side - 1;
     return x * x + y * y <= 1;
 }
 
