@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "base/alloc.h"
 #include "io/resize.h"
 
 /* The random choices of one sample. */
@@ -176,9 +175,28 @@ static void colour(float *px, size_t n, const draw *d, const mdf_augment_options
     }
 }
 
+/* A picture much larger than side, reduced into memory of scratch; else the picture itself. */
+static mdf_status reduced(mdf_image *out, const mdf_image *im, int side, mdf_arena *scratch,
+                          mdf_error *err)
+{
+    *out = *im;
+    if ((double)im->width <= 1.5 * (double)side && (double)im->height <= 1.5 * (double)side) {
+        return MDF_OK;
+    }
+    out->width = im->width < side ? im->width : side;
+    out->height = im->height < side ? im->height : side;
+    out->rgb = mdf_arena_alloc(scratch, (size_t)out->width * (size_t)out->height, 3);
+    if (out->rgb == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture of %d x %d", out->width,
+                        out->height);
+    }
+    return mdf_resize_bilinear_in(scratch, out->rgb, out->width, out->height, im->rgb, im->width,
+                                  im->height, 3, err);
+}
+
 mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_image *im,
                        const mdf_grey *mask, int side, const mdf_augment_options *opt, mdf_rng *r,
-                       mdf_error *err)
+                       mdf_arena *scratch, mdf_error *err)
 {
     if (side < 1 || side > 16384 || im->width < 1 || im->height < 1) {
         return mdf_fail(err, MDF_ERR_ARG, "cannot sample a picture of %d x %d at %d", im->width,
@@ -186,21 +204,10 @@ mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_i
     }
     const draw d = draw_one(opt, r);
     const affine a = affine_of(&d);
-    mdf_image small = {0};
-    const mdf_image *from = im;
-    if ((double)im->width > 1.5 * (double)side || (double)im->height > 1.5 * (double)side) {
-        const int w = im->width < side ? im->width : side;
-        const int h = im->height < side ? im->height : side;
-        MDF_TRY(mdf_image_new(&small, w, h, err));
-        const mdf_status status =
-            mdf_resize_bilinear(small.rgb, w, h, im->rgb, im->width, im->height, 3, err);
-        if (status != MDF_OK) {
-            mdf_image_free(&small);
-            return status;
-        }
-        from = &small;
-    }
-    sample_picture(out, from, &a, side);
+    mdf_image from;
+    mdf_arena_reset(scratch);
+    MDF_TRY(reduced(&from, im, side, scratch, err));
+    sample_picture(out, &from, &a, side);
     colour(out, (size_t)side * (size_t)side, &d, opt);
     if (mask != NULL && mask_out != NULL) {
         sample_mask(mask_out, mask, &a, side);
@@ -208,6 +215,5 @@ mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_i
     if (flipped != NULL) {
         *flipped = d.flip;
     }
-    mdf_image_free(&small);
     return MDF_OK;
 }

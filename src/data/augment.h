@@ -3,6 +3,7 @@
 #ifndef MDF_DATA_AUGMENT_H
 #define MDF_DATA_AUGMENT_H
 
+#include "base/arena.h"
 #include "base/rng.h"
 #include "io/image.h"
 
@@ -30,12 +31,13 @@ mdf_augment_options mdf_augment_none(void);
  * [side, side] gets its pixels, as they are, through the same transform (nearest); a mask may have
  * another resolution than the picture. Outside of the picture: black, mask 0. Draws the same
  * number of values from r whatever the options. Bilinear; a picture more than 1.5 times larger than
- * side is reduced (antialiased) first.
+ * side is reduced (antialiased) first, in memory of scratch, which is reset by every call: after
+ * the first ones nothing is allocated any more.
  *
  * *flipped (may be NULL): a mirror image was made, the caller swaps the eyes in the text
  * (data/laterality.h). Fails with MDF_ERR_NOMEM, MDF_ERR_ARG (side < 1, empty picture). */
 mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_image *im,
                        const mdf_grey *mask, int side, const mdf_augment_options *opt, mdf_rng *r,
-                       mdf_error *err) MDF_NODISCARD;
+                       mdf_arena *scratch, mdf_error *err) MDF_NODISCARD;
 
 #endif

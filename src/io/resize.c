@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/alloc.h"
-
 enum {
     WEIGHT_BITS = 22, /* 8-bit pixel * 22-bit weights sum to less than 2^31 */
     HALF = 1 << (WEIGHT_BITS - 1)
@@ -18,13 +16,6 @@ typedef struct taps {
     int *count;      /* [out] */
     int32_t *weight; /* [out, max_count], fixed point */
 } taps;
-
-static void taps_free(taps *t)
-{
-    mdf_free(t->first);
-    mdf_free(t->count);
-    mdf_free(t->weight);
-}
 
 /* Triangle filter, as wide as the larger of the two pixel sizes. `row` is scratch. */
 static void fill_taps(taps *t, double *row, int in, int out)
@@ -54,21 +45,20 @@ static void fill_taps(taps *t, double *row, int in, int out)
     }
 }
 
-static bool make_taps(taps *t, int in, int out)
+static bool make_taps(taps *t, mdf_arena *scratch, int in, int out)
 {
     const double scale = (double)in / (double)out;
     const double support = scale > 1.0 ? scale : 1.0;
     *t = (taps){.max_count = (int)ceil(support) * 2 + 1};
-    t->first = mdf_alloc((size_t)out, sizeof *t->first);
-    t->count = mdf_alloc((size_t)out, sizeof *t->count);
-    t->weight = mdf_alloc((size_t)out * (size_t)t->max_count, sizeof *t->weight);
-    double *row = mdf_alloc((size_t)t->max_count, sizeof *row);
-    const bool good = t->first != NULL && t->count != NULL && t->weight != NULL && row != NULL;
-    if (good) {
-        fill_taps(t, row, in, out);
+    t->first = mdf_arena_alloc(scratch, (size_t)out, sizeof *t->first);
+    t->count = mdf_arena_alloc(scratch, (size_t)out, sizeof *t->count);
+    t->weight = mdf_arena_alloc(scratch, (size_t)out * (size_t)t->max_count, sizeof *t->weight);
+    double *row = mdf_arena_alloc(scratch, (size_t)t->max_count, sizeof *row);
+    if (t->first == NULL || t->count == NULL || t->weight == NULL || row == NULL) {
+        return false;
     }
-    mdf_free(row);
-    return good;
+    fill_taps(t, row, in, out);
+    return true;
 }
 
 /* Weights are positive and sum to 2^22 within rounding, so only the top can overflow. */
@@ -134,11 +124,11 @@ static void down_row(uint8_t *restrict dst, int32_t *restrict sum, const uint8_t
     }
 }
 
-static bool resize_across(uint8_t *restrict dst, int dst_w, const uint8_t *restrict src, int src_w,
-                          int rows, int channels)
+static bool resize_across(mdf_arena *scratch, uint8_t *restrict dst, int dst_w,
+                          const uint8_t *restrict src, int src_w, int rows, int channels)
 {
     taps t;
-    const bool good = make_taps(&t, src_w, dst_w);
+    const bool good = make_taps(&t, scratch, src_w, dst_w);
     for (int y = 0; good && y < rows; y++) {
         uint8_t *to = dst + (size_t)y * (size_t)dst_w * (size_t)channels;
         const uint8_t *from = src + (size_t)y * (size_t)src_w * (size_t)channels;
@@ -148,28 +138,25 @@ static bool resize_across(uint8_t *restrict dst, int dst_w, const uint8_t *restr
             across_any(to, from, &t, dst_w, channels);
         }
     }
-    taps_free(&t);
     return good;
 }
 
-static bool resize_down(uint8_t *restrict dst, int dst_h, const uint8_t *restrict src, int src_h,
-                        size_t row_bytes)
+static bool resize_down(mdf_arena *scratch, uint8_t *restrict dst, int dst_h,
+                        const uint8_t *restrict src, int src_h, size_t row_bytes)
 {
     taps t;
-    int32_t *sum = mdf_alloc(row_bytes, sizeof *sum);
-    const bool good = make_taps(&t, src_h, dst_h) && sum != NULL;
+    int32_t *sum = mdf_arena_alloc(scratch, row_bytes, sizeof *sum);
+    const bool good = sum != NULL && make_taps(&t, scratch, src_h, dst_h);
     for (int y = 0; good && y < dst_h; y++) {
         down_row(dst + (size_t)y * row_bytes, sum, src + (size_t)t.first[y] * row_bytes,
                  t.weight + (size_t)y * (size_t)t.max_count, t.count[y], row_bytes);
     }
-    mdf_free(sum);
-    taps_free(&t);
     return good;
 }
 
-mdf_status mdf_resize_bilinear(uint8_t *restrict dst, int dst_w, int dst_h,
-                               const uint8_t *restrict src, int src_w, int src_h, int channels,
-                               mdf_error *err)
+mdf_status mdf_resize_bilinear_in(mdf_arena *scratch, uint8_t *restrict dst, int dst_w, int dst_h,
+                                  const uint8_t *restrict src, int src_w, int src_h, int channels,
+                                  mdf_error *err)
 {
     if (dst_w < 1 || dst_h < 1 || src_w < 1 || src_h < 1 || channels < 1 || channels > 4) {
         return mdf_fail(err, MDF_ERR_ARG, "cannot resize %d x %d to %d x %d with %d channels",
@@ -182,16 +169,28 @@ mdf_status mdf_resize_bilinear(uint8_t *restrict dst, int dst_w, int dst_h,
     }
     bool good = true;
     if (src_h == dst_h) {
-        good = resize_across(dst, dst_w, src, src_w, src_h, channels);
+        good = resize_across(scratch, dst, dst_w, src, src_w, src_h, channels);
     } else if (src_w == dst_w) {
-        good = resize_down(dst, dst_h, src, src_h, row_bytes);
+        good = resize_down(scratch, dst, dst_h, src, src_h, row_bytes);
     } else {
-        uint8_t *between = mdf_alloc(row_bytes, (size_t)src_h);
-        good = between != NULL && resize_across(between, dst_w, src, src_w, src_h, channels) &&
-               resize_down(dst, dst_h, between, src_h, row_bytes);
-        mdf_free(between);
+        uint8_t *between = mdf_arena_alloc(scratch, row_bytes, (size_t)src_h);
+        good = between != NULL &&
+               resize_across(scratch, between, dst_w, src, src_w, src_h, channels) &&
+               resize_down(scratch, dst, dst_h, between, src_h, row_bytes);
     }
     return good ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for resizing a picture");
+}
+
+mdf_status mdf_resize_bilinear(uint8_t *restrict dst, int dst_w, int dst_h,
+                               const uint8_t *restrict src, int src_w, int src_h, int channels,
+                               mdf_error *err)
+{
+    mdf_arena scratch;
+    MDF_TRY(mdf_arena_init(&scratch, 0, 0, err));
+    const mdf_status status =
+        mdf_resize_bilinear_in(&scratch, dst, dst_w, dst_h, src, src_w, src_h, channels, err);
+    mdf_arena_free(&scratch);
+    return status;
 }
 
 void mdf_resize_nearest(uint8_t *restrict dst, int dst_w, int dst_h, const uint8_t *restrict src,

@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "base/strbuf.h"
 #include "data/augment.h"
 #include "data/fov.h"
 #include "data/laterality.h"
@@ -108,7 +107,9 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
     const size_t t = (size_t)c->vision.image_size;
     const size_t m = (size_t)c->unet.mask_channels;
     const size_t side = s > t ? s : t;
-    *b = (mdf_batch_buffer){.capacity = capacity};
+    *b = (mdf_batch_buffer){.capacity = capacity,
+                            .mirrored = mdf_strbuf_new(MDF_MAX_TEXT_BYTES + 64)};
+    MDF_TRY(mdf_arena_init(&b->scratch, 0, 0, err));
     b->tree = (mdf_tree_view){.nodes = tree->nodes,
                               .token = tree->token,
                               .depth = tree->depth,
@@ -149,6 +150,8 @@ void mdf_batch_buffer_free(mdf_batch_buffer *b)
     mdf_free(b->label);
     mdf_free(b->mask_pixels);
     mdf_free(b->pixels);
+    mdf_arena_free(&b->scratch);
+    mdf_strbuf_free(&b->mirrored);
     *b = (mdf_batch_buffer){0};
 }
 
@@ -187,7 +190,7 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
         const mdf_grey *grey = mask && s->mask[i].px != NULL ? &s->mask[i] : NULL;
         mdf_rng r = mdf_rng_new(seed, 1);
         MDF_TRY(mdf_augment(b->pixels, grey == NULL ? NULL : b->mask_pixels, flip, &s->image, grey,
-                            su, &o, &r, err));
+                            su, &o, &r, &b->scratch, err));
         b->mask_there[at * channels + (size_t)i] = grey != NULL;
         for (size_t j = 0; mask && j < pixels; j++) {
             b->mask[(at * pixels + j) * channels + (size_t)i] =
@@ -198,7 +201,7 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
         b->unet_image[at * pixels * 3 + j] = (mdf_real)b->pixels[j];
     }
     mdf_rng r = mdf_rng_new(seed, 1);
-    MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, sv, &o, &r, err));
+    MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, sv, &o, &r, &b->scratch, err));
     const size_t count = (size_t)sv * (size_t)sv * 3;
     for (size_t j = 0; j < count; j++) {
         b->vision_image[at * count + j] = (mdf_real)b->pixels[j];
@@ -209,20 +212,19 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
 static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
                               size_t at, size_t *used, bool flip, bool drop, mdf_error *err)
 {
-    mdf_strbuf swapped = mdf_strbuf_new(MDF_MAX_TEXT_BYTES + 64);
     const char *text = c->train.use_text && !drop ? s->info->text : NULL;
+    mdf_strbuf_clear(&b->mirrored);
     if (text != NULL && flip) {
-        mdf_text_swap_laterality(text, &swapped);
-        text = swapped.failed ? NULL : swapped.data;
+        mdf_text_swap_laterality(text, &b->mirrored);
+        text = b->mirrored.failed ? NULL : b->mirrored.data;
     }
     size_t count = 0;
     mdf_status status = mdf_prompt_build(b->prompt + *used, b->prompt_capacity - *used, &count,
                                          &b->image_at[at], text, c->answer.missing_text,
                                          c->train.use_image, c->image_token_index, err);
-    if (swapped.failed) {
+    if (b->mirrored.failed) {
         status = mdf_fail(err, MDF_ERR_LIMIT, "%s: the text is too long", s->info->file_name);
     }
-    mdf_strbuf_free(&swapped);
     b->prompt_len[at] = (int32_t)count;
     *used += count;
     return status;

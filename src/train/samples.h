@@ -3,6 +3,8 @@
 #ifndef MDF_TRAIN_SAMPLES_H
 #define MDF_TRAIN_SAMPLES_H
 
+#include "base/arena.h"
+#include "base/strbuf.h"
 #include "data/manifest.h"
 #include "data/prompt.h"
 #include "io/image.h"
@@ -43,6 +45,8 @@ typedef struct mdf_batch_buffer {
     size_t prompt_capacity; /* tokens in all */
     uint8_t *mask_pixels;   /* [S,S] of one case */
     float *pixels;          /* [side,side,3] of one case */
+    mdf_arena scratch;      /* of the augmentation */
+    mdf_strbuf mirrored;    /* a text with left and right exchanged */
 } mdf_batch_buffer;
 
 mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,

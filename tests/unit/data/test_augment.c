@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "data/augment.h"
 #include "support/picture.h"
 
@@ -17,6 +18,8 @@ static uint8_t source_px[S * S * 3];
 static uint8_t mask_px[S * S];
 static const mdf_image source = {.width = S, .height = S, .rgb = source_px};
 static const mdf_grey mask = {.width = S, .height = S, .px = mask_px};
+
+static mdf_arena scratch;
 
 static int set_up(void **state)
 {
@@ -30,7 +33,8 @@ static void run(float *out, uint8_t *mask_out, bool *flipped, const mdf_augment_
                 uint64_t seed)
 {
     mdf_rng r = mdf_rng_new(seed, 9);
-    assert_int_equal(mdf_augment(out, mask_out, flipped, &source, &mask, S, opt, &r, NULL), MDF_OK);
+    assert_int_equal(
+        mdf_augment(out, mask_out, flipped, &source, &mask, S, opt, &r, &scratch, NULL), MDF_OK);
 }
 
 /* 1e-6: two float roundings of values of at most 1. */
@@ -93,7 +97,7 @@ static void picture_and_mask_move_together(void **state)
         float out[S * S * 3];
         uint8_t mo[S * S];
         mdf_rng r = mdf_rng_new(seed, 2);
-        assert_int_equal(mdf_augment(out, mo, NULL, &im, &mk, S, &opt, &r, NULL), MDF_OK);
+        assert_int_equal(mdf_augment(out, mo, NULL, &im, &mk, S, &opt, &r, &scratch, NULL), MDF_OK);
         int disagree = 0;
         for (int i = 0; i < S * S; i++) {
             disagree += (mo[i] > 127) != (out[3 * i] > (100.0F / 255.0F - 0.5F) / 0.5F);
@@ -126,8 +130,8 @@ static void about_half_of_the_samples_are_flipped(void **state)
     int flips = 0;
     for (int i = 0; i < 200; i++) {
         bool flipped = false;
-        assert_int_equal(mdf_augment(out, NULL, &flipped, &source, NULL, S, &opt, &r, NULL),
-                         MDF_OK);
+        assert_int_equal(
+            mdf_augment(out, NULL, &flipped, &source, NULL, S, &opt, &r, &scratch, NULL), MDF_OK);
         flips += flipped;
     }
     assert_in_range(flips, 72, 128); /* 100, four deviations of 7.07 either way */
@@ -147,11 +151,39 @@ static void the_black_frame_stays_black(void **state)
     for (uint64_t seed = 0; seed < 10; seed++) {
         float out[S * S * 3];
         mdf_rng r = mdf_rng_new(seed, 2);
-        assert_int_equal(mdf_augment(out, NULL, NULL, &im, NULL, S, &opt, &r, NULL), MDF_OK);
+        assert_int_equal(mdf_augment(out, NULL, NULL, &im, NULL, S, &opt, &r, &scratch, NULL),
+                         MDF_OK);
         for (int c = 0; c < 3; c++) {
             assert_true(fabsf(out[c] + 1.0F) < 1e-6F);
         }
     }
+}
+
+static void a_large_picture_is_reduced_without_new_memory_each_time(void **state)
+{
+    (void)state;
+    enum { LARGE = 5 * S };
+    static uint8_t px[LARGE * LARGE * 3];
+    memset(px, 204, sizeof px);
+    const mdf_image im = {.width = LARGE, .height = LARGE, .rgb = px};
+    const mdf_augment_options opt = mdf_augment_none();
+    float out[S * S * 3];
+    uint64_t before = 0;
+    for (int i = 0; i < 5; i++) {
+        mdf_rng r = mdf_rng_new(1, 1);
+        before = i == 2 ? mdf_alloc_count() : before; /* the second call joins the blocks */
+        assert_int_equal(mdf_augment(out, NULL, NULL, &im, NULL, S, &opt, &r, &scratch, NULL),
+                         MDF_OK);
+        assert_true(fabsf(out[S * S] - 0.6F) < 1e-6F); /* 204 / 255 = 0.8, one float rounding */
+    }
+    assert_int_equal(mdf_alloc_count(), before);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    mdf_arena_free(&scratch);
+    return 0;
 }
 
 static void an_impossible_size_is_refused(void **state)
@@ -161,7 +193,8 @@ static void an_impossible_size_is_refused(void **state)
     mdf_rng r = mdf_rng_new(1, 1);
     const mdf_augment_options opt = mdf_augment_none();
     mdf_error err = {0};
-    assert_int_equal(mdf_augment(out, NULL, NULL, &source, NULL, 0, &opt, &r, &err), MDF_ERR_ARG);
+    assert_int_equal(mdf_augment(out, NULL, NULL, &source, NULL, 0, &opt, &r, &scratch, &err),
+                     MDF_ERR_ARG);
     assert_non_null(strstr(err.text, "32 x 32 at 0"));
 }
 
@@ -174,7 +207,8 @@ int main(void)
         cmocka_unit_test(the_same_seed_gives_the_same_sample_and_another_seed_another),
         cmocka_unit_test(about_half_of_the_samples_are_flipped),
         cmocka_unit_test(the_black_frame_stays_black),
+        cmocka_unit_test(a_large_picture_is_reduced_without_new_memory_each_time),
         cmocka_unit_test(an_impossible_size_is_refused),
     };
-    return cmocka_run_group_tests_name("data/augment", tests, set_up, NULL);
+    return cmocka_run_group_tests_name("data/augment", tests, set_up, tear_down);
 }
