@@ -107,13 +107,13 @@ static void an_unknown_key_is_named_and_the_nearest_suggested(void **state)
 static void a_wrong_type_or_value_is_named(void **state)
 {
     (void)state;
-    expect("\"epochs\": 12", "\"epochs\": \"12\"", MDF_ERR_FORMAT,
+    expect("\"epochs\": 24", "\"epochs\": \"12\"", MDF_ERR_FORMAT,
            "c.json: train_config.epochs must be a whole number, not \"12\"");
-    expect("\"epochs\": 12", "\"epochs\": 12.5", MDF_ERR_FORMAT,
+    expect("\"epochs\": 24", "\"epochs\": 12.5", MDF_ERR_FORMAT,
            "c.json: train_config.epochs must be a whole number, not 12.5");
-    expect("\"epochs\": 12", "\"epochs\": 0", MDF_ERR_ARG,
+    expect("\"epochs\": 24", "\"epochs\": 0", MDF_ERR_ARG,
            "c.json: train_config.epochs = 0 is out of range: it must be between 1 and 1000000");
-    expect("\"epochs\": 12", "\"epochs\": 9223372036854775807", MDF_ERR_ARG,
+    expect("\"epochs\": 24", "\"epochs\": 9223372036854775807", MDF_ERR_ARG,
            "c.json: train_config.epochs = 9223372036854775807 is out of range: it must be between "
            "1 and 1000000");
     expect("\"beta1\": 0.9", "\"beta1\": 1.5", MDF_ERR_ARG,
@@ -138,7 +138,7 @@ static void a_wrong_type_or_value_is_named(void **state)
            MDF_ERR_FORMAT, "c.json: unet_config must be an object {...}");
     expect("\"hidden_size\": 64, ", "", MDF_ERR_FORMAT,
            "c.json: text_config.hidden_size is missing");
-    expect("\"epochs\": 12", "\"epochs\": 12, \"epochs\": 12", MDF_ERR_FORMAT,
+    expect("\"epochs\": 24", "\"epochs\": 12, \"epochs\": 12", MDF_ERR_FORMAT,
            "c.json: not valid JSON: line 25, column 26: duplicate object key near '\"epochs\"'");
 }
 
@@ -175,7 +175,7 @@ static void settings_that_contradict_each_other_are_refused(void **state)
          "unet_config.image_size = 72 must be a multiple of 16"},
         {"\"norm_groups\": 2", "\"norm_groups\": 3",
          "unet_config.base = 4 must be a multiple of norm_groups = 3"},
-        {"\"grid\": 4", "\"grid\": 8",
+        {"\"grid\": 8", "\"grid\": 16",
          "fusion_config: level 4 is 8 pixels wide, which grid * cells = 16 does not divide"},
         {"[[1, 1], [1, 2]", "[[1, 1], [1, 5]",
          "fusion_config.map[1] names level 5: levels are 1 to 4"},
@@ -192,7 +192,7 @@ static void settings_that_contradict_each_other_are_refused(void **state)
          "answer_config.labels has \"dr\" twice"},
         {"\"labels\": []", "\"labels\": [\"dr\"]",
          "answer_config.labels needs at least two labels"},
-        {"\"epochs\": 12", "\"use_image\": false, \"use_text\": false, \"use_unet\": false",
+        {"\"epochs\": 24", "\"use_image\": false, \"use_text\": false, \"use_unet\": false",
          "train_config: use_image, use_text and use_unet are all false: nothing is left to see"},
         {"\"num_global_layers\": 1", "\"num_global_layers\": 1, \"vision_output_dim\": 97",
          "vision_config.vision_output_dim must be hidden_size * (1 + intermediate layers) = 96"},
