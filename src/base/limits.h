@@ -17,6 +17,7 @@
     ((size_t)100 << 20)       /* safetensors header, as in the reference reader */
 #define MDF_MAX_LAYERS  256   /* a 90B model has 100 */
 #define MDF_MAX_TOKENS  16384 /* packed text tokens of one batch */
+#define MDF_MAX_TREE    4096  /* nodes of the labels' tree: its mask is their square, 16 MiB */
 #define MDF_MAX_THREADS 1024
 
 #endif

@@ -6,21 +6,23 @@
  * the fixture of tests and demo and of the heat-map check (does the model look at the lesion?), not
  * a model of the clinic: no result on phantoms says anything about patients.
  *
- *     label                  signs in the picture                          marked in the lesion
- * mask normal                 none                                          nothing dr
- * microaneurysms, blot haemorrhages, hard       every sign exudates, cotton-wool spots glaucoma
- * cup/disc ratio 0.65 to 0.92, notched rim      the cup amd, stargardt         yellow deposits from
- * round (drusen) to fish-  every sign tailed (flecks), atrophy, pigment clumps cataract haze: pale,
- * blurred, yellow                   nothing (it is everywhere) retinitis_pigmentosa   bone
- * spicules, thin vessels, pale disc,       the spicules grey mid-periphery
+ * The signs in the picture, and what of them the lesion mask marks:
+ *   - normal: none; the mask is empty.
+ *   - dr: microaneurysms, blot haemorrhages, hard exudates, cotton-wool spots; all are marked.
+ *   - glaucoma: a cup/disc ratio of 0.65 to 0.92 and a notched rim; the cup is marked.
+ *   - amd, stargardt: yellow deposits from round (drusen) to fish-tailed (flecks), atrophy, pigment
+ *     clumps; all are marked.
+ *   - cataract: haze, pale, blurred and yellow; it is everywhere, so the mask is empty.
+ *   - retinitis_pigmentosa: bone spicules, thin vessels, a pale disc, a grey mid-periphery; the
+ *     spicules are marked.
  *
  * What can be known from what. Labels are grouped twice, and a case is drawn from its groups alone:
- *
- *     same picture group (amd, stargardt): the deposits do not depend on the label, so these two
- * can only be told apart with the text (age, family history). With distinct_maculae amd always has
- * drusen and stargardt always flecks, and the picture tells as well. same text group (normal, dr: a
- * diabetic's screening visit) and (amd, cataract: an old person who sees less): only the picture
- * tells. every other pair: either will do.
+ *   - Same picture group (amd, stargardt): the deposits do not depend on the label, so these two
+ *     can only be told apart with the text (age, family history). With distinct_maculae amd
+ *     always has drusen and stargardt always flecks, and the picture tells as well.
+ *   - Same text group (normal, dr: a diabetic's screening visit) and (amd, cataract: an old person
+ *     who sees less): only the picture tells.
+ *   - Every other pair: either will do.
  *
  * mdf_phantom_pair() says which. About one case in twenty has no text (see every_text), so no model
  * can be right about all cases of a BY_TEXT pair.

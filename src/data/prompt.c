@@ -147,13 +147,14 @@ static mdf_status fill_tree(mdf_label_tree *t, int32_t *parent_of, const char *c
 {
     for (int k = 0; k < count; k++) {
         add_label(t, parent_of, labels[k]);
+        if (t->nodes > MDF_MAX_TREE) {
+            return mdf_fail(err, MDF_ERR_LIMIT,
+                            "the labels' tree has more tokens than the limit of %d; use fewer or "
+                            "shorter labels",
+                            MDF_MAX_TREE);
+        }
     }
     const size_t n = (size_t)t->nodes;
-    if (n > MDF_MAX_TOKENS) {
-        return mdf_fail(err, MDF_ERR_LIMIT,
-                        "the labels' tree has %zu tokens, more than the limit of %d", n,
-                        MDF_MAX_TOKENS);
-    }
     t->mask = mdf_alloc(n * n, 1);
     if (t->mask == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the labels' tree");

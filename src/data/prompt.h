@@ -40,7 +40,7 @@ typedef struct mdf_label_tree {
 
 /* Copies what it needs of the labels; caller frees *out with mdf_label_tree_free(). MDF_ERR_ARG for
  * no labels, an empty label or two equal ones; MDF_ERR_LIMIT for more than MDF_MAX_CLASSES labels,
- * a label of more than MDF_MAX_LABEL_BYTES or a tree of more than MDF_MAX_TOKENS nodes;
+ * a label of more than MDF_MAX_LABEL_BYTES or a tree of more than MDF_MAX_TREE nodes;
  * MDF_ERR_NOMEM. On failure *out is NULL. */
 mdf_status mdf_label_tree_new(mdf_label_tree **out, const char *const *labels, int count,
                               mdf_error *err) MDF_NODISCARD;

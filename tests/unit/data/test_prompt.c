@@ -205,17 +205,23 @@ static void labels_have_limits(void **state)
     mdf_label_tree_free(t);
     expect_refused(labels, MDF_MAX_CLASSES + 1, MDF_ERR_LIMIT,
                    "257 labels, more than the limit of 256");
-    /* 16 first bytes and 256 second ones, then 126 bytes each of their own */
-    for (int i = 0; i <= MDF_MAX_CLASSES; i++) {
-        memset(text[i] + 2, 'x', MDF_MAX_LABEL_BYTES - 2);
+    /* 32 labels of 128 bytes each that differ in the first, so that they share no node */
+    for (int i = 0; i <= 32; i++) {
+        memset(text[i], 'x', MDF_MAX_LABEL_BYTES);
+        text[i][0] = (char)('A' + i);
     }
-    expect_refused(labels, MDF_MAX_CLASSES, MDF_ERR_LIMIT,
-                   "the labels' tree has 32528 tokens, more than the limit of 16384");
+    assert_int_equal(mdf_label_tree_new(&t, labels, 32, NULL), MDF_OK);
+    assert_int_equal(t->nodes, 4096);
+    mdf_label_tree_free(t);
+    text[32][1] = '\0';
+    expect_refused(labels, 33, MDF_ERR_LIMIT,
+                   "the labels' tree has more tokens than the limit of 4096; use fewer or shorter "
+                   "labels");
     assert_int_equal(mdf_label_tree_new(&t, labels, 2, NULL), MDF_OK);
     mdf_label_tree_free(t);
     text[1][MDF_MAX_LABEL_BYTES] = 'x';
     expect_refused(labels, 2, MDF_ERR_LIMIT,
-                   "label 2 (\"baxxxxxxxxxxxxxxxxxx...\") has 129 bytes, more than the limit of "
+                   "label 2 (\"Bxxxxxxxxxxxxxxxxxxx...\") has 129 bytes, more than the limit of "
                    "128");
 }
 
