@@ -188,6 +188,15 @@ mdf_real *mdf_grad_target(mdf_graph *g, mdf_tensor *t, bool *acc)
     return t->grad;
 }
 
+mdf_real *mdf_grad_target_or_scratch(mdf_graph *g, mdf_tensor *t, bool *acc)
+{
+    if (mdf_wants_grad(g, t)) {
+        return mdf_grad_target(g, t, acc);
+    }
+    *acc = false;
+    return mdf_graph_alloc(g, mdf_tensor_count(t), sizeof *t->grad);
+}
+
 mdf_real *mdf_grad_add_target(mdf_graph *g, mdf_tensor *t)
 {
     bool acc = false;

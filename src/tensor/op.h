@@ -73,6 +73,10 @@ static inline bool mdf_same_shape(const mdf_tensor *a, const mdf_tensor *b)
     return true;
 }
 
+/* mdf_grad_target() for a kernel that can't leave this gradient out: scratch of the arena (*acc
+ * false) where none is wanted. NULL: out of memory, the sticky error is set. */
+mdf_real *mdf_grad_target_or_scratch(mdf_graph *g, mdf_tensor *t, bool *acc);
+
 /* y (+)= x over n numbers, by the compute threads. */
 void mdf_add_into(const mdf_graph *g, mdf_real *y, const mdf_real *x, int64_t n, bool acc);
 

@@ -19,6 +19,8 @@ static void conv2d_backward(mdf_graph *g, const mdf_node *node)
     mdf_real *db = b == NULL ? NULL : mdf_grad_add_target(g, b);
     if (dw != NULL) {
         ok = k->conv2d_bwd_weights(k->conv_cache, &s, dw, db, x->data, node->out->grad);
+    } else if (db != NULL) {
+        k->bias_bwd(db, node->out->grad, s.n * s.h * s.w, s.cout);
     }
     mdf_real *dx = mdf_grad_target(g, x, &acc);
     if (dx != NULL && ok) {

@@ -22,18 +22,19 @@ static void group_norm_backward(mdf_graph *g, const mdf_node *node)
     bool acc = false;
     mdf_real *dw = w == NULL ? NULL : mdf_grad_add_target(g, w);
     mdf_real *db = b == NULL ? NULL : mdf_grad_add_target(g, b);
-    mdf_real *dx = mdf_grad_target(g, x, &acc);
+    mdf_real *dx = mdf_grad_target_or_scratch(g, x, &acc);
     if (dx == NULL) {
         return;
     }
+    const bool affine = dw != NULL || db != NULL; /* the kernel sums both or none */
     memset(s->scratch, 0, (size_t)(x->dim[0] * 4 * c) * sizeof *s->scratch);
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < x->dim[0]; i++) {
         mdf_real *own = s->scratch + i * 4 * c;
-        g->kernels->group_norm_bwd(
-            dx + i * p * c, dw == NULL ? NULL : own, db == NULL ? NULL : own + c, dy + i * p * c,
-            x->data + i * p * c, node->out->data + i * p * c, w == NULL ? NULL : w->data,
-            s->stats + i * s->groups * 2, p, c, s->groups, s->relu, acc, own + 2 * c);
+        g->kernels->group_norm_bwd(dx + i * p * c, affine ? own : NULL, affine ? own + c : NULL,
+                                   dy + i * p * c, x->data + i * p * c, node->out->data + i * p * c,
+                                   w == NULL ? NULL : w->data, s->stats + i * s->groups * 2, p, c,
+                                   s->groups, s->relu, acc, own + 2 * c);
     }
     for (int64_t i = 0; i < x->dim[0]; i++) {
         if (dw != NULL) {

@@ -18,12 +18,9 @@ static void layer_norm_backward(mdf_graph *g, const mdf_node *node)
     bool acc = false;
     mdf_real *dw = mdf_grad_add_target(g, w);
     mdf_real *db = mdf_grad_add_target(g, node->in[2]);
-    mdf_real *dx = mdf_grad_target(g, x, &acc);
-    if (dx == NULL) { /* the input takes no gradient, yet the weights may */
-        dx = mdf_graph_alloc(g, n * c, sizeof *dx);
-        if (dx == NULL) {
-            return;
-        }
+    mdf_real *dx = mdf_grad_target_or_scratch(g, x, &acc);
+    if (dx == NULL) {
+        return;
     }
     memset(s->partial, 0, (size_t)(MDF_ROW_BLOCKS * 2 * c) * sizeof *s->partial);
 #pragma omp parallel for schedule(static)
