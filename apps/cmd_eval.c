@@ -7,7 +7,7 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "base/file.h"
-#include "engine/evaluation.h"
+#include "engine/heat_check.h"
 #include "eval_report.h"
 #include "progress.h"
 
@@ -97,9 +97,14 @@ static size_t split_labels(char *list, const char **label)
 }
 
 static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
-                             const mdf_metrics_naming *naming, mdf_error *err)
+                             const mdf_heat_check *heat, const mdf_metrics_naming *naming,
+                             mdf_error *err)
 {
     json_t *doc = mdf_metrics_json(&e->metrics, naming);
+    if (heat->masks > 0 && json_object_set_new(doc, "heatmap", mdf_heat_check_json(heat)) != 0) {
+        json_decref(doc);
+        doc = NULL;
+    }
     if (strcmp(f->json, "-") == 0) {
         return app_print_json(doc, err);
     }
@@ -113,8 +118,18 @@ static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
     return status;
 }
 
+static void print_heat_check(const mdf_heat_check *h)
+{
+    if (h->n > 0) {
+        (void)printf("\nheat-map on lesion     %.3f  [%.3f, %.3f]\n"
+                     "The hottest cell lies on the lesion mask in %zu of %zu right answers, a "
+                     "random cell in a share of %.3f.\n",
+                     h->rate, h->rate_ci.low, h->rate_ci.high, h->hits, h->n, h->chance);
+    }
+}
+
 static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
-                         const mdf_evaluation *e, mdf_error *err)
+                         const mdf_evaluation *e, const mdf_heat_check *heat, mdf_error *err)
 {
     const mdf_metrics_naming naming = {.labels = e->label_name,
                                        .temperature = engine->model->config.answer.temperature,
@@ -124,10 +139,10 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
                                        .file_names = e->file_name,
                                        .patient_ids = e->patient_id};
     if (f->json != NULL) {
-        MDF_TRY(write_json(f, e, &naming, err));
+        MDF_TRY(write_json(f, e, heat, &naming, err));
     }
     if (f->report != NULL) {
-        MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, &naming, err));
+        MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, heat, &naming, err));
     }
     if (f->json != NULL && strcmp(f->json, "-") == 0) {
         return MDF_OK;
@@ -137,6 +152,7 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
     const bool failed = text.failed;
     if (!failed) {
         (void)fputs(text.data, stdout);
+        print_heat_check(heat);
     }
     mdf_strbuf_free(&text);
     return failed ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the table") : MDF_OK;
@@ -158,7 +174,13 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
                                      (uint64_t)a->seed, on_case, &watch, err);
     app_progress_finish(&watch.bar);
     if (status == MDF_OK) {
-        status = output(f, engine, m, &e, err);
+        mdf_heat_check heat = {0};
+        app_progress_start(&watch.bar, "heat-maps", a->quiet);
+        status = mdf_heat_check_run(&heat, engine, m, &e, on_case, &watch, err);
+        app_progress_finish(&watch.bar);
+        if (status == MDF_OK) {
+            status = output(f, engine, m, &e, &heat, err);
+        }
         mdf_evaluation_free(&e);
     }
     mdf_free(list);
@@ -194,7 +216,8 @@ const app_command app_eval = {
     .summary = "evaluate a model on a split",
     .description =
         "Prints accuracy, balanced accuracy, F1, AUC, sensitivity and specificity, the confusion\n"
-        "matrix and calibration, with 95 % intervals by bootstrap over patients.",
+        "matrix and calibration, with 95 % intervals by bootstrap over patients; where there are\n"
+        "lesion masks, also how often the hottest cell of the heat-map lies on the lesion.",
     .example = "  mdf eval --model runs/first --data phantoms --json result.json",
     .option = options,
     .option_count = APP_COUNT(options),

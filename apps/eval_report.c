@@ -1,6 +1,7 @@
 /* The HTML report of an evaluation: numbers, curves, and a gallery of cases with heat-maps. */
 #include "eval_report.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,13 +11,20 @@
 #include "io/jsonl.h"
 #include "report/html.h"
 
-enum { GALLERY = 8, CURVE_POINTS_MAX = 4096 };
+enum { GALLERY = 8, CURVE_POINTS_MAX = 4096, FACTS_MAX = 12, FACT_BYTES = 160 };
 
 typedef struct curves {
     double step[CURVE_POINTS_MAX];
     double value[3][CURVE_POINTS_MAX]; /* loss, val_loss, val_macro_auc */
     size_t n;
+    int epochs, best_epoch; /* 0 = not known */
 } curves;
+
+typedef struct fact_list {
+    mdf_report_fact fact[FACTS_MAX];
+    char text[FACTS_MAX][FACT_BYTES];
+    size_t n;
+} fact_list;
 
 /* No curves is no error: a shipped model has none. */
 static void read_curves(curves *c, const char *model)
@@ -27,6 +35,8 @@ static void read_curves(curves *c, const char *model)
     if (path != NULL && mdf_path_exists(path) && mdf_jsonl_read(&rows, path, NULL) == MDF_OK) {
         for (size_t i = 0; i < json_array_size(rows) && c->n < CURVE_POINTS_MAX; i++, c->n++) {
             const json_t *row = json_array_get(rows, i);
+            c->epochs = (int)json_integer_value(json_object_get(row, "epoch"));
+            c->best_epoch = json_is_true(json_object_get(row, "best")) ? c->epochs : c->best_epoch;
             c->step[c->n] = json_number_value(json_object_get(row, "epoch"));
             for (int k = 0; k < 3; k++) {
                 c->value[k][c->n] = json_number_value(json_object_get(row, key[k]));
@@ -83,15 +93,18 @@ static mdf_status draw_case(mdf_png_bytes *png, mdf_session *session, const mdf_
     return status;
 }
 
-/* The first case of every label, then more in order, at most GALLERY. */
+/* The first case of every label, then the second of every label and so on, at most GALLERY. */
 static size_t choose(size_t index[GALLERY], const mdf_evaluation *e)
 {
     size_t n = 0;
-    for (size_t k = 0; k < e->classes && n < GALLERY; k++) {
-        for (size_t i = 0; i < e->n; i++) {
-            if (e->label[i] == (int)k) {
-                index[n++] = i;
-                break;
+    for (size_t round = 0; n < GALLERY && n < e->n; round++) {
+        for (size_t k = 0; k < e->classes && n < GALLERY; k++) {
+            size_t seen = 0;
+            for (size_t i = 0; i < e->n; i++) {
+                if (e->label[i] == (int)k && seen++ == round) {
+                    index[n++] = i;
+                    break;
+                }
             }
         }
     }
@@ -115,7 +128,7 @@ static mdf_status gallery(mdf_report_case out[GALLERY], size_t *count, mdf_engin
     const size_t n = choose(index, e);
     mdf_session *session = NULL;
     MDF_TRY(mdf_session_new(&session, engine, err));
-    mdf_status status = MDF_OK;
+    mdf_status status = mdf_session_restrict(session, e->label_name, e->classes, err);
     for (size_t i = 0; status == MDF_OK && i < n; i++) {
         const mdf_manifest_case *c = find_case(m, e->file_name[index[i]]);
         if (c == NULL) {
@@ -132,48 +145,108 @@ static mdf_status gallery(mdf_report_case out[GALLERY], size_t *count, mdf_engin
     return status;
 }
 
+static void add_fact(fact_list *f, const char *name, const char *fmt, ...) MDF_PRINTF(3, 4);
+static void add_fact(fact_list *f, const char *name, const char *fmt, ...)
+{
+    if (f->n < FACTS_MAX) {
+        va_list args;
+        va_start(args, fmt);
+        (void)vsnprintf(f->text[f->n], FACT_BYTES, fmt, args);
+        va_end(args);
+        f->fact[f->n] = (mdf_report_fact){name, f->text[f->n]};
+        f->n++;
+    }
+}
+
+static void collect_facts(fact_list *f, const char *model, const mdf_engine *engine,
+                          const curves *c, const mdf_evaluation *e, const mdf_heat_check *heat)
+{
+    const mdf_config *config = &engine->model->config;
+    int64_t parameters = 0;
+    for (size_t i = 0; i < engine->model->params.count; i++) {
+        parameters += mdf_tensor_count(&engine->model->params.item[i]->tensor);
+    }
+    add_fact(f, "cases", "%zu of %zu patients, %zu labels", e->metrics.n, e->metrics.patients,
+             e->classes);
+    add_fact(f, "model", "%s", model);
+    add_fact(f, "size", "%.2f million parameters", (double)parameters / 1e6);
+    if (config->train.use_image) {
+        add_fact(f, "pictures", "%d x %d pixels for the U-Net, %d x %d for the vision tower",
+                 config->unet.image_size, config->unet.image_size, config->vision.image_size,
+                 config->vision.image_size);
+    }
+    add_fact(f, "reads", "%s",
+             !config->train.use_image  ? "the text only"
+             : !config->train.use_text ? "the picture only"
+                                       : "the picture and the text");
+    if (c->epochs > 0) {
+        add_fact(f, "training", "%d epochs; the weights are those of epoch %d", c->epochs,
+                 c->best_epoch);
+    }
+    add_fact(f, "temperature", "%.3f, fitted on the validation cases", config->answer.temperature);
+    if (heat->n > 0) {
+        add_fact(
+            f, "heat-map check",
+            "hottest cell on the lesion in %zu of %zu right answers (%.0f %%, interval %.0f to "
+            "%.0f %%; by chance %.0f %%)",
+            heat->hits, heat->n, 100 * heat->rate, 100 * heat->rate_ci.low,
+            100 * heat->rate_ci.high, 100 * heat->chance);
+    }
+    add_fact(f, "mdf version", "%s", MDF_VERSION);
+}
+
+static mdf_status write_report(const char *path, const curves *c, const fact_list *f,
+                               const mdf_report_case *cases, size_t case_count,
+                               const mdf_evaluation *e, const mdf_metrics_naming *naming,
+                               mdf_error *err)
+{
+    const mdf_plot_series loss[] = {
+        {.name = "training loss", .x = c->step, .y = c->value[0], .n = c->n},
+        {.name = "validation loss", .x = c->step, .y = c->value[1], .n = c->n}};
+    const mdf_plot_series auc[] = {
+        {.name = "validation macro AUC", .x = c->step, .y = c->value[2], .n = c->n}};
+    const mdf_report_chart charts[] = {
+        {.series = loss,
+         .count = 2,
+         .options = {.title = "Loss", .x_label = "epoch", .y_label = "loss"},
+         .alt = "Training and validation loss by epoch"},
+        {.series = auc,
+         .count = 1,
+         .options = {.title = "Macro AUC", .x_label = "epoch", .y_label = "AUC"},
+         .alt = "Validation macro AUC by epoch"}};
+    return mdf_report_write(path,
+                            &(mdf_report){.title = "Evaluation",
+                                          .facts = f->fact,
+                                          .fact_count = f->n,
+                                          .charts = charts,
+                                          .chart_count = c->n > 1 ? 2 : 0,
+                                          .metrics = &e->metrics,
+                                          .input = &e->input,
+                                          .naming = naming,
+                                          .labels = e->label_name,
+                                          .classes = e->classes,
+                                          .cases = cases,
+                                          .case_count = case_count},
+                            err);
+}
+
 mdf_status mdf_eval_report_write(const char *path, const char *model, mdf_engine *engine,
                                  const mdf_manifest *m, const mdf_evaluation *e,
-                                 const mdf_metrics_naming *naming, mdf_error *err)
+                                 const mdf_heat_check *heat, const mdf_metrics_naming *naming,
+                                 mdf_error *err)
 {
     curves *c = mdf_alloc(1, sizeof *c);
+    fact_list facts = {.n = 0};
     mdf_report_case cases[GALLERY] = {0};
     size_t case_count = 0;
     if (c == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
     }
     read_curves(c, model);
+    collect_facts(&facts, model, engine, c, e, heat);
     mdf_status status = gallery(cases, &case_count, engine, m, e, err);
     if (status == MDF_OK) {
-        const mdf_plot_series loss[] = {
-            {.name = "training loss", .x = c->step, .y = c->value[0], .n = c->n},
-            {.name = "validation loss", .x = c->step, .y = c->value[1], .n = c->n}};
-        const mdf_plot_series auc[] = {
-            {.name = "validation macro AUC", .x = c->step, .y = c->value[2], .n = c->n}};
-        const mdf_report_chart charts[] = {
-            {.series = loss,
-             .count = 2,
-             .options = {.title = "Loss", .x_label = "epoch", .y_label = "loss"},
-             .alt = "Training and validation loss by epoch"},
-            {.series = auc,
-             .count = 1,
-             .options = {.title = "Macro AUC", .x_label = "epoch", .y_label = "AUC"},
-             .alt = "Validation macro AUC by epoch"}};
-        const mdf_report_fact facts[] = {{"model", model}, {"mdf version", MDF_VERSION}};
-        status = mdf_report_write(path,
-                                  &(mdf_report){.title = "Evaluation",
-                                                .facts = facts,
-                                                .fact_count = 2,
-                                                .charts = charts,
-                                                .chart_count = c->n > 1 ? 2 : 0,
-                                                .metrics = &e->metrics,
-                                                .input = &e->input,
-                                                .naming = naming,
-                                                .labels = e->label_name,
-                                                .classes = e->classes,
-                                                .cases = cases,
-                                                .case_count = case_count},
-                                  err);
+        status = write_report(path, c, &facts, cases, case_count, e, naming, err);
     }
     for (size_t i = 0; i < case_count; i++) {
         mdf_png_bytes_free(&cases[i].image);

@@ -101,11 +101,16 @@ static mdf_status run_model(mdf_scores *scores, const mdf_engine *e, const mdf_s
     return status;
 }
 
-/* Labelled cases' scores -> probabilities; answers that are not allowed get none. */
+/* Labelled cases' scores -> probabilities of the allowed labels, in the model's order. */
 static mdf_status collect(mdf_evaluation *out, const mdf_engine *e, const mdf_samples *s,
                           const bool *allowed, mdf_error *err)
 {
-    const size_t k = out->scores.classes;
+    const size_t all = out->scores.classes;
+    int column[MDF_MAX_CLASSES]; /* of a label of the model */
+    size_t k = 0;
+    for (size_t j = 0; j < all; j++) {
+        column[j] = allowed[j] ? (int)k++ : -1;
+    }
     const double temperature = e->model->config.answer.temperature;
     float *logit = mdf_alloc(s->count * k, sizeof *logit);
     out->prob = mdf_alloc(s->count * k, sizeof *out->prob);
@@ -125,16 +130,20 @@ static mdf_status collect(mdf_evaluation *out, const mdf_engine *e, const mdf_sa
         if (s->item[i].label < 0) {
             continue;
         }
-        for (size_t j = 0; j < k; j++) {
-            logit[out->n * k + j] = allowed[j] ? out->scores.score[i * k + j] : -1e30f;
+        for (size_t j = 0; j < all; j++) {
+            if (column[j] >= 0) {
+                logit[out->n * k + (size_t)column[j]] = out->scores.score[i * all + j];
+            }
         }
-        out->label[out->n] = s->item[i].label;
+        out->label[out->n] = column[s->item[i].label];
         out->patient[out->n] = s->item[i].info->patient;
         out->file_name[out->n] = s->item[i].info->file_name;
         out->patient_id[out->n++] = s->item[i].info->patient_id;
     }
-    for (size_t j = 0; j < k; j++) {
-        out->label_name[j] = mdf_engine_label(e, (int)j);
+    for (size_t j = 0; j < all; j++) {
+        if (column[j] >= 0) {
+            out->label_name[column[j]] = mdf_engine_label(e, (int)j);
+        }
     }
     out->classes = k;
     mdf_softmax_temperature(out->prob, logit, out->n, k, 1);

@@ -11,10 +11,10 @@
 typedef struct mdf_evaluation {
     size_t n, classes;
     float *prob, *calibrated; /* [n,classes] */
-    int *label, *patient;     /* [n] */
+    int *label, *patient;     /* [n]; label: into label_name */
     const char **file_name;   /* [n], the manifest's */
     const char **patient_id;  /* [n] */
-    const char **label_name;  /* [classes], the engine's */
+    const char **label_name;  /* [classes]: the engine's, or those asked for, in its order */
     mdf_metrics_input input;  /* points into the arrays */
     mdf_metrics metrics;
     mdf_scores scores;

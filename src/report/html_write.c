@@ -76,6 +76,7 @@ const char mdf_html_style[] =
     ".heat td{text-align:center;min-width:2.6em;border:1px solid #fff}"
     ".heat thead th{text-align:center}.heat thead th:first-child{text-align:left}"
     ".charts{display:flex;flex-wrap:wrap;gap:16px}img{max-width:100%;height:auto}"
+    ".charts img{flex:1 1 420px;min-width:0;max-width:520px}"
     ".scroll{overflow-x:auto}"
     ".gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(480px,1fr));gap:20px}"
     "@media(max-width:560px){.gallery{grid-template-columns:1fr}}"

@@ -1,0 +1,163 @@
+/* The hottest cell of heat-maps against lesion masks. */
+#include "engine/heat_check.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "data/fov.h"
+
+bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side)
+{
+    const int row = cell / side;
+    const int column = cell % side;
+    for (int y = 0; y < mask_side; y++) {
+        /* The map's row of a pixel's centre: (y + 1/2) side / mask_side. */
+        const int r = (int)((2 * (int64_t)y + 1) * side / (2 * (int64_t)mask_side));
+        if (r < row - 1 || r > row + 1) {
+            continue;
+        }
+        for (int x = 0; x < mask_side; x++) {
+            const int c = (int)((2 * (int64_t)x + 1) * side / (2 * (int64_t)mask_side));
+            if (c >= column - 1 && c <= column + 1 &&
+                mask[(size_t)y * (size_t)mask_side + (size_t)x] > 127) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The lesion mask over the square that the model saw. */
+static mdf_status read_mask(mdf_grey *out, const char *path, const mdf_result *r, mdf_error *err)
+{
+    mdf_grey full = {0};
+    MDF_TRY(mdf_image_read_grey(&full, path, err));
+    const mdf_status status =
+        mdf_crop_grey(out, &full, (mdf_square){r->crop_left, r->crop_top, r->crop_side}, err);
+    mdf_grey_free(&full);
+    return status;
+}
+
+static bool any_set(const mdf_grey *g)
+{
+    const size_t n = (size_t)g->width * (size_t)g->height;
+    for (size_t i = 0; i < n; i++) {
+        if (g->px[i] > 127) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void compare(mdf_heat_check *out, const mdf_result *r, const mdf_grey *mask)
+{
+    const int cells = r->heat_side * r->heat_side;
+    int hottest = 0;
+    int good = 0;
+    for (int i = 0; i < cells; i++) {
+        hottest = r->heat[i] > r->heat[hottest] ? i : hottest;
+        good += mdf_heat_cell_hits(i, r->heat_side, mask->px, mask->width);
+    }
+    out->n++;
+    out->chance += (double)good / cells;
+    out->hits +=
+        r->heat[hottest] > 0 && mdf_heat_cell_hits(hottest, r->heat_side, mask->px, mask->width);
+}
+
+/* truth: the label that the map must explain. One picture at a time may round another way than a
+ * batch did, so the answer is looked at again. */
+static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const mdf_manifest_case *c,
+                             const char *truth, mdf_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    mdf_grey mask = {0};
+    MDF_TRY(mdf_file_read(c->path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
+    mdf_result *r = mdf_alloc(1, sizeof *r);
+    mdf_status status = r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory") : MDF_OK;
+    if (status == MDF_OK) {
+        status = mdf_session_classify(session,
+                                      &(mdf_case){.image = bytes,
+                                                  .image_bytes = len,
+                                                  .name = c->path,
+                                                  .text = c->text,
+                                                  .heatmap = true},
+                                      r, err);
+    }
+    mdf_free(bytes);
+    if (status == MDF_OK && r->heat_side > 0 && strcmp(r->label[r->best], truth) == 0) {
+        status = read_mask(&mask, c->lesion_mask, r, err);
+        if (status == MDF_OK && any_set(&mask)) {
+            compare(out, r, &mask);
+        }
+    }
+    mdf_grey_free(&mask);
+    mdf_free(r);
+    return status;
+}
+
+static const mdf_manifest_case *find_case(const mdf_manifest *m, const char *file_name)
+{
+    for (size_t i = 0; i < m->case_count; i++) {
+        if (m->cases[i].file_name == file_name) { /* the evaluation borrows the pointer */
+            return &m->cases[i];
+        }
+    }
+    return NULL;
+}
+
+static mdf_status check_all(mdf_heat_check *out, mdf_session *session, const mdf_manifest *m,
+                            const mdf_evaluation *ev, mdf_samples_progress *progress, void *user,
+                            mdf_error *err)
+{
+    for (size_t i = 0; i < ev->n; i++) {
+        const mdf_manifest_case *c = find_case(m, ev->file_name[i]);
+        if (c == NULL || c->lesion_mask == NULL) {
+            continue;
+        }
+        out->masks++;
+        if (mdf_argmax(ev->prob + i * ev->classes, ev->classes) == ev->label[i]) {
+            MDF_TRY(check_case(out, session, c, ev->label_name[ev->label[i]], err));
+        }
+        if (progress != NULL && !progress(user, i + 1, ev->n)) {
+            return mdf_fail(err, MDF_ERR_STOPPED, "stopped while checking heat-maps");
+        }
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_heat_check_run(mdf_heat_check *out, mdf_engine *e, const mdf_manifest *m,
+                              const mdf_evaluation *ev, mdf_samples_progress *progress, void *user,
+                              mdf_error *err)
+{
+    *out = (mdf_heat_check){0};
+    mdf_session *session = NULL;
+    if (e->model->config.train.use_image) {
+        MDF_TRY(mdf_session_new(&session, e, err));
+        mdf_status status = mdf_session_restrict(session, ev->label_name, ev->classes, err);
+        if (status == MDF_OK) {
+            status = check_all(out, session, m, ev, progress, user, err);
+        }
+        mdf_session_free(session);
+        MDF_TRY(status);
+    }
+    const double n = (double)out->n;
+    out->rate = out->n > 0 ? (double)out->hits / n : (double)NAN;
+    out->chance = out->n > 0 ? out->chance / n : (double)NAN;
+    out->rate_ci = mdf_wilson(out->hits, out->n);
+    return MDF_OK;
+}
+
+json_t *mdf_heat_check_json(const mdf_heat_check *h)
+{
+    if (h->n == 0) {
+        return json_pack("{s:i, s:i, s:n, s:n, s:n}", "n", 0, "hits", 0, "rate", "rate_ci",
+                         "chance");
+    }
+    return json_pack("{s:I, s:I, s:f, s:[f,f], s:f}", "n", (json_int_t)h->n, "hits",
+                     (json_int_t)h->hits, "rate", h->rate, "rate_ci", h->rate_ci.low,
+                     h->rate_ci.high, "chance", h->chance);
+}

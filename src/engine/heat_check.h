@@ -1,0 +1,31 @@
+/* Does the model look where the disease is? The hottest cell of heat-maps against lesion masks
+ * (the pointing game of Zhang et al. 2016, with a margin of one cell). */
+#ifndef MDF_ENGINE_HEAT_CHECK_H
+#define MDF_ENGINE_HEAT_CHECK_H
+
+#include "engine/evaluation.h"
+
+/* Over the rightly classified cases whose lesion mask is not empty. */
+typedef struct mdf_heat_check {
+    size_t masks;         /* cases with a mask file, whatever the answer; 0: nothing to say */
+    size_t n;             /* cases that count */
+    size_t hits;          /* of them, with the hottest cell on the lesion */
+    double rate;          /* hits / n; NAN when n = 0 */
+    mdf_interval rate_ci; /* Wilson 95 % */
+    double chance;        /* mean rate of a cell drawn from all cells; NAN when n = 0 */
+} mdf_heat_check;
+
+/* Does the cell at index `cell` of the map, with one cell around it, meet the mask? mask
+ * [mask_side,mask_side] lies over the same square as the map [side,side]; above 127 is lesion. */
+bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side);
+
+/* Explains every case that counts, one by one. m: what mdf_evaluate() was given and made of it; ev:
+ * its result. A map without any heat is a miss. */
+mdf_status mdf_heat_check_run(mdf_heat_check *out, mdf_engine *e, const mdf_manifest *m,
+                              const mdf_evaluation *ev, mdf_samples_progress *progress, void *user,
+                              mdf_error *err) MDF_NODISCARD;
+
+/* {"n", "hits", "rate", "rate_ci", "chance"}; NULL when out of memory. */
+json_t *mdf_heat_check_json(const mdf_heat_check *h);
+
+#endif
