@@ -22,5 +22,6 @@ const volatile sig_atomic_t *app_signals_install(void)
     action.sa_handler = SIG_IGN;
     action.sa_flags = 0;
     (void)sigaction(SIGPIPE, &action, NULL);
+    (void)sigaction(SIGXFSZ, &action, NULL); /* a limit of file size: an error, not the end */
     return &stop_signal;
 }

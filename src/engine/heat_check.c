@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "data/fov.h"
 
 bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side)
 {
@@ -28,17 +27,6 @@ bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side)
         }
     }
     return false;
-}
-
-/* The lesion mask over the square that the model saw. */
-static mdf_status read_mask(mdf_grey *out, const char *path, const mdf_result *r, mdf_error *err)
-{
-    mdf_grey full = {0};
-    MDF_TRY(mdf_image_read_grey(&full, path, err));
-    const mdf_status status =
-        mdf_crop_grey(out, &full, (mdf_square){r->crop_left, r->crop_top, r->crop_side}, err);
-    mdf_grey_free(&full);
-    return status;
 }
 
 static bool any_set(const mdf_grey *g)
@@ -74,7 +62,7 @@ static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const md
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
-    mdf_grey mask = {0};
+    mdf_samples one = {0};
     MDF_TRY(mdf_file_read(c->path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
     mdf_result *r = mdf_alloc(1, sizeof *r);
     mdf_status status = r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory") : MDF_OK;
@@ -89,12 +77,15 @@ static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const md
     }
     mdf_free(bytes);
     if (status == MDF_OK && r->heat_side > 0 && strcmp(r->label[r->best], truth) == 0) {
-        status = read_mask(&mask, c->lesion_mask, r, err);
-        if (status == MDF_OK && any_set(&mask)) {
-            compare(out, r, &mask);
+        /* Cropped to the square that the model saw. */
+        mdf_manifest_case copy = *c;
+        status = mdf_samples_load(&one, &(mdf_manifest){.cases = &copy, .case_count = 1},
+                                  r->crop_side, true, NULL, NULL, err);
+        if (status == MDF_OK && any_set(&one.item[0].mask[1])) {
+            compare(out, r, &one.item[0].mask[1]);
         }
     }
-    mdf_grey_free(&mask);
+    mdf_samples_free(&one);
     mdf_free(r);
     return status;
 }

@@ -1,7 +1,7 @@
 /* What a run folder keeps: config.json, model.safetensors, checkpoint.safetensors. */
 #include "train/checkpoint.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -136,14 +136,17 @@ static mdf_status read_state(const mdf_safetensors *file, mdf_params *p, mdf_opt
         return mdf_fail(err, MDF_ERR_FORMAT, "checkpoint.safetensors: train.state is missing");
     }
     memcpy(state, t->data, sizeof state);
-    if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[3] < 0) {
+    double best_score;
+    memcpy(&best_score, &state[4], sizeof best_score);
+    if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[2] < 0 || state[2] > state[0] ||
+        state[3] < 0 || !isfinite(best_score)) {
         return mdf_fail(err, MDF_ERR_FORMAT, "checkpoint.safetensors: train.state is not sensible");
     }
     s->epoch = (int)state[0];
     s->batch = state[1];
     s->best_epoch = (int)state[2];
     o->step = state[3];
-    memcpy(&s->best_score, &state[4], sizeof s->best_score);
+    s->best_score = best_score;
     return MDF_OK;
 }
 

@@ -2,6 +2,7 @@
  * made of them. */
 #include "train/samples.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -11,8 +12,14 @@
 #include "data/laterality.h"
 #include "io/resize.h"
 
-/* Crop and, if larger than side, reduce. *square receives where the crop is. */
-static mdf_status load_picture(mdf_sample *s, int side, mdf_square *square, mdf_error *err)
+/* Which part of a picture the model sees. */
+typedef struct view {
+    int width, height; /* of the whole picture */
+    mdf_square square;
+} view;
+
+/* Crop and, if larger than side, reduce. */
+static mdf_status load_picture(mdf_sample *s, int side, view *v, mdf_error *err)
 {
     mdf_image full = {0};
     mdf_image crop = {0};
@@ -20,8 +27,8 @@ static mdf_status load_picture(mdf_sample *s, int side, mdf_square *square, mdf_
     MDF_TRY(mdf_image_read(&full, s->info->path, err));
     mdf_status status = mdf_fov_find(&fov, &full, err);
     if (status == MDF_OK) {
-        *square = mdf_fov_square(&fov);
-        status = mdf_crop(&crop, &full, *square, err);
+        *v = (view){full.width, full.height, mdf_fov_square(&fov)};
+        status = mdf_crop(&crop, &full, v->square, err);
     }
     mdf_image_free(&full);
     if (status == MDF_OK && crop.width > side) {
@@ -37,12 +44,24 @@ static mdf_status load_picture(mdf_sample *s, int side, mdf_square *square, mdf_
     return status;
 }
 
-/* The mask of a picture, cropped as the picture was; a mask of another size is scaled along. */
-static mdf_status load_mask(mdf_grey *out, const char *path, const mdf_square *at, mdf_error *err)
+/* The mask of a picture, cropped as the picture was. It may be larger or smaller than the picture,
+ * but must have its shape, up to a pixel. */
+static mdf_status load_mask(mdf_grey *out, const char *path, const view *v, mdf_error *err)
 {
     mdf_grey full = {0};
     MDF_TRY(mdf_image_read_grey(&full, path, err));
-    const mdf_status status = mdf_crop_grey(out, &full, *at, err);
+    const double scale = (double)full.width / v->width;
+    mdf_status status = MDF_OK;
+    if (fabs(scale * v->height - full.height) > (scale > 1 ? scale : 1)) {
+        status =
+            mdf_fail(err, MDF_ERR_SHAPE, "%s: a mask of %d x %d pixels for a picture of %d x %d",
+                     path, full.width, full.height, v->width, v->height);
+    } else {
+        const mdf_square at = {(int)lround(scale * v->square.left),
+                               (int)lround(scale * v->square.top),
+                               (int)lround(scale * v->square.side)};
+        status = mdf_crop_grey(out, &full, at, err);
+    }
     mdf_grey_free(&full);
     return status;
 }
@@ -55,12 +74,12 @@ static mdf_status load_sample(mdf_sample *s, const mdf_manifest_case *info, int 
     if (!use_image) {
         return MDF_OK;
     }
-    mdf_square square = {0};
-    MDF_TRY(load_picture(s, side, &square, err));
+    view v = {0};
+    MDF_TRY(load_picture(s, side, &v, err));
     const char *paths[2] = {info->vessel_mask, info->lesion_mask};
     for (int i = 0; i < 2; i++) {
         if (paths[i] != NULL) {
-            MDF_TRY(load_mask(&s->mask[i], paths[i], &square, err));
+            MDF_TRY(load_mask(&s->mask[i], paths[i], &v, err));
             s->has_mask = true;
         }
     }

@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,14 @@ static mdf_status save_checkpoint(trainer *t, mdf_error *err)
     return mdf_checkpoint_save(t->opt->out_dir, &t->model->params, &t->optimizer, &t->state, err);
 }
 
+/* Ends a run on the user's wish, so that it can go on from here. */
+static mdf_status stop(trainer *t, mdf_error *err)
+{
+    MDF_TRY(save_checkpoint(t, err));
+    return mdf_fail(err, MDF_ERR_STOPPED, "stopped at step %lld; go on with --resume",
+                    (long long)t->optimizer.step);
+}
+
 static mdf_status save_best(trainer *t, mdf_error *err)
 {
     return mdf_weights_save(t->opt->out_dir, &t->model->params, err);
@@ -204,6 +213,8 @@ static mdf_status train_step(trainer *t, const mdf_batch *b, bool update, mdf_er
     MDF_TRY(one_batch(t, b, &loss, err));
     if (update) {
         mdf_params *p = &t->model->params;
+        /* The last update of an epoch may have fewer batches: their mean then counts for less,
+         * which is right for fewer cases. */
         if (c->accumulate > 1) {
             t->kernels->axpy(p->grad, (mdf_real)(1.0 / c->accumulate - 1.0), p->grad, p->total);
         }
@@ -227,6 +238,12 @@ static mdf_status run_epoch(trainer *t, const mdf_epoch_plan *plan, mdf_error *e
 {
     const mdf_train_config *c = &t->config.train;
     const uint64_t seed = mdf_rng_mix((uint64_t)c->seed, (uint64_t)t->state.epoch + 1000000);
+    if ((size_t)t->state.batch > plan->batches) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: the checkpoint is at batch %lld of an epoch, but the data gives only "
+                        "%zu; it is not the data of this run",
+                        t->opt->out_dir, (long long)t->state.batch, plan->batches);
+    }
     MDF_TRY(mdf_prefetch_start(t->prefetch, plan, (size_t)t->state.batch, seed, err));
     for (size_t i = (size_t)t->state.batch; i < plan->batches; i++) {
         const mdf_batch *b = NULL;
@@ -237,13 +254,18 @@ static mdf_status run_epoch(trainer *t, const mdf_epoch_plan *plan, mdf_error *e
         if (update) {
             t->state.batch = (int64_t)i + 1;
             if (stopped(t)) {
-                MDF_TRY(save_checkpoint(t, err));
-                return mdf_fail(err, MDF_ERR_STOPPED, "stopped at step %lld; go on with --resume",
-                                (long long)t->optimizer.step);
+                return stop(t, err);
             }
         }
     }
     return MDF_OK;
+}
+
+static bool keep_going(void *user, size_t done, size_t total)
+{
+    (void)done;
+    (void)total;
+    return !stopped(user);
 }
 
 /* Metrics of the validation split; the scores stay for the temperature. */
@@ -253,7 +275,7 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
     const bool masks = t->config.unet.mask_channels > 0;
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
     mdf_status status = mdf_score_samples(scores, &t->eval_graph, t->model, &t->val,
-                                          &t->eval_buffer, masks, NULL, NULL, err);
+                                          &t->eval_buffer, masks, keep_going, t, err);
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
     MDF_TRY(status);
     int *label = mdf_alloc(t->val.count, sizeof *label);
@@ -335,9 +357,17 @@ static mdf_status end_epoch(trainer *t, mdf_error *err)
                          .loss = t->loss_mean,
                          .epoch_end = true};
     mdf_scores scores = {0};
-    MDF_TRY(validate(t, &e, &scores, err));
+    mdf_status status = validate(t, &e, &scores, err);
+    if (status == MDF_ERR_STOPPED) {
+        return stop(t, err); /* all batches are done: a resumed run begins with the validation */
+    }
+    if (status != MDF_OK) {
+        char where[64];
+        (void)snprintf(where, sizeof where, "validation after step %lld",
+                       (long long)t->optimizer.step);
+        return mdf_fail_prefix(err, status, where);
+    }
     const double score = score_of(&t->config.train, &e);
-    mdf_status status = MDF_OK;
     e.best = t->state.best_epoch == 0 || score > t->state.best_score;
     if (e.best) {
         t->state.best_score = score;
@@ -385,7 +415,8 @@ static void summarise(trainer *t, mdf_train_summary *s)
 }
 
 /* Number of updates of a run, so that the schedule ends where the run does. Every epoch has as many
- * batches as the first: the plan's size does not depend on the epoch. */
+ * cases as the first; where only some cases of a class have masks, balanced draws may need a batch
+ * more or less, which the schedule does not mind. */
 static mdf_status count_steps(trainer *t, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
@@ -401,11 +432,20 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
     return MDF_OK;
 }
 
+/* Too many epochs since the best one? Asked right after a validation only. */
+static bool no_progress(const trainer *t)
+{
+    const int patience = t->config.train.patience;
+    return patience > 0 && t->state.best_epoch > 0 &&
+           t->state.epoch - t->state.best_epoch >= patience;
+}
+
 static mdf_status loop(trainer *t, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
     MDF_TRY(count_steps(t, err));
-    while (t->state.epoch < c->epochs) {
+    bool done = t->state.batch == 0 && no_progress(t); /* a run that ended early is resumed */
+    while (!done && t->state.epoch < c->epochs) {
         mdf_epoch_plan plan;
         MDF_TRY(mdf_epoch_plan_make(&plan, &t->train, t->config.answer.label_count,
                                     (size_t)c->batch_size, c->balanced, (uint64_t)c->seed,
@@ -419,16 +459,44 @@ static mdf_status loop(trainer *t, mdf_error *err)
         const bool last = t->state.epoch + 1 >= c->epochs || out_of_time;
         if (last || (t->state.epoch + 1) % c->eval_every == 0) {
             MDF_TRY(end_epoch(t, err));
+            done = out_of_time || no_progress(t);
         } else {
             t->state.epoch++;
             t->state.batch = 0;
         }
-        if (out_of_time ||
-            (c->patience > 0 && t->state.epoch - t->state.best_epoch >= c->patience)) {
-            break;
-        }
     }
     return MDF_OK;
+}
+
+/* Goes on only with the labels that the run was begun with; the temperature of its best epoch comes
+ * along. A run that was stopped in its first epoch has no configuration yet. */
+static mdf_status resume(trainer *t, mdf_error *err)
+{
+    const char *dir = t->opt->out_dir;
+    mdf_answer_config *a = &t->config.answer;
+    char *path = mdf_path_join(dir, "config.json");
+    mdf_config *old = mdf_alloc(1, sizeof *old);
+    mdf_status status = MDF_OK;
+    if (path == NULL || old == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the run's configuration");
+    } else if (mdf_path_exists(path)) {
+        status = mdf_config_load(old, path, err);
+        bool same = old->answer.label_count == a->label_count;
+        for (int k = 0; status == MDF_OK && same && k < a->label_count; k++) {
+            same = strcmp(old->answer.labels[k], a->labels[k]) == 0;
+        }
+        if (status == MDF_OK && !same) {
+            status = mdf_fail(err, MDF_ERR_ARG,
+                              "%s: its %d labels (%s, ...) are not the %d of the data (%s, ...)",
+                              path, old->answer.label_count, old->answer.labels[0], a->label_count,
+                              a->labels[0]);
+        }
+        a->temperature = status == MDF_OK ? old->answer.temperature : a->temperature;
+    }
+    mdf_free(old);
+    mdf_free(path);
+    MDF_TRY(status);
+    return mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err);
 }
 
 static mdf_status prepare(trainer *t, mdf_error *err)
@@ -439,12 +507,17 @@ static mdf_status prepare(trainer *t, mdf_error *err)
                         "%s: there is a run already; give --resume to go on or another folder",
                         dir);
     }
+    if (t->opt->resume && !mdf_checkpoint_exists(dir)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: there is no checkpoint to go on from; leave out --resume to begin",
+                        dir);
+    }
     MDF_TRY(mdf_make_dirs(dir, err));
     MDF_TRY(load_cases(t, err));
     MDF_TRY(make_tree(t, err));
     MDF_TRY(build(t, err));
     if (t->opt->resume) {
-        MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
+        MDF_TRY(resume(t, err));
     }
     return mdf_runlog_open(&t->log, dir, t->opt->resume ? t->optimizer.step : -1, err);
 }
