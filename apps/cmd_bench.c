@@ -175,7 +175,6 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     const bench_flags *f = flags;
     unsigned parts = 0;
     MDF_TRY(choose_parts(a, &f->only, &parts, err));
-    mdf_set_threads((int)a->threads);
     mdf_config *config = mdf_alloc(1, sizeof *config);
     mdf_bench_report *report = mdf_alloc(1, sizeof *report);
     mdf_status status = config == NULL || report == NULL

@@ -5,7 +5,6 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/engine.h"
 #include "progress.h"
 #include "train/trainer.h"
 
@@ -150,7 +149,6 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, mdf_e
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const train_flags *f = flags;
-    mdf_set_threads((int)a->threads);
     mdf_config *c = mdf_alloc(1, sizeof *c);
     if (c == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");

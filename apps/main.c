@@ -2,12 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include "app.h"
 #include "base/status.h"
+#include "engine/engine.h"
 #include "signals.h"
 
 static const app_command *const commands[] = {
@@ -149,11 +146,7 @@ static bool asks_for_help(int argc, char **argv)
 /* Runs a command with parsed flags; the exit code. */
 static int run(const app_command *c, app *a, const void *flags, mdf_error *err)
 {
-#ifdef _OPENMP
-    if (a->threads > 0) {
-        omp_set_num_threads((int)a->threads);
-    }
-#endif
+    mdf_set_threads((int)a->threads);
     a->stop = app_signals_install();
     mdf_status status = c->run(a, flags, err);
     if (status == MDF_OK && fflush(stdout) != 0) {

@@ -30,7 +30,7 @@ static mdf_status read_dtype(const reader *r, mdf_st_tensor *t, const json_t *v)
     if (!json_is_string(v)) {
         return fail(r, MDF_ERR_FORMAT, t->name, "dtype is not a string");
     }
-    if (!mdf_dtype_from_name(json_string_value(v), &t->dtype)) {
+    if (!mdf_dtype_from_name(json_string_value(v), &t->dtype) || mdf_dtype_is_block(t->dtype)) {
         return mdf_fail(r->err, MDF_ERR_FORMAT,
                         "%s: tensor \"%.120s\": numbers of type \"%.20s\" are not supported",
                         r->st->path, t->name, json_string_value(v));

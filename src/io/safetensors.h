@@ -16,7 +16,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "io/dtype.h"
+#include "base/dtype.h"
 
 typedef struct mdf_st_tensor {
     const char *name;

@@ -12,6 +12,7 @@
 #define MDF_TENSOR_TENSOR_H
 
 #include "base/arena.h"
+#include "base/dtype.h"
 #include "base/limits.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
@@ -20,7 +21,10 @@ typedef struct mdf_tensor {
     const char *name; /* parameters only, else NULL */
     int rank;
     int64_t dim[MDF_MAX_RANK];
-    mdf_real *data;
+    mdf_real *data;  /* NULL for a frozen weight that stays in its file's format, see raw */
+    const void *raw; /* that weight's bytes, rows of dtype, often in a mapped file; else NULL. Only
+                        mdf_linear(), mdf_gather_rows() and mdf_add_rows() read it; no gradient */
+    mdf_dtype dtype; /* of raw */
     mdf_real *grad;  /* parameters: always there when trained; others: only during backward */
     bool needs_grad; /* some loss may want d/d(this) */
     bool parameter;  /* lives longer than a graph step; grad is a place that is added to */

@@ -1,8 +1,11 @@
 /* Numbers as they stand in weight files: types, sizes, and conversion to and from float.
  *
+ * The Q types store blocks of 32 (Q8_0 .. Q5_1) or 256 numbers (Q4_K .. Q6_K) with scales in half
+ * precision, in GGUF's layout. A row of a matrix is a whole number of blocks.
+ *
  * All bytes are little-endian and need no alignment. */
-#ifndef MDF_IO_DTYPE_H
-#define MDF_IO_DTYPE_H
+#ifndef MDF_BASE_DTYPE_H
+#define MDF_BASE_DTYPE_H
 
 #include "base/status.h"
 
@@ -15,12 +18,24 @@ typedef enum mdf_dtype {
     MDF_DTYPE_I32,
     MDF_DTYPE_I8,
     MDF_DTYPE_U8,
-    MDF_DTYPE_BOOL
+    MDF_DTYPE_BOOL,
+    MDF_DTYPE_Q8_0, /* from here: blocks, see below */
+    MDF_DTYPE_Q4_0,
+    MDF_DTYPE_Q4_1,
+    MDF_DTYPE_Q5_0,
+    MDF_DTYPE_Q5_1,
+    MDF_DTYPE_Q4_K,
+    MDF_DTYPE_Q5_K,
+    MDF_DTYPE_Q6_K
 } mdf_dtype;
 
 const char *mdf_dtype_name(mdf_dtype d);                  /* "BF16" */
 bool mdf_dtype_from_name(const char *name, mdf_dtype *d); /* false: not known */
-size_t mdf_dtype_bytes(mdf_dtype d);
+size_t mdf_dtype_bytes(mdf_dtype d);                      /* of a number, or of a block */
+size_t mdf_dtype_block(mdf_dtype d);                      /* numbers in a block; 1: no blocks */
+bool mdf_dtype_is_block(mdf_dtype d);
+/* Bytes of a row of cols numbers; 0: cols is no multiple of the block, or the size overflows. */
+size_t mdf_dtype_row_bytes(mdf_dtype d, size_t cols);
 bool mdf_dtype_is_float(mdf_dtype d);
 
 /* Half precision (IEEE 754 binary16) and bfloat16; rounding is to nearest, ties to even. Too large

@@ -1,16 +1,22 @@
 /* Conversion of numbers in weight files: plain loops over bytes, exact rounding. */
-#include "io/dtype.h"
+#include "base/dtype.h"
 
 #include <math.h>
 #include <string.h>
 
 static const struct {
     const char *name;
-    size_t bytes;
+    size_t bytes, block;
 } types[] = {
-    [MDF_DTYPE_F64] = {"F64", 8},   [MDF_DTYPE_F32] = {"F32", 4}, [MDF_DTYPE_F16] = {"F16", 2},
-    [MDF_DTYPE_BF16] = {"BF16", 2}, [MDF_DTYPE_I64] = {"I64", 8}, [MDF_DTYPE_I32] = {"I32", 4},
-    [MDF_DTYPE_I8] = {"I8", 1},     [MDF_DTYPE_U8] = {"U8", 1},   [MDF_DTYPE_BOOL] = {"BOOL", 1},
+    [MDF_DTYPE_F64] = {"F64", 8, 1},       [MDF_DTYPE_F32] = {"F32", 4, 1},
+    [MDF_DTYPE_F16] = {"F16", 2, 1},       [MDF_DTYPE_BF16] = {"BF16", 2, 1},
+    [MDF_DTYPE_I64] = {"I64", 8, 1},       [MDF_DTYPE_I32] = {"I32", 4, 1},
+    [MDF_DTYPE_I8] = {"I8", 1, 1},         [MDF_DTYPE_U8] = {"U8", 1, 1},
+    [MDF_DTYPE_BOOL] = {"BOOL", 1, 1},     [MDF_DTYPE_Q8_0] = {"Q8_0", 34, 32},
+    [MDF_DTYPE_Q4_0] = {"Q4_0", 18, 32},   [MDF_DTYPE_Q4_1] = {"Q4_1", 20, 32},
+    [MDF_DTYPE_Q5_0] = {"Q5_0", 22, 32},   [MDF_DTYPE_Q5_1] = {"Q5_1", 24, 32},
+    [MDF_DTYPE_Q4_K] = {"Q4_K", 144, 256}, [MDF_DTYPE_Q5_K] = {"Q5_K", 176, 256},
+    [MDF_DTYPE_Q6_K] = {"Q6_K", 210, 256},
 };
 
 const char *mdf_dtype_name(mdf_dtype d)
@@ -21,6 +27,25 @@ const char *mdf_dtype_name(mdf_dtype d)
 size_t mdf_dtype_bytes(mdf_dtype d)
 {
     return types[d].bytes;
+}
+
+size_t mdf_dtype_block(mdf_dtype d)
+{
+    return types[d].block;
+}
+
+bool mdf_dtype_is_block(mdf_dtype d)
+{
+    return types[d].block > 1;
+}
+
+size_t mdf_dtype_row_bytes(mdf_dtype d, size_t cols)
+{
+    const size_t blocks = cols / types[d].block;
+    if (cols % types[d].block != 0 || blocks > SIZE_MAX / types[d].bytes) {
+        return 0;
+    }
+    return blocks * types[d].bytes;
 }
 
 bool mdf_dtype_from_name(const char *name, mdf_dtype *d)

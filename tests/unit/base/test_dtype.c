@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "io/dtype.h"
+#include "base/dtype.h"
 
 typedef struct format {
     int fraction_bits, exponent_bits;
@@ -121,9 +121,23 @@ static void a_nan_with_low_bits_only_stays_a_nan(void **state)
     assert_int_equal(mdf_bf16_from_float(nan), 0x7FC0);
 }
 
+static void rows_are_whole_blocks(void **state)
+{
+    (void)state;
+    assert_int_equal(mdf_dtype_row_bytes(MDF_DTYPE_BF16, 5), 10);
+    assert_int_equal(mdf_dtype_row_bytes(MDF_DTYPE_Q8_0, 64), 2 * 34);
+    assert_int_equal(mdf_dtype_row_bytes(MDF_DTYPE_Q8_0, 65), 0);
+    assert_int_equal(mdf_dtype_row_bytes(MDF_DTYPE_Q4_K, 128), 0);
+    assert_int_equal(mdf_dtype_row_bytes(MDF_DTYPE_Q6_K, 512), 2 * 210);
+    assert_int_equal(mdf_dtype_row_bytes(MDF_DTYPE_F64, SIZE_MAX / 4), 0);
+    mdf_dtype d = MDF_DTYPE_F32;
+    assert_true(mdf_dtype_from_name("Q5_1", &d) && d == MDF_DTYPE_Q5_1 && mdf_dtype_is_block(d));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_whole_blocks),
         cmocka_unit_test(every_value_becomes_the_float_of_its_fields),
         cmocka_unit_test(every_value_survives_the_way_there_and_back),
         cmocka_unit_test(floats_between_two_values_round_to_the_nearest_and_ties_to_even),
