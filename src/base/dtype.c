@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/blocks.h"
+
 static const struct {
     const char *name;
     size_t bytes, block;
@@ -193,24 +195,30 @@ bool mdf_dtype_to_floats(mdf_dtype d, const void *src, size_t n, float *out)
         }
         return true;
     default:
-        return false;
+        return mdf_blocks_to_floats(d, src, n, out);
     }
 }
 
 bool mdf_dtype_to_doubles(mdf_dtype d, const void *src, size_t n, double *out)
 {
     const uint8_t *p = src;
+    const size_t block = mdf_dtype_block(d);
+    if ((!mdf_dtype_is_float(d) && block == 1) || n % block != 0) {
+        return false;
+    }
     for (size_t i = 0; i < n && d == MDF_DTYPE_F64; i++) {
         out[i] = load_double(p + 8 * i);
     }
-    for (size_t i = 0; i < n && d != MDF_DTYPE_F64; i++) {
-        float x = 0;
-        if (!mdf_dtype_to_floats(d, p + mdf_dtype_bytes(d) * i, 1, &x)) {
+    for (size_t i = 0; i < n && d != MDF_DTYPE_F64; i += block, p += mdf_dtype_bytes(d)) {
+        float x[256]; /* the largest block */
+        if (!mdf_dtype_to_floats(d, p, block, x)) {
             return false;
         }
-        out[i] = (double)x;
+        for (size_t k = 0; k < block; k++) {
+            out[i + k] = (double)x[k];
+        }
     }
-    return mdf_dtype_is_float(d);
+    return true;
 }
 
 bool mdf_dtype_to_int64(mdf_dtype d, const void *src, size_t n, int64_t *out)
@@ -252,7 +260,7 @@ bool mdf_dtype_from_floats(mdf_dtype d, const float *x, size_t n, void *out)
         }
         return true;
     default:
-        return false;
+        return mdf_blocks_from_floats(d, x, n, out);
     }
 }
 

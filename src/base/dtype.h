@@ -45,13 +45,15 @@ uint16_t mdf_f16_from_float(float x);
 float mdf_bf16_to_float(uint16_t h);
 uint16_t mdf_bf16_from_float(float x);
 
-/* n numbers of type d from src; false: d is not a floating-point type. F64 is rounded to float. */
+/* n numbers of type d from src; false: d is neither a floating-point type nor a Q type, or n is no
+ * multiple of its block. F64 is rounded to float. */
 bool mdf_dtype_to_floats(mdf_dtype d, const void *src, size_t n, float *out) MDF_NODISCARD;
 bool mdf_dtype_to_doubles(mdf_dtype d, const void *src, size_t n, double *out) MDF_NODISCARD;
 /* false: d is not an integer type (BOOL counts as one). */
 bool mdf_dtype_to_int64(mdf_dtype d, const void *src, size_t n, int64_t *out) MDF_NODISCARD;
 
-/* n floats to the bytes of type F32, F16 or BF16; false: another type. */
+/* n floats to the bytes of type F32, F16, BF16 or a Q type (base/blocks.h); false: another type, or
+ * numbers that a Q type can't hold: NaN, infinite, too large, n no multiple of the block. */
 bool mdf_dtype_from_floats(mdf_dtype d, const float *x, size_t n, void *out) MDF_NODISCARD;
 
 /* Eight-bit storage, one scale per row: x [rows,cols] ~ q * scale[row], with scale = largest
