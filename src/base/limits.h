@@ -14,10 +14,11 @@
 #define MDF_MAX_RANK         6                   /* [B, M, T, P, D] and one to spare */
 #define MDF_MAX_TENSORS      100000              /* a 90B model has 1,494 */
 #define MDF_MAX_HEADER_BYTES                                                                       \
-    ((size_t)100 << 20)       /* safetensors header, as in the reference reader */
-#define MDF_MAX_LAYERS  256   /* a 90B model has 100 */
-#define MDF_MAX_TOKENS  16384 /* packed text tokens of one batch */
-#define MDF_MAX_TREE    4096  /* nodes of the labels' tree: its mask is their square, 16 MiB */
-#define MDF_MAX_THREADS 1024
+    ((size_t)100 << 20)           /* safetensors header, as in the reference reader */
+#define MDF_MAX_GGUF_VALUES 65536 /* keys of a GGUF file; released ones have about 40 */
+#define MDF_MAX_LAYERS      256   /* a 90B model has 100 */
+#define MDF_MAX_TOKENS      16384 /* packed text tokens of one batch */
+#define MDF_MAX_TREE        4096  /* nodes of the labels' tree: its mask is their square, 16 MiB */
+#define MDF_MAX_THREADS     1024
 
 #endif
