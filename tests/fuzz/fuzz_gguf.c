@@ -1,10 +1,12 @@
 /* Any bytes as a GGUF file: no crash, and what is accepted lies inside the input, can be found by
- * its name and read to its last number. */
+ * its name and read to its last number; as a model, its rows can be put in order; as a tokenizer,
+ * its texts can be read. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "io/gguf.h"
+#include "io/gguf_vocab.h"
+#include "nn/gguf_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -51,6 +53,45 @@ static void use_value(const mdf_gguf *g, const mdf_gguf_value *v, const uint8_t 
     mdf_free(text);
 }
 
+static void use_model(const mdf_gguf_files *f)
+{
+    mdf_gguf_model m;
+    if (mdf_gguf_model_read(&m, f, NULL) != MDF_OK) {
+        return;
+    }
+    for (size_t i = 0; i < m.count; i++) {
+        const mdf_gguf_tensor *t = &m.weight[i].tensor;
+        void *out = mdf_alloc_raw(t->bytes);
+        if (out != NULL) {
+            mdf_gguf_weight_copy(&m.weight[i], 0, t->rank == 0 ? 1 : t->dim[0], out);
+        }
+        if (mdf_gguf_model_find(&m, t->name) != &m.weight[i]) {
+            abort();
+        }
+        mdf_free(out);
+    }
+    mdf_gguf_model_free(&m);
+}
+
+static void use_vocab(const mdf_gguf_files *f)
+{
+    mdf_gguf_vocab v;
+    size_t sum = 0;
+    if (mdf_gguf_vocab_read(&v, f, NULL) != MDF_OK) {
+        return;
+    }
+    for (size_t i = 0; i < v.tokens; i++) {
+        sum += v.token[i].len > 0 ? (uint8_t)v.token[i].text[v.token[i].len - 1] : v.type[i];
+    }
+    for (size_t i = 0; i < v.merges; i++) {
+        sum += v.merge[i].len > 0 ? (uint8_t)v.merge[i].text[v.merge[i].len - 1] : 0;
+    }
+    if (sum == SIZE_MAX) { /* so that the loops stay */
+        abort();
+    }
+    mdf_gguf_vocab_free(&v);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     mdf_gguf g;
@@ -61,6 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < g.values; i++) {
             use_value(&g, &g.value[i], data, size);
         }
+        const mdf_gguf_files files = {&g, 1};
+        use_model(&files);
+        use_vocab(&files);
         mdf_gguf_close(&g);
     } else if (g.tensor != NULL || g.count != 0) {
         abort();
