@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "io/gguf.h"
+#include "support/folder.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/gguf/"
 
@@ -459,7 +460,6 @@ static void tensors_that_lie_are_refused(void **state)
     expect(&m, 64, MDF_ERR_LIMIT, "w.gguf: a tensor's name has 256 bytes, more than 255");
 }
 
-/* The places of a file of more than 4 GiB are no problem as long as they are there. */
 static void the_numbers_in_front_of_the_limits_pass(void **state)
 {
     (void)state;
@@ -485,6 +485,43 @@ static void the_numbers_in_front_of_the_limits_pass(void **state)
     mdf_gguf_close(&g);
 }
 
+/* A file of 5 GiB with a hole in it: places need more than 32 bits. */
+static void a_tensor_behind_4_gib_is_found(void **state)
+{
+    (void)state;
+    const uint64_t hole = UINT64_C(5) << 30;
+    maker m;
+    begin(&m, 2, 0);
+    put_tensor(&m, "hole", hole, 24, 0);
+    put_tensor(&m, "t", 8, 0, hole);
+    m.len = (m.len + 31) / 32 * 32;
+    test_folder folder;
+    char path[128];
+    test_folder_make(&folder);
+    (void)snprintf(path, sizeof path, "%s/large.gguf", folder.path);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(m.byte, 1, m.len, file), m.len);
+    assert_int_equal(fseeko(file, (off_t)(m.len + hole), SEEK_SET), 0);
+    const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    assert_int_equal(fwrite(x, 1, sizeof x, file), sizeof x);
+    assert_int_equal(fclose(file), 0);
+    mdf_gguf g;
+    open_good(&g, path);
+    float y[8];
+    const mdf_gguf_tensor *t = mdf_gguf_find(&g, "t");
+    assert_true(mdf_dtype_to_floats(t->dtype, t->data, 8, y));
+    assert_memory_equal(x, y, sizeof x);
+    assert_true(mdf_gguf_find(&g, "hole")->bytes == hole);
+    mdf_gguf_close(&g);
+    assert_int_equal(truncate(path, (off_t)(m.len + hole + 31)), 0);
+    mdf_error err = {0};
+    assert_int_equal(mdf_gguf_open(&g, path, &err), MDF_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "tensor \"t\": its 32 bytes at 5368709120 are not inside the "
+                                     "file's 5368709151: cut off?"));
+    test_folder_remove(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_bad_alignment_is_refused),
         cmocka_unit_test(tensors_that_lie_are_refused),
         cmocka_unit_test(the_numbers_in_front_of_the_limits_pass),
+        cmocka_unit_test(a_tensor_behind_4_gib_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
