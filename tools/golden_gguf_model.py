@@ -159,7 +159,9 @@ def text_values(text):
             "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "llama-bpe",
             "tokenizer.ggml.tokens": words, "tokenizer.ggml.token_type": [3, 3] + [1] * (len(words) - 2),
             "tokenizer.ggml.merges": ["t 1", "t 2"], "tokenizer.ggml.bos_token_id": 0,
-            "tokenizer.ggml.eos_token_id": 1, "tokenizer.ggml.padding_token_id": 4}
+            "tokenizer.ggml.eos_token_id": 1, "tokenizer.ggml.padding_token_id": 4,
+            # the test renames these to keys of other models
+            "xxxx.scale_linear": 2.0, "xxxx.scaling.type": "yarn", "xxxxxx_count": 8}
 
 
 def main():

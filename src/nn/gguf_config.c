@@ -172,19 +172,35 @@ static mdf_status check_kind(const source *s, const mdf_text_config *c)
     return MDF_OK;
 }
 
+/* Llama 3's rule is a tensor of its own; of the others only a linear one that changes nothing is
+ * left. Without a type a factor counts as linear. */
 static mdf_status check_scaling(const source *s)
 {
+    static const char *const factors[] = {"rope.scaling.factor", "rope.scale_linear"};
     char key[KEY];
     const char *path = NULL;
     const mdf_gguf_value *v = value_of(s, "rope.scaling.type", key, &path);
-    mdf_gguf_string type = {"none", 4};
+    mdf_gguf_string type = {"linear", 6};
     if (v != NULL && !mdf_gguf_text(v, &type)) {
         return mdf_fail(s->err, MDF_ERR_FORMAT, "%s: \"%s\" is not a text", path, key);
     }
-    if (type.len != 4 || memcmp(type.text, "none", 4) != 0) {
+    if (type.len == 4 && memcmp(type.text, "none", 4) == 0) {
+        return MDF_OK;
+    }
+    if (type.len != 6 || memcmp(type.text, "linear", 6) != 0) {
         return mdf_fail(s->err, MDF_ERR_FORMAT,
                         "%s: \"%s\" = \"%.*s\" is not supported, only Llama 3's rope_freqs.weight",
                         path, key, type.len < 60 ? (int)type.len : 60, type.text);
+    }
+    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
+        double x = 1;
+        MDF_TRY(read_positive(s, factors[i], 1, &x));
+        if (x != 1) {
+            (void)value_of(s, factors[i], key, &path);
+            return mdf_fail(s->err, MDF_ERR_FORMAT,
+                            "%s: \"%s\" = %g is not supported: positions may not be stretched",
+                            path, key, x);
+        }
     }
     return MDF_OK;
 }

@@ -213,21 +213,24 @@ static void the_tokenizer_is_given_as_arrays(void **state)
 
 /* --- changed files --- */
 
-/* Replaces the first occurrence of old behind the text `after` by new, both n bytes long. */
-static void patch(uint8_t *bytes, size_t len, const char *after, size_t skip, const void *new,
+/* Puts n bytes behind the text `after` and skip more bytes; in its place if skip is OVER. */
+enum { OVER = -1 };
+
+static void patch(uint8_t *bytes, size_t len, const char *after, int skip, const void *new,
                   size_t n)
 {
     const size_t m = strlen(after);
-    for (size_t i = 0; i + m + skip + n <= len; i++) {
+    const size_t on = skip == OVER ? 0 : m + (size_t)skip;
+    for (size_t i = 0; i + m <= len && i + on + n <= len; i++) {
         if (memcmp(bytes + i, after, m) == 0) {
-            memcpy(bytes + i + m + skip, new, n);
+            memcpy(bytes + i + on, new, n);
             return;
         }
     }
     fail_msg("%s is not in the file", after);
 }
 
-static mdf_status read_patched(const char *name, const char *after, size_t skip, const void *new,
+static mdf_status read_patched(const char *name, const char *after, int skip, const void *new,
                                size_t n, mdf_error *err)
 {
     char path[1024];
@@ -281,6 +284,14 @@ static void what_is_not_supported_is_named(void **state)
            "w.gguf: tensor \"blk.0.attn_k.weight\" has not the rows of 0 heads of even width");
     EXPECT("llama.gguf", "llama.rope.freq_base", 4, "\0\0\300\77", MDF_ERR_FORMAT,
            "w.gguf: tensor \"rope_freqs.weight\" does not follow Llama 3's rule");
+    EXPECT("llama.gguf", "llama.xxxx.scale_linear", OVER, "llama.rope", MDF_ERR_FORMAT,
+           "w.gguf: \"llama.rope.scale_linear\" = 2 is not supported: positions may not be "
+           "stretched");
+    EXPECT("llama.gguf", "llama.xxxx.scaling.type", OVER, "llama.rope", MDF_ERR_FORMAT,
+           "w.gguf: \"llama.rope.scaling.type\" = \"yarn\" is not supported, only Llama 3's "
+           "rope_freqs.weight");
+    EXPECT("llama.gguf", "llama.xxxxxx_count", OVER, "llama.expert_count", MDF_ERR_FORMAT,
+           "w.gguf: \"llama.expert_count\" = 8 is not supported");
     EXPECT("llama.gguf", "blk.0.attn_nor", 0, "x", MDF_ERR_FORMAT,
            "w.gguf: tensor \"blk.0.attn_norx.weight\" does not belong to this kind of model");
     EXPECT("mllama.gguf", "mllama.vision.max_num_tile", 0, "x", MDF_ERR_FORMAT,
