@@ -101,12 +101,38 @@ static mdf_status take_last(mdf_decoder *d, mdf_tensor *states, mdf_error *err)
     return MDF_OK;
 }
 
-mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
+static bool joins_patches(const mdf_config *c)
+{
+    return c->fusion.attend == MDF_FUSION_CONCAT && c->fusion.map_count > 0;
+}
+
+static mdf_status read_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
                               mdf_error *err)
 {
     const mdf_config *c = &d->model->config;
     mdf_graph *g = &d->graph;
-    const bool joined = c->fusion.attend == MDF_FUSION_CONCAT && c->fusion.map_count > 0;
+    mdf_image_tokens image = d->image;
+    if (!same_pictures) {
+        image = mdf_vision_forward(g, &d->model->vision, b);
+        MDF_TRY(mdf_graph_status(g, err));
+        MDF_TRY(remember_pictures(d, &image, err));
+    }
+    mdf_output out = {0};
+    mdf_tensor *states = mdf_mllm_read(g, d->model, b, &image, &d->cache, &out, false);
+    MDF_TRY(take_last(d, states, err));
+    d->cache.used = b->prompt_len[0];
+    d->fused = out.fusion.cases > 0 && image.count > 0;
+    d->seen = mdf_pack_last_keys(b, &image, 0);
+    if (joins_patches(c) && d->fused) { /* the patches stand behind the picture's tokens */
+        d->seen.count += (int64_t)c->fusion.grid * c->fusion.grid;
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
+                              mdf_error *err)
+{
+    const mdf_config *c = &d->model->config;
     mdf_batch one = *b;
     one.tree = NULL;
     one.label = NULL;
@@ -114,29 +140,19 @@ mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pict
         return mdf_fail(err, MDF_ERR_ARG, "a decoder reads one case, not %lld",
                         (long long)b->cases);
     }
-    if (same_pictures && joined && d->image.count > 0) {
+    if (same_pictures && joins_patches(c) && d->image.count > 0) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "fusion_config.attend = \"concat\": the picture's keys depend on the "
                         "prompt and can't be used again");
     }
-    mdf_graph_reset(g);
+    mdf_graph_reset(&d->graph);
     mdf_kv_cache_clear(&d->cache, c, same_pictures);
-    mdf_image_tokens image = d->image;
-    if (!same_pictures) {
-        image = mdf_vision_forward(g, &d->model->vision, &one);
-        MDF_TRY(mdf_graph_status(g, err));
-        MDF_TRY(remember_pictures(d, &image, err));
+    const mdf_status status = read_prompt(d, &one, same_pictures, err);
+    if (status != MDF_OK) { /* nothing half-read stays */
+        mdf_kv_cache_clear(&d->cache, c, false);
+        d->image = (mdf_image_tokens){0};
     }
-    mdf_output out = {0};
-    mdf_tensor *states = mdf_mllm_read(g, d->model, &one, &image, &d->cache, &out, false);
-    MDF_TRY(take_last(d, states, err));
-    d->cache.used = b->prompt_len[0];
-    d->fused = out.fusion.cases > 0 && image.count > 0;
-    d->seen = mdf_pack_last_keys(&one, &image, 0);
-    if (joined && d->fused) { /* the patches stand behind the picture's tokens */
-        d->seen.count += (int64_t)c->fusion.grid * c->fusion.grid;
-    }
-    return MDF_OK;
+    return status;
 }
 
 /* Rows behind the text that has been read: token [n], depth [n] below it, and, for a tree, who sees

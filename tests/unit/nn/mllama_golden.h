@@ -24,7 +24,7 @@ typedef struct mllama {
 
 static inline const mdf_st_tensor *mllama_find(const mllama *m, const char *what)
 {
-    char key[400];
+    char key[512];
     (void)snprintf(key, sizeof key, "%s.%s", m->name, what);
     return mdf_safetensors_find(&m->expect, key);
 }
@@ -33,7 +33,7 @@ static inline const mdf_st_tensor *mllama_find(const mllama *m, const char *what
 static inline void mllama_near(const mllama *m, const char *what, const mdf_real *got,
                                double relative, double absolute)
 {
-    char key[400];
+    char key[512];
     (void)snprintf(key, sizeof key, "%s.%s", m->name, what);
     golden_near(&m->expect, key, got, relative, absolute);
 }
