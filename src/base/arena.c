@@ -2,6 +2,7 @@
 #include "base/arena.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -26,6 +27,59 @@ static mdf_arena_block *block_new(size_t size)
     if (b != NULL) {
         *b = (mdf_arena_block){.size = size};
         b->data = (unsigned char *)b + head;
+    }
+    return b;
+}
+
+/* The smallest spare block of at least `bytes`, taken out of the list; NULL: none is that large. */
+static mdf_arena_block *spare_take(mdf_arena *a, size_t bytes)
+{
+    mdf_arena_block **best = NULL;
+    for (mdf_arena_block **at = &a->spare; *at != NULL; at = &(*at)->older) {
+        if ((*at)->size >= bytes && (best == NULL || (*at)->size < (*best)->size)) {
+            best = at;
+        }
+    }
+    if (best == NULL) {
+        return NULL;
+    }
+    mdf_arena_block *b = *best;
+    *best = b->older;
+    b->used = 0;
+    return b;
+}
+
+static void spare_free(mdf_arena *a)
+{
+    while (a->spare != NULL) {
+        mdf_arena_block *older = a->spare->older;
+        a->held_bytes -= a->spare->size;
+        mdf_free(a->spare);
+        a->spare = older;
+    }
+}
+
+/* A block of at least `bytes`: a spare one, else a fresh one within the limit. */
+static mdf_arena_block *block_for(mdf_arena *a, size_t bytes)
+{
+    mdf_arena_block *b = spare_take(a, bytes);
+    if (b != NULL) {
+        return b;
+    }
+    size_t want = a->block == NULL ? MIN_BLOCK : a->block->size;
+    want = want < bytes ? bytes : want;
+    if (a->limit_bytes != 0 && a->held_bytes + want > a->limit_bytes) {
+        want = bytes;
+        if (a->held_bytes + want > a->limit_bytes) {
+            spare_free(a); /* all of them were too small */
+        }
+        if (a->held_bytes + want > a->limit_bytes) {
+            return NULL;
+        }
+    }
+    b = block_new(want);
+    if (b != NULL) {
+        a->held_bytes += want;
     }
     return b;
 }
@@ -57,22 +111,13 @@ void *mdf_arena_alloc(mdf_arena *a, size_t count, size_t size)
     const size_t bytes = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     mdf_arena_block *b = a->block;
     if (b == NULL || b->size - b->used < bytes) {
-        size_t want = b == NULL ? MIN_BLOCK : b->size;
-        want = want < bytes ? bytes : want;
-        if (a->limit_bytes != 0 && a->held_bytes + want > a->limit_bytes) {
-            want = bytes;
-            if (a->held_bytes + want > a->limit_bytes) {
-                return NULL;
-            }
-        }
-        mdf_arena_block *fresh = block_new(want);
+        mdf_arena_block *fresh = block_for(a, bytes);
         if (fresh == NULL) {
             return NULL;
         }
-        fresh->older = b;
         fresh->used_below = mdf_arena_used(a);
+        fresh->older = b;
         a->block = b = fresh;
-        a->held_bytes += want;
     }
     void *p = b->data + b->used;
     b->used += bytes;
@@ -102,6 +147,7 @@ char *mdf_arena_strndup(mdf_arena *a, const char *s, size_t len)
 
 void mdf_arena_free(mdf_arena *a)
 {
+    spare_free(a);
     while (a->block != NULL) {
         mdf_arena_block *older = a->block->older;
         mdf_free(a->block);
@@ -115,7 +161,7 @@ void mdf_arena_reset(mdf_arena *a)
     if (a->block == NULL) {
         return;
     }
-    if (a->block->older != NULL) {
+    if (a->block->older != NULL || a->spare != NULL) {
         /* Room for steps that are a little larger, so that the size settles. */
         const size_t peak = a->peak_bytes;
         size_t size = peak + peak / 8;
@@ -139,12 +185,32 @@ void mdf_arena_rewind(mdf_arena *a, mdf_arena_mark mark)
     while (a->block != mark.block) {
         assert(a->block != NULL);
         mdf_arena_block *older = a->block->older;
-        a->held_bytes -= a->block->size;
-        mdf_free(a->block);
+        a->block->older = a->spare;
+        a->spare = a->block;
         a->block = older;
     }
     if (a->block != NULL) {
         assert(mark.used <= a->block->used);
         a->block->used = mark.used;
     }
+}
+
+static bool inside(const mdf_arena_block *b, size_t from, const void *p)
+{
+    const uintptr_t at = (uintptr_t)p;
+    const uintptr_t begin = (uintptr_t)b->data;
+    return at >= begin + from && at < begin + b->size;
+}
+
+bool mdf_arena_is_after(const mdf_arena *a, mdf_arena_mark mark, const void *p)
+{
+    for (const mdf_arena_block *b = a->block; b != NULL; b = b->older) {
+        if (b == mark.block) {
+            return inside(b, mark.used, p);
+        }
+        if (inside(b, 0, p)) {
+            return true;
+        }
+    }
+    return false;
 }

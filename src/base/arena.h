@@ -2,14 +2,17 @@
 #ifndef MDF_BASE_ARENA_H
 #define MDF_BASE_ARENA_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 /* Grows by chaining blocks; a reset joins them into one, so that after the first step of a loop
  * nothing is allocated any more. */
 typedef struct mdf_arena {
     struct mdf_arena_block *block; /* newest; older ones are linked behind it */
+    struct mdf_arena_block *spare; /* given back by a rewind, for the allocations to come */
     size_t limit_bytes;            /* 0 = none: total bytes it may ever hold */
-    size_t held_bytes;             /* sum of the block sizes */
+    size_t held_bytes;             /* sum of the block sizes, spare ones included */
     size_t peak_bytes;             /* most bytes in use at once since creation */
 } mdf_arena;
 
@@ -30,7 +33,8 @@ void mdf_arena_free(mdf_arena *a);
 
 size_t mdf_arena_used(const mdf_arena *a);
 
-/* A place to come back to: everything allocated after the mark is forgotten by the rewind. */
+/* A place to come back to: everything allocated after the mark is forgotten by the rewind. The
+ * memory stays with the arena, and its bytes stay as they are until the next allocation. */
 typedef struct mdf_arena_mark {
     struct mdf_arena_block *block;
     size_t used;
@@ -38,5 +42,8 @@ typedef struct mdf_arena_mark {
 
 mdf_arena_mark mdf_arena_mark_now(const mdf_arena *a);
 void mdf_arena_rewind(mdf_arena *a, mdf_arena_mark mark);
+
+/* Was p, memory of this arena or of anybody else, allocated here after the mark? */
+bool mdf_arena_is_after(const mdf_arena *a, mdf_arena_mark mark, const void *p);
 
 #endif

@@ -17,19 +17,26 @@ typedef struct mdf_tree_view {
     const int32_t *target; /* token */
 } mdf_tree_view;
 
+/* Pictures of the vision tower come as tiles: what Llama 3.2 Vision's image processor cuts out of a
+ * picture (io/mllama_image.h), used tiles only, channels last. A case may have any number of
+ * pictures; cases with and without may share a batch, and each gives what it would give alone. */
 typedef struct mdf_batch {
-    int64_t cases;             /* B */
-    mdf_real *unet_image;      /* [B,S,S,3] or NULL: no pictures in this batch */
-    mdf_real *vision_image;    /* [B,t,t,3] or NULL */
-    const int32_t *prompt;     /* the cases' prompt tokens, one after the other */
-    const int32_t *prompt_len; /* [B], at least 1 */
-    const int32_t *image_at;   /* [B] index of the image token in the prompt, -1 = none */
-    const mdf_tree_view *tree;
+    int64_t cases;                  /* B */
+    mdf_real *unet_image;           /* [B,S,S,3] or NULL: no pictures in this batch */
+    mdf_real *vision_image;         /* [tiles of all pictures,t,t,3] or NULL: no pictures */
+    const int32_t *image_count;     /* [B] pictures of every case; NULL: one each */
+    const int32_t *aspect_ratio_id; /* [pictures] 1.. (nn/tiles.h); NULL: one tile each */
+    const int32_t *image_at; /* [pictures] index of its image token in its case's prompt, ascending
+                                in a case; not read without pictures */
+    const int32_t *prompt;   /* the cases' prompt tokens, one after the other */
+    const int32_t *prompt_len;  /* [B], at least 1 */
+    const mdf_tree_view *tree;  /* NULL: no labels, only hidden states are wanted */
     const int32_t *label;       /* [B], -1 = unknown; NULL: no losses wanted */
     const mdf_real *mask;       /* [B,S,S,M] in 0..1 or NULL */
     const mdf_real *mask_there; /* [B,M] 0 or 1 */
     bool explain;               /* gradients for the pooled U-Net features are wanted */
     uint64_t dropout_seed;      /* of train_config.dropout; 0 = none in this forward */
+    mdf_real *trace;            /* [layers, N, D] takes every text layer's output, or NULL */
 } mdf_batch;
 
 #endif

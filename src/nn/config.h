@@ -64,6 +64,7 @@ typedef struct mdf_text_config {
     int eos_token_id[MDF_CONFIG_EOS]; /* [eos_count] */
     int eos_count;
     double initializer_range, gate_init; /* before training from scratch */
+    bool leak_rows;                      /* rows before a picture attend to it, see docs/MODEL.md */
 } mdf_text_config;
 
 typedef struct mdf_vision_config {
@@ -77,6 +78,7 @@ typedef struct mdf_vision_config {
     int intermediate_layers_indices[MDF_MAX_INTERMEDIATE]; /* [intermediate_count], ascending */
     int intermediate_count;
     double norm_eps, initializer_range, gate_init;
+    bool deduplicate; /* compute equal tokens once */
 } mdf_vision_config;
 
 typedef struct mdf_unet_config {
@@ -188,6 +190,7 @@ int mdf_config_embedding_rows(const mdf_config *c);
 
 bool mdf_config_uses_level(const mdf_config *c, int level);
 bool mdf_config_is_cross_layer(const mdf_config *c, int layer);
+bool mdf_config_fuses_at(const mdf_config *c, int layer); /* does fusion.map name the layer? */
 
 /* Grids (rows, columns) of at most max_num_tiles tiles; their ids are 1.. in row-major order. */
 int mdf_config_aspect_ratios(const mdf_config *c);

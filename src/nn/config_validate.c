@@ -40,6 +40,16 @@ bool mdf_config_is_cross_layer(const mdf_config *c, int layer)
     return false;
 }
 
+bool mdf_config_fuses_at(const mdf_config *c, int layer)
+{
+    for (int i = 0; i < c->fusion.map_count; i++) {
+        if (c->fusion.map[i].layer == layer) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int mdf_config_aspect_ratios(const mdf_config *c)
 {
     int n = 0;

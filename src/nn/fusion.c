@@ -2,6 +2,8 @@
  * fused into the language model by gated cross-attention (docs/MODEL.md section 4). */
 #include "nn/fusion.h"
 
+#include <string.h>
+
 #include "tensor/op.h"
 
 static const mdf_real fusion_eps = MDF_R(1e-5);
@@ -156,15 +158,18 @@ mdf_tensor *mdf_fusion_tokens(mdf_graph *g, const mdf_fusion *f, mdf_fusion_stat
     return x;
 }
 
-/* film_direction "unet_to_text": the level's mean features modulate the branch's queries. Every
- * text row of a case takes the same gamma and beta, so x is modulated case by case. */
-static mdf_tensor *modulate_queries(mdf_graph *g, const mdf_fusion *f, const mdf_fusion_state *s,
-                                    int level, mdf_tensor *x)
+/* film_direction "unet_to_text": gamma | beta [B,2D] of the level's mean features. */
+static mdf_tensor *query_film(mdf_graph *g, const mdf_fusion *f, const mdf_fusion_state *s, int i)
 {
     const mdf_config *c = f->config;
+    const int level = c->fusion.map[i].level;
     const int64_t patches = (int64_t)c->fusion.grid * c->fusion.grid;
     const int64_t cells = (int64_t)c->fusion.cells * c->fusion.cells;
     const int64_t ch = mdf_unet_channels(c, level);
+    mdf_kv_rows *known = s->cache == NULL ? NULL : &s->cache->film[i];
+    if (known != NULL && known->rows > 0) {
+        return mdf_kv_stored(g, known, 2 * c->text.hidden_size).k;
+    }
     int32_t *begin = NULL;
     int32_t *count = NULL;
     int32_t *patch = NULL;
@@ -176,11 +181,23 @@ static mdf_tensor *modulate_queries(mdf_graph *g, const mdf_fusion *f, const mdf
         mdf_reshape(g, s->pooled[level], 2, (int64_t[]){s->cases * patches * cells, ch});
     mdf_tensor *film =
         film_of(g, &f->level[level], mdf_mean_rows(g, cell_rows, begin, count, s->cases));
+    if (known != NULL) {
+        mdf_kv_store(g, known, (mdf_kv){film, film});
+    }
+    return film;
+}
+
+/* Every text row of a case takes the same gamma and beta, so x is modulated case by case. */
+static mdf_tensor *modulate_queries(mdf_graph *g, const mdf_fusion *f, const mdf_fusion_state *s,
+                                    int i, mdf_tensor *x)
+{
+    mdf_tensor *film = query_film(g, f, s, i);
     /* spread [B,2D] over the packed rows, then one FiLM "case" per row */
     int32_t *case_of = x == NULL ? NULL : mdf_graph_alloc(g, mdf_row_count(x), sizeof *case_of);
     if (case_of == NULL) {
         return NULL;
     }
+    memset(case_of, 0, (size_t)mdf_row_count(x) * sizeof *case_of); /* rows without patches */
     for (int64_t b = 0; b < s->cases; b++) {
         for (int64_t r = 0; r < s->segment[b].nq; r++) {
             case_of[s->segment[b].q0 + r] = (int32_t)b;
@@ -190,15 +207,34 @@ static mdf_tensor *modulate_queries(mdf_graph *g, const mdf_fusion *f, const mdf
     return mdf_film(g, x, film);
 }
 
+/* Keys and values of the branch's patches; the cache has them afterwards. */
+static mdf_kv branch_kv(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, int i,
+                        mdf_tensor *h)
+{
+    const mdf_fusion_block *b = &f->block[i];
+    mdf_kv_rows *rows = s->cache == NULL ? NULL : &s->cache->branch[i];
+    if (rows != NULL && rows->rows > 0) {
+        return mdf_kv_stored(g, rows, s->cache->width);
+    }
+    mdf_tensor *u = mdf_fusion_tokens(g, f, s, i, h);
+    mdf_tensor *k = mdf_linear(g, u, b->k, NULL);
+    const mdf_kv kv = {mdf_rms_norm(g, k, b->k_norm, (mdf_real)f->config->text.rms_norm_eps),
+                       mdf_linear(g, u, b->v, NULL)};
+    if (rows != NULL) {
+        mdf_kv_store(g, rows, kv);
+    }
+    return kv;
+}
+
 mdf_tensor *mdf_fuse(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, int i, mdf_tensor *h)
 {
     const mdf_config *c = f->config;
     const mdf_fusion_block *b = &f->block[i];
     const mdf_real eps = (mdf_real)c->text.rms_norm_eps;
-    mdf_tensor *u = mdf_fusion_tokens(g, f, s, i, h);
+    const mdf_kv kv = branch_kv(g, f, s, i, h);
     mdf_tensor *x = mdf_rms_norm(g, h, b->norm_w, eps);
     if (c->fusion.film_direction == MDF_FILM_UNET_TO_TEXT) {
-        x = modulate_queries(g, f, s, c->fusion.map[i].level, x);
+        x = modulate_queries(g, f, s, i, x);
     }
     const mdf_attn_plan plan = {.kind = MDF_ATTEND_FULL,
                                 .heads = c->text.num_attention_heads,
@@ -208,9 +244,7 @@ mdf_tensor *mdf_fuse(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, int
                                 .segments = s->cases,
                                 .map_out = s->map_out == NULL ? NULL : s->map_out[i]};
     mdf_tensor *q = mdf_rms_norm(g, mdf_linear(g, x, b->q, NULL), b->q_norm, eps);
-    mdf_tensor *k = mdf_rms_norm(g, mdf_linear(g, u, b->k, NULL), b->k_norm, eps);
-    mdf_tensor *v = mdf_linear(g, u, b->v, NULL);
-    mdf_tensor *a = mdf_linear(g, mdf_attention(g, q, k, v, &plan), b->o, NULL);
+    mdf_tensor *a = mdf_linear(g, mdf_attention(g, q, kv.k, kv.v, &plan), b->o, NULL);
     return mdf_gated_add(g, h, a, b->gate, NULL);
 }
 

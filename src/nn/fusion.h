@@ -4,6 +4,7 @@
 #define MDF_NN_FUSION_H
 
 #include "nn/config.h"
+#include "nn/kv_cache.h"
 #include "nn/params.h"
 #include "nn/unet.h"
 
@@ -38,6 +39,7 @@ typedef struct mdf_fusion_state {
     const int32_t *row0, *prompt_len;        /* [B] packed rows of each case's prompt */
     const mdf_attn_segment *segment;         /* [B] text rows against the g*g patches */
     mdf_real **map_out;                      /* [map length] or NULL: attention weights */
+    mdf_kv_cache *cache;                     /* of the one case, or NULL: keys of its patches */
 } mdf_fusion_state;
 
 void mdf_fusion_declare(mdf_fusion *f, const mdf_config *c, mdf_params *p);

@@ -1,10 +1,9 @@
 /* MDF-MLLM: the order of the whole (docs/MODEL.md section 1). */
 #include "nn/mdf_mllm.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "base/alloc.h"
+#include "nn/answer.h"
+#include "nn/pack.h"
 #include "tensor/op.h"
 
 static void declare(mdf_mllm *m)
@@ -75,137 +74,6 @@ void mdf_mllm_free(mdf_mllm *m)
     }
 }
 
-/* The packed text of a batch: every case's prompt followed by the label tree. */
-typedef struct packed {
-    mdf_text_input in;
-    int32_t *row0;             /* [B] */
-    mdf_attn_segment *patches; /* [B] text rows against the U-Net's patches */
-} packed;
-
-static bool pack_segments(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
-                          const mdf_image_tokens *image, packed *p)
-{
-    const int64_t patches = (int64_t)m->config.fusion.grid * m->config.fusion.grid;
-    mdf_attn_segment *self = mdf_graph_alloc(g, b->cases, sizeof *self);
-    mdf_attn_segment *cross = mdf_graph_alloc(g, b->cases, sizeof *cross);
-    p->patches = mdf_graph_alloc(g, b->cases, sizeof *p->patches);
-    const int64_t keys = image->main + image->spare;
-    mdf_real *bias = mdf_graph_alloc(g, b->cases * keys + 1, sizeof *bias);
-    if (g->error.code != MDF_OK) {
-        return false;
-    }
-    for (int64_t i = 0; i < b->cases; i++) {
-        const int64_t row0 = p->row0[i];
-        const int64_t rows = b->prompt_len[i] + b->tree->nodes;
-        self[i] = (mdf_attn_segment){row0, rows, row0, rows, b->prompt_len[i], 0};
-        cross[i] = (mdf_attn_segment){row0, rows,        i * keys,
-                                      keys, image->main, b->image_at[i] < 0 ? 0 : b->image_at[i]};
-        p->patches[i] = (mdf_attn_segment){row0, rows, i * patches, patches, 0, 0};
-        for (int64_t j = 0; j < keys; j++) {
-            bias[i * keys + j] = j < image->main ? 0 : (mdf_real)log((double)image->spare_weight);
-        }
-    }
-    p->in.self = self;
-    p->in.cross = image->v == NULL ? NULL : cross;
-    p->in.cross_bias = bias;
-    return true;
-}
-
-static bool pack_text(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
-                      const mdf_image_tokens *image, packed *p)
-{
-    int64_t rows = 0;
-    p->row0 = mdf_graph_alloc(g, b->cases, sizeof *p->row0);
-    for (int64_t i = 0; p->row0 != NULL && i < b->cases; i++) {
-        p->row0[i] = (int32_t)rows;
-        rows += b->prompt_len[i] + b->tree->nodes;
-    }
-    int32_t *token = mdf_graph_alloc(g, rows, sizeof *token);
-    int32_t *position = mdf_graph_alloc(g, rows, sizeof *position);
-    uint8_t *row_mask = mdf_graph_alloc(g, rows, 1);
-    if (g->error.code != MDF_OK) {
-        return false;
-    }
-    int64_t n = 0;
-    const int32_t *prompt = b->prompt;
-    for (int64_t i = 0; i < b->cases; i++) {
-        for (int32_t j = 0; j < b->prompt_len[i]; j++, n++) {
-            token[n] = *prompt++;
-            position[n] = j;
-            row_mask[n] = j >= b->image_at[i]; /* trap 4 */
-        }
-        for (int64_t j = 0; j < b->tree->nodes; j++, n++) {
-            token[n] = b->tree->token[j];
-            position[n] = b->prompt_len[i] + b->tree->depth[j];
-            row_mask[n] = 1;
-        }
-    }
-    p->in = (mdf_text_input){.rows = rows,
-                             .cases = b->cases,
-                             .token = token,
-                             .position = position,
-                             .tree = b->tree->mask,
-                             .tree_nodes = b->tree->nodes,
-                             .row_mask = row_mask,
-                             .dropout_seed = b->dropout_seed};
-    return pack_segments(g, m, b, image, p);
-}
-
-/* Where each label's token probabilities are found: logits are computed once for every predicting
- * row (the prompt's last token and the tree's nodes), once per (row, target) pair. */
-typedef struct answer_rows {
-    int32_t *row, *target;   /* [B*pairs] */
-    int32_t *index, *offset; /* scores: [B*pairs], [B*K+1] */
-    mdf_real *weight;
-    int32_t *true_index, *true_offset; /* language-model loss */
-    mdf_real *true_weight;
-    int64_t true_count;
-} answer_rows;
-
-static bool answer_fill(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const packed *p,
-                        answer_rows *a)
-{
-    const mdf_tree_view *t = b->tree;
-    const int64_t pairs = t->offset[t->labels];
-    const int64_t n = b->cases * pairs;
-    a->row = mdf_graph_alloc(g, n, sizeof *a->row);
-    a->target = mdf_graph_alloc(g, n, sizeof *a->target);
-    a->index = mdf_graph_alloc(g, n, sizeof *a->index);
-    a->weight = mdf_graph_alloc(g, n, sizeof *a->weight);
-    a->offset = mdf_graph_alloc(g, b->cases * t->labels + 1, sizeof *a->offset);
-    a->true_index = mdf_graph_alloc(g, n, sizeof *a->true_index);
-    a->true_weight = mdf_graph_alloc(g, n, sizeof *a->true_weight);
-    a->true_offset = mdf_graph_alloc(g, 2, sizeof *a->true_offset);
-    if (g->error.code != MDF_OK) {
-        return false;
-    }
-    int32_t at = 0;
-    a->offset[0] = 0;
-    for (int64_t i = 0; i < b->cases; i++) {
-        for (int64_t k = 0; k < t->labels; k++) {
-            const int32_t len = t->offset[k + 1] - t->offset[k];
-            for (int32_t j = t->offset[k]; j < t->offset[k + 1]; j++, at++) {
-                const int32_t behind = b->prompt_len[i] + t->source[j];
-                a->row[at] = p->row0[i] + behind; /* source -1: the prompt's last row */
-                a->target[at] = t->target[j];
-                a->index[at] = at;
-                a->weight[at] = (mdf_real)(m->config.answer.scale /
-                                           (m->config.answer.normalise_mean ? (double)len : 1.0));
-                if (b->label != NULL && b->label[i] == k) {
-                    a->true_index[a->true_count++] = at;
-                }
-            }
-            a->offset[i * t->labels + k + 1] = at;
-        }
-    }
-    for (int64_t i = 0; i < a->true_count; i++) {
-        a->true_weight[i] = -1 / (mdf_real)a->true_count;
-    }
-    a->true_offset[0] = 0;
-    a->true_offset[1] = (int32_t)a->true_count;
-    return true;
-}
-
 static double value_of(const mdf_tensor *t)
 {
     return t == NULL ? 0 : (double)t->data[0];
@@ -232,7 +100,7 @@ static mdf_tensor *aux_loss(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
                              (mdf_real)m->config.train.label_smoothing, NULL);
 }
 
-static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const answer_rows *a,
+static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const mdf_answer_rows *a,
                    mdf_tensor *log_prob, mdf_output *out)
 {
     const mdf_train_config *t = &m->config.train;
@@ -258,40 +126,59 @@ static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const an
     }
 }
 
+static mdf_fusion_state look_closely(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
+                                     bool want_masks)
+{
+    const bool detail = m->config.fusion.map_count > 0 || want_masks || m->aux_w != NULL;
+    const int64_t side = m->config.unet.image_size;
+    if (b->unet_image == NULL || !detail || !mdf_config_has_unet(&m->config)) {
+        return (mdf_fusion_state){0};
+    }
+    mdf_tensor *image = mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3});
+    return mdf_fusion_begin(g, &m->fusion, &m->unet, image, b->explain);
+}
+
+mdf_tensor *mdf_mllm_read(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
+                          const mdf_image_tokens *image, mdf_kv_cache *cache, mdf_output *out,
+                          bool want_masks)
+{
+    mdf_packed p;
+    out->fusion = look_closely(g, m, b, want_masks);
+    if (!mdf_pack(g, &m->config, b, image, &p)) {
+        return NULL;
+    }
+    p.in.cache = cache;
+    p.in.trace = b->trace;
+    out->row0 = p.row0;
+    out->fusion.row0 = p.row0;
+    out->fusion.prompt_len = b->prompt_len;
+    out->fusion.segment = p.patches;
+    out->fusion.cache = cache;
+    return mdf_text_forward(g, &m->text, &p.in, image, &m->fusion, &out->fusion);
+}
+
 mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, bool want_masks)
 {
     mdf_output out = {0};
-    const mdf_config *c = &m->config;
-    mdf_image_tokens image = {0};
-    if (b->vision_image != NULL && mdf_config_has_vision(c)) {
-        const int64_t side = c->vision.image_size;
-        image = mdf_vision_forward(
-            g, &m->vision,
-            mdf_constant(g, b->vision_image, 4, (int64_t[]){b->cases, side, side, 3}));
+    if (mdf_config_has_vision(&m->config)) {
+        out.image = mdf_vision_forward(g, &m->vision, b);
     }
-    const bool detail = c->fusion.map_count > 0 || want_masks || m->aux_w != NULL;
-    if (b->unet_image != NULL && detail && mdf_config_has_unet(c)) {
-        const int64_t side = c->unet.image_size;
-        out.fusion = mdf_fusion_begin(
-            g, &m->fusion, &m->unet,
-            mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3}), b->explain);
-    }
-    packed p = {0};
-    answer_rows a = {0};
-    if (!pack_text(g, m, b, &image, &p) || !answer_fill(g, m, b, &p, &a)) {
+    out.states = mdf_mllm_read(g, m, b, &out.image, NULL, &out, want_masks);
+    if (out.states == NULL || b->tree == NULL) {
         return out;
     }
-    out.fusion.row0 = p.row0;
-    out.fusion.prompt_len = b->prompt_len;
-    out.fusion.segment = p.patches;
-    mdf_tensor *h = mdf_text_forward(g, &m->text, &p.in, &image, &m->fusion, &out.fusion);
-    const int64_t pairs = b->tree->offset[b->tree->labels];
-    h = mdf_gather_rows(g, h, a.row, b->cases * pairs);
-    mdf_tensor *log_prob = mdf_log_prob(g, mdf_linear(g, h, m->text.lm_head, NULL), a.target);
-    mdf_tensor *scores =
-        mdf_segment_sum(g, log_prob, a.index, a.weight, a.offset, b->cases * b->tree->labels);
+    mdf_answer_rows a;
+    mdf_tensor *log_prob = NULL;
+    int32_t *behind = mdf_graph_alloc(g, b->cases, sizeof *behind);
+    for (int64_t i = 0; behind != NULL && i < b->cases; i++) {
+        behind[i] = out.row0[i] + b->prompt_len[i];
+    }
+    if (behind == NULL ||
+        !mdf_answer_plan(g, &m->config, b->tree, b->cases, behind, b->label, &a)) {
+        return out;
+    }
     out.scores =
-        scores == NULL ? NULL : mdf_reshape(g, scores, 2, (int64_t[]){b->cases, b->tree->labels});
+        mdf_answer_scores(g, &a, out.states, m->text.lm_head, b->cases, b->tree->labels, &log_prob);
     if (want_masks && out.fusion.cases > 0 && m->unet.head_w != NULL) {
         out.mask_logits = mdf_fusion_masks(g, &m->unet, &out.fusion);
     }

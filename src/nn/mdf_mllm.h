@@ -22,7 +22,11 @@ typedef struct mdf_mllm {
 
 /* What one forward leaves in the graph. */
 typedef struct mdf_output {
-    mdf_tensor *scores;                              /* [B,K] label scores before the temperature */
+    mdf_tensor *states;                              /* [N,D] packed rows before lm_head */
+    const int32_t *row0;                             /* [B] first row of every case's prompt */
+    mdf_image_tokens image;                          /* of the vision tower */
+    mdf_tensor *scores;                              /* [B,K] label scores before the temperature;
+                                                        NULL without a tree */
     mdf_tensor *mask_logits;                         /* [B,S,S,M] or NULL */
     mdf_tensor *loss;                                /* [1] or NULL without labels */
     double label_loss, lm_loss, mask_loss, aux_loss; /* parts, for the log */
@@ -38,6 +42,12 @@ mdf_status mdf_mllm_declare(mdf_mllm **out, const mdf_config *c, mdf_error *err)
 mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train,
                         mdf_error *err) MDF_NODISCARD;
 void mdf_mllm_free(mdf_mllm *m);
+
+/* The middle part of a forward: U-Net and text for image tokens that are there. Gives the hidden
+ * states [N,D] and sets out's fusion and row0. cache: of the batch's one case, or NULL. */
+mdf_tensor *mdf_mllm_read(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
+                          const mdf_image_tokens *image, mdf_kv_cache *cache, mdf_output *out,
+                          bool want_masks);
 
 /* want_masks: run the decoder. Failures stay in the graph (mdf_graph_status). */
 mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, bool want_masks);

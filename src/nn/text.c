@@ -3,6 +3,7 @@
 #include "nn/text.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "tensor/op.h"
 
@@ -144,7 +145,7 @@ static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, int index, mdf_te
     mdf_attn_plan plan = text_plan(c);
     plan.kind = MDF_ATTEND_TREE;
     plan.segment = in->self;
-    plan.segments = in->cases;
+    plan.segments = in->self_segments;
     plan.tree = in->tree;
     plan.tree_nodes = in->tree_nodes;
     mdf_tensor *n = mdf_rms_norm(g, x, l->norm1_w, eps);
@@ -152,7 +153,11 @@ static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, int index, mdf_te
     mdf_tensor *k = mdf_linear(g, n, l->k, NULL);
     q = mdf_rope(g, q, in->position, t->inv_freq, plan.heads);
     k = mdf_rope(g, k, in->position, t->inv_freq, plan.kv_heads);
-    mdf_tensor *a = mdf_attention(g, q, k, mdf_linear(g, n, l->v, NULL), &plan);
+    mdf_kv kv = {k, mdf_linear(g, n, l->v, NULL)};
+    if (in->cache != NULL) {
+        kv = mdf_kv_append(g, in->cache, index, kv);
+    }
+    mdf_tensor *a = mdf_attention(g, q, kv.k, kv.v, &plan);
     x = mdf_add(g, x, drop(g, t, in, 2 * index, mdf_linear(g, a, l->o, NULL)));
     mdf_tensor *m = mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, eps));
     return mdf_add(g, x, drop(g, t, in, 2 * index + 1, m));
@@ -160,90 +165,127 @@ static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, int index, mdf_te
 
 /* Keys of a cross layer: the image tokens, with fusion.attend = "concat" joined by U. */
 typedef struct cross_keys {
-    mdf_tensor *tokens;
+    mdf_tensor *tokens; /* NULL: only in the cache */
     const mdf_attn_segment *segment;
     const mdf_real *bias;
 } cross_keys;
 
-/* Rows per case: main image tokens, patches, spare image tokens. */
+/* A case's patches stand between the tokens of its (one) picture that every row sees and the spare
+ * ones, so that what a row sees stays one range. */
 static cross_keys join_patches(mdf_graph *g, const mdf_text_input *in, const mdf_image_tokens *im,
-                               mdf_tensor *u)
+                               mdf_tensor *u, int64_t cases)
 {
     cross_keys keys = {0};
-    if (u == NULL) {
-        return keys;
-    }
-    const int64_t patches = u->dim[0] / in->cases;
-    const int64_t old = im->main + im->spare;
-    const int64_t per_case = old + patches;
-    int32_t *row = mdf_graph_alloc(g, in->cases * per_case, sizeof *row);
-    mdf_real *bias = mdf_graph_alloc(g, in->cases * per_case, sizeof *bias);
-    mdf_attn_segment *segment = mdf_graph_alloc(g, in->cases, sizeof *segment);
+    const int64_t patches = u->dim[0] / cases;
+    const int64_t count = im->count + u->dim[0];
+    int32_t *row = mdf_graph_alloc(g, count, sizeof *row);
+    mdf_real *bias = mdf_graph_alloc(g, count, sizeof *bias);
+    mdf_attn_segment *segment = mdf_graph_alloc(g, in->cross_segments + 1, sizeof *segment);
     if (g->error.code != MDF_OK) {
         return keys;
     }
-    for (int64_t b = 0; b < in->cases; b++) {
-        segment[b] = in->cross[b];
-        segment[b].k0 = b * per_case;
-        segment[b].nk = per_case;
-        segment[b].prefix = im->main + patches;
-        for (int64_t j = 0; j < per_case; j++) {
-            const bool patch = j >= im->main && j < im->main + patches;
-            const int64_t v_row = b * old + (j < im->main ? j : j - patches);
-            const int64_t u_row = in->cases * old + b * patches + j - im->main;
-            row[b * per_case + j] = (int32_t)(patch ? u_row : v_row);
-            bias[b * per_case + j] = patch ? 0 : in->cross_bias[v_row];
+    int64_t n = 0;
+    for (int64_t b = 0; b < cases; b++) {
+        const mdf_case_tokens *k = &im->of_case[b];
+        for (int64_t j = 0; j < k->main + patches + k->spare; j++, n++) {
+            const bool patch = j >= k->main && j < k->main + patches;
+            const int64_t v_row = k->first + (j < k->main ? j : j - patches);
+            row[n] = (int32_t)(patch ? im->count + b * patches + j - k->main : v_row);
+            bias[n] = patch ? 0 : im->bias[v_row];
         }
     }
-    keys.tokens = mdf_gather_rows(g, mdf_concat_rows(g, im->v, u), row, in->cases * per_case);
+    int64_t b = 0;
+    for (int64_t i = 0; i < in->cross_segments; i++) {
+        segment[i] = in->cross[i];
+        while (segment[i].k0 >= im->of_case[b].first + im->of_case[b].main) {
+            b++;
+        }
+        segment[i].k0 += b * patches;
+        segment[i].nk += patches;
+    }
+    keys.tokens = im->v == NULL ? NULL : mdf_gather_rows(g, mdf_concat_rows(g, im->v, u), row, n);
     keys.segment = segment;
     keys.bias = bias;
     return keys;
 }
 
-static mdf_tensor *cross_attention(mdf_graph *g, const mdf_text *t, const mdf_text_layer *l,
-                                   mdf_tensor *x, const mdf_text_input *in, const cross_keys *keys)
+/* Keys and values are computed once per picture: the cache has them afterwards. */
+static mdf_kv cross_kv(mdf_graph *g, const mdf_text *t, int n, const mdf_text_input *in,
+                       mdf_tensor *tokens)
 {
+    const mdf_text_layer *l = &t->layer[n];
+    mdf_kv_rows *rows = in->cache == NULL ? NULL : &in->cache->layer[n];
+    if (rows != NULL && rows->rows > 0) {
+        return mdf_kv_stored(g, rows, in->cache->width);
+    }
+    mdf_tensor *k = mdf_linear(g, tokens, l->k, NULL);
+    const mdf_kv kv = {mdf_rms_norm(g, k, l->k_norm, (mdf_real)t->config->text.rms_norm_eps),
+                       mdf_linear(g, tokens, l->v, NULL)};
+    if (rows != NULL) {
+        mdf_kv_store(g, rows, kv);
+    }
+    return kv;
+}
+
+static mdf_tensor *cross_attention(mdf_graph *g, const mdf_text *t, int index, mdf_tensor *x,
+                                   const mdf_text_input *in, const cross_keys *keys)
+{
+    const mdf_text_layer *l = &t->layer[index];
     const mdf_config *c = t->config;
     const mdf_real eps = (mdf_real)c->text.rms_norm_eps;
     mdf_attn_plan plan = text_plan(c);
-    plan.kind = MDF_ATTEND_IMAGE;
+    plan.kind = MDF_ATTEND_FULL;
     plan.segment = keys->segment;
-    plan.segments = in->cases;
+    plan.segments = in->cross_segments;
     plan.key_bias = keys->bias;
     mdf_tensor *n = mdf_rms_norm(g, x, l->norm1_w, eps);
     mdf_tensor *q = mdf_rms_norm(g, mdf_linear(g, n, l->q, NULL), l->q_norm, eps);
-    mdf_tensor *k = mdf_rms_norm(g, mdf_linear(g, keys->tokens, l->k, NULL), l->k_norm, eps);
-    mdf_tensor *v = mdf_linear(g, keys->tokens, l->v, NULL);
-    mdf_tensor *a = mdf_linear(g, mdf_attention(g, q, k, v, &plan), l->o, NULL);
+    const mdf_kv kv = cross_kv(g, t, index, in, keys->tokens);
+    mdf_tensor *a = mdf_linear(g, mdf_attention(g, q, kv.k, kv.v, &plan), l->o, NULL);
     return mdf_gated_add(g, x, a, l->attn_gate, NULL);
 }
 
-/* One cross-attention layer with the fusion branches that the map puts there. */
+/* U of the layer for a "concat" fusion, else NULL. A cache that has the layer's keys has U in them.
+ */
+static mdf_tensor *patches_to_join(mdf_graph *g, const mdf_text *t, int n, mdf_tensor *x,
+                                   const mdf_text_input *in, const mdf_fusion *fusion,
+                                   mdf_fusion_state *state)
+{
+    const mdf_config *c = t->config;
+    if (state == NULL || state->cases == 0 || c->fusion.attend != MDF_FUSION_CONCAT ||
+        (in->cache != NULL && in->cache->layer[n].rows > 0)) {
+        return NULL;
+    }
+    for (int i = 0; i < c->fusion.map_count; i++) {
+        if (c->fusion.map[i].layer == n) { /* one level per layer: concat allows no more */
+            return mdf_fusion_tokens(g, fusion, state, i, x);
+        }
+    }
+    return NULL;
+}
+
+/* One cross-attention layer with the fusion branches that the map puts there. *scope begins anew
+ * behind what the fusion leaves for the decoder and for explanations. */
 static mdf_tensor *cross_layer(mdf_graph *g, const mdf_text *t, int n, mdf_tensor *x,
                                const mdf_text_input *in, const mdf_image_tokens *image,
-                               const mdf_fusion *fusion, mdf_fusion_state *state)
+                               const mdf_fusion *fusion, mdf_fusion_state *state, mdf_scope *scope)
 {
     const mdf_config *c = t->config;
     const mdf_text_layer *l = &t->layer[n];
-    const bool fused = state != NULL && state->cases > 0;
-    cross_keys keys = {image->v, in->cross, in->cross_bias};
-    if (fused && c->fusion.attend == MDF_FUSION_CONCAT) {
-        mdf_tensor *u = NULL;
-        for (int i = 0; i < c->fusion.map_count; i++) {
-            if (c->fusion.map[i].layer == n) {
-                u = mdf_fusion_tokens(g, fusion, state, i, x);
-                break; /* one level per layer: the configuration allows no more with concat */
-            }
-        }
-        keys = u == NULL ? keys : join_patches(g, in, image, u);
-    }
-    x = cross_attention(g, t, l, x, in, &keys);
+    const bool fused = state != NULL && state->cases > 0 && mdf_config_fuses_at(c, n);
+    mdf_tensor *u = patches_to_join(g, t, n, x, in, fusion, state);
+    const mdf_scope part = mdf_scope_begin(g);
+    cross_keys keys = {image->v, in->cross, image->bias};
+    keys = u == NULL ? keys : join_patches(g, in, image, u, state->cases);
+    x = mdf_scope_keep(g, &part, cross_attention(g, t, n, x, in, &keys));
     for (int i = 0; fused && c->fusion.attend == MDF_FUSION_BRANCH && i < c->fusion.map_count;
          i++) {
         if (c->fusion.map[i].layer == n) {
             x = mdf_fuse(g, fusion, state, i, x);
         }
+    }
+    if (fused) {
+        *scope = mdf_scope_begin(g);
     }
     mdf_tensor *m = mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, (mdf_real)c->text.rms_norm_eps));
     return mdf_gated_add(g, x, drop(g, t, in, 2 * n + 1, m), l->mlp_gate, in->row_mask);
@@ -254,12 +296,18 @@ mdf_tensor *mdf_text_forward(mdf_graph *g, const mdf_text *t, const mdf_text_inp
                              mdf_fusion_state *state)
 {
     const mdf_config *c = t->config;
+    const int64_t numbers = in->rows * c->text.hidden_size;
+    mdf_scope scope = mdf_scope_begin(g);
     mdf_tensor *x = mdf_gather_rows(g, t->embed_tokens, in->token, in->rows);
     for (int n = 0; n < c->text.num_hidden_layers; n++) {
         if (!t->layer[n].cross) {
             x = self_layer(g, t, n, x, in);
-        } else if (image != NULL && image->v != NULL) {
-            x = cross_layer(g, t, n, x, in, image, fusion, state);
+        } else if (image->count > 0) {
+            x = cross_layer(g, t, n, x, in, image, fusion, state, &scope);
+        }
+        x = mdf_scope_keep(g, &scope, x);
+        if (in->trace != NULL && x != NULL) {
+            memcpy(in->trace + n * numbers, x->data, (size_t)numbers * sizeof *x->data);
         }
     }
     return mdf_rms_norm(g, x, t->norm_w, (mdf_real)c->text.rms_norm_eps);

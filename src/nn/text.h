@@ -5,6 +5,7 @@
 
 #include "nn/config.h"
 #include "nn/fusion.h"
+#include "nn/kv_cache.h"
 #include "nn/params.h"
 #include "nn/vision.h"
 
@@ -26,22 +27,26 @@ typedef struct mdf_text {
     mdf_real *inv_freq;  /* [hd/2] */
 } mdf_text;
 
-/* Everything a forward of packed text needs besides the weights. */
+/* Everything a forward of packed text needs besides the weights. Arrays are caller-owned. */
 typedef struct mdf_text_input {
-    int64_t rows, cases;
+    int64_t rows;
     const int32_t *token, *position; /* [N] */
-    const mdf_attn_segment *self;    /* [B], tree masks */
-    const uint8_t *tree;             /* [nodes,nodes] */
+    const mdf_attn_segment *self;    /* [self_segments] tree masks, one segment a case */
+    int64_t self_segments;
+    const uint8_t *tree; /* [nodes,nodes] */
     int64_t tree_nodes;
-    const mdf_attn_segment *cross; /* [B] text rows against image keys; NULL: no picture */
-    const mdf_real *cross_bias;    /* [keys] */
+    const mdf_attn_segment *cross; /* [cross_segments] which rows see which image tokens; rows
+                                      without a segment see none */
+    int64_t cross_segments;        /* 0: no pictures */
+    const uint8_t *row_mask;       /* [N] 0 for rows that no picture stands before (trap 4) */
     uint64_t dropout_seed;         /* 0 = no dropout */
-    const uint8_t *row_mask;       /* [N] 0 for rows before the picture (trap 4) */
+    mdf_kv_cache *cache;           /* of the one case, or NULL; not while training */
+    mdf_real *trace;               /* [layers, N, D] takes every layer's output, or NULL */
 } mdf_text_input;
 
 void mdf_text_declare(mdf_text *t, const mdf_config *c, mdf_params *p);
 
-/* Final hidden states [N,D], normalised. image.v NULL: cross layers are skipped (trap 5). */
+/* Final hidden states [N,D], normalised. image->count 0: cross layers are skipped (trap 5). */
 mdf_tensor *mdf_text_forward(mdf_graph *g, const mdf_text *t, const mdf_text_input *in,
                              const mdf_image_tokens *image, const mdf_fusion *fusion,
                              mdf_fusion_state *state);

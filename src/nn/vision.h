@@ -1,10 +1,12 @@
-/* The vision tower of Llama 3.2 Vision for pictures of one tile, with unused tiles and padding
- * tokens computed once (docs/MODEL.md section 3, arXiv 2407.21783). */
+/* The vision tower of Llama 3.2 Vision: pictures of 1 to max_num_tiles tiles, any number per case,
+ * with unused tiles and padding tokens computed once (docs/MODEL.md section 3, arXiv 2407.21783).
+ */
 #ifndef MDF_NN_VISION_H
 #define MDF_NN_VISION_H
 
 #include "nn/config.h"
 #include "nn/params.h"
+#include "nn/tiles.h"
 
 typedef struct mdf_vision_layer {
     mdf_tensor *norm1_w, *norm1_b, *norm2_w, *norm2_b; /* [Dv] */
@@ -26,17 +28,20 @@ typedef struct mdf_vision {
     mdf_tensor *projector_w, *projector_b;       /* [D, Dv*(1+k)], [D] */
 } mdf_vision;
 
-/* Image tokens of a batch: per case `main` keys that every row sees, then `spare` keys of one
- * unused tile, which only leak rows see and which stand for `spare_weight` tiles each. */
+/* Image tokens of a batch, and how they are laid out. */
 typedef struct mdf_image_tokens {
-    mdf_tensor *v; /* [B*(main+spare), D] */
-    int64_t main, spare;
-    int64_t spare_weight;
+    mdf_tensor *v;        /* [count, D]; NULL: no pictures, or their keys are cached */
+    mdf_tensor *features; /* [count, Dv*(1+k)] what the projector saw; NULL unless the tape
+                             has it */
+    int64_t count;        /* 0: no pictures */
+    const mdf_real *bias; /* [count] ln of how many tokens each stands for */
+    const mdf_case_tokens *of_case; /* [B] */
+    const mdf_picture *picture;     /* [pictures] */
 } mdf_image_tokens;
 
 void mdf_vision_declare(mdf_vision *v, const mdf_config *c, mdf_params *p);
 
-/* image [B,t,t,3], normalised. */
-mdf_image_tokens mdf_vision_forward(mdf_graph *g, const mdf_vision *v, mdf_tensor *image);
+/* The image tokens of b's pictures; count 0 without any. */
+mdf_image_tokens mdf_vision_forward(mdf_graph *g, const mdf_vision *v, const mdf_batch *b);
 
 #endif

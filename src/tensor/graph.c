@@ -216,6 +216,44 @@ void mdf_forget(mdf_graph *g, mdf_tensor *t)
     }
 }
 
+mdf_scope mdf_scope_begin(const mdf_graph *g)
+{
+    return (mdf_scope){mdf_arena_mark_now(&g->arena), g->last, g->free_blocks};
+}
+
+mdf_tensor *mdf_scope_keep(mdf_graph *g, const mdf_scope *s, mdf_tensor *y)
+{
+    if (y == NULL || g->last != s->last || g->error.code != MDF_OK) {
+        return y;
+    }
+    const mdf_tensor old = *y;
+    const bool young = mdf_arena_is_after(&g->arena, s->mark, y);
+    const bool move = old.data != NULL && mdf_arena_is_after(&g->arena, s->mark, old.data);
+    mdf_arena_rewind(&g->arena, s->mark);
+    g->free_blocks = s->free_blocks;
+    if (!young) {
+        return y; /* made before the scope, and its numbers with it */
+    }
+    mdf_real *data = old.data;
+    if (move) {
+        /* Nothing was allocated since the rewind, so the old numbers are still there; the new place
+         * comes before anything else is, and may overlap the old one from below. */
+        const int64_t n = mdf_tensor_count(&old);
+        data = mdf_graph_alloc(g, n, sizeof *data);
+        if (data == NULL) {
+            return NULL;
+        }
+        memmove(data, old.data, (size_t)n * sizeof *data);
+    }
+    mdf_tensor *kept = mdf_graph_alloc(g, 1, sizeof *kept);
+    if (kept != NULL) {
+        *kept = old;
+        kept->data = data;
+        kept->owner = move || old.owner;
+    }
+    return kept;
+}
+
 mdf_status mdf_graph_backward(mdf_graph *g, mdf_tensor *loss, mdf_error *err)
 {
     MDF_TRY(mdf_graph_status(g, err));
@@ -284,6 +322,8 @@ mdf_tensor *mdf_reshape(mdf_graph *g, mdf_tensor *x, int rank, const int64_t *di
     if (y == NULL) {
         return NULL;
     }
+    y->raw = x->raw;
+    y->dtype = x->dtype;
     if (mdf_tensor_count(y) != mdf_tensor_count(x)) {
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_reshape.name, "%lld numbers can't become %lld",
                               (long long)mdf_tensor_count(x), (long long)mdf_tensor_count(y));

@@ -1,7 +1,8 @@
 /* Scaled dot-product attention over packed segments, with grouped key/value heads and the masks of
- * the model: causal text, the label tree behind it, vision tiles, and image keys.
+ * the model: causal text, the label tree behind it, and vision tiles.
  *
- * Work is split by (segment, key/value head): such a task alone writes its rows of dk and dv.
+ * Work is split by (segment, head); backward by (run, key/value head), a run being segments in a
+ * row that share keys: such a task alone writes its rows of dk and dv.
  * Queries are taken in blocks so that scores stay in cache; backward recomputes the weights from
  * the saved log-sum-exp of every row. */
 #include <string.h>
@@ -15,6 +16,8 @@ typedef struct attention_saved {
     mdf_real *lse;     /* [heads, Nq] */
     mdf_real *scratch; /* [threads, 2 * QUERY_BLOCK * nk_max] */
     int64_t nk_max;
+    int64_t *run; /* [runs + 1] first segment of every run; NULL unless the graph trains */
+    int64_t runs;
 } attention_saved;
 
 static mdf_real minus_infinity(void)
@@ -33,11 +36,12 @@ static void mask_row(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t 
     case MDF_ATTEND_FULL:
         break;
     case MDF_ATTEND_CAUSAL:
-        for (int64_t j = i + 1; j < s->nk; j++) {
+        for (int64_t j = s->past + i + 1; j < s->nk; j++) {
             row[j] = none;
         }
         break;
     case MDF_ATTEND_TREE:
+        i += s->past;
         for (int64_t j = (i < s->prefix ? i + 1 : s->prefix); j < s->nk; j++) {
             const bool seen = i >= s->prefix && j >= s->prefix &&
                               p->tree[(i - s->prefix) * p->tree_nodes + (j - s->prefix)] != 0;
@@ -47,11 +51,6 @@ static void mask_row(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t 
     case MDF_ATTEND_PAIR:
         for (int64_t j = 0; p->invalid[s->q0 + i] != 0 && j < s->nk; j++) {
             row[j] = p->invalid[s->k0 + j] != 0 ? none : row[j];
-        }
-        break;
-    case MDF_ATTEND_IMAGE:
-        for (int64_t j = s->prefix; i >= s->leak_rows && j < s->nk; j++) {
-            row[j] = none;
         }
         break;
     }
@@ -162,6 +161,15 @@ static void backward_block(const mdf_graph *g, const mdf_node *node, const atten
     }
 }
 
+static void backward_segment(const mdf_graph *g, const mdf_node *node, const attention_grads *d,
+                             const mdf_attn_segment *s, int64_t head)
+{
+    for (int64_t i0 = 0; i0 < s->nq; i0 += QUERY_BLOCK) {
+        const int64_t rows = s->nq - i0 < QUERY_BLOCK ? s->nq - i0 : QUERY_BLOCK;
+        backward_block(g, node, d, s, head, i0, rows);
+    }
+}
+
 static void attention_backward(mdf_graph *g, const mdf_node *node)
 {
     const attention_saved *a = node->saved;
@@ -174,16 +182,42 @@ static void attention_backward(mdf_graph *g, const mdf_node *node)
         return;
     }
 #pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t task = 0; task < p->segments * p->kv_heads; task++) {
-        const mdf_attn_segment *s = &p->segment[task / p->kv_heads];
+    for (int64_t task = 0; task < a->runs * p->kv_heads; task++) {
+        const int64_t run = task / p->kv_heads;
         const int64_t first = task % p->kv_heads * group;
-        for (int64_t head = first; head < first + group; head++) {
-            for (int64_t i0 = 0; i0 < s->nq; i0 += QUERY_BLOCK) {
-                const int64_t rows = s->nq - i0 < QUERY_BLOCK ? s->nq - i0 : QUERY_BLOCK;
-                backward_block(g, node, &d, s, head, i0, rows);
+        for (int64_t n = a->run[run]; n < a->run[run + 1]; n++) {
+            for (int64_t head = first; head < first + group; head++) {
+                backward_segment(g, node, &d, &p->segment[n], head);
             }
         }
     }
+}
+
+/* A segment whose keys all lie behind those of the segments before begins a run; one that reaches
+ * back into earlier runs makes them one. */
+static bool find_runs(mdf_graph *g, attention_saved *a)
+{
+    const int64_t n = a->plan.segments;
+    int64_t *end = mdf_graph_alloc(g, n, sizeof *end); /* of all keys up to and with a run */
+    a->run = mdf_graph_alloc(g, n + 1, sizeof *a->run);
+    if (g->error.code != MDF_OK) {
+        return false;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const mdf_attn_segment *s = &a->plan.segment[i];
+        int64_t last = s->k0 + s->nk;
+        if (a->runs == 0 || s->k0 >= end[a->runs - 1]) {
+            a->run[a->runs++] = i;
+        } else {
+            last = end[a->runs - 1] > last ? end[a->runs - 1] : last;
+            while (a->runs > 1 && s->k0 < end[a->runs - 2]) {
+                a->runs--;
+            }
+        }
+        end[a->runs - 1] = last;
+    }
+    a->run[a->runs] = n;
+    return true;
 }
 
 static const mdf_op op_attention = {"attention", attention_backward};
@@ -202,7 +236,10 @@ static bool plan_fits(const mdf_attn_plan *p, const mdf_tensor *q, const mdf_ten
             s->k0 + s->nk > mdf_row_count(k)) {
             return false;
         }
-        if (p->kind == MDF_ATTEND_TREE && s->nq - s->prefix > p->tree_nodes) {
+        if (p->kind == MDF_ATTEND_TREE && s->past + s->nq - s->prefix > p->tree_nodes) {
+            return false;
+        }
+        if ((p->kind == MDF_ATTEND_TREE || p->kind == MDF_ATTEND_CAUSAL) && s->past < 0) {
             return false;
         }
     }
@@ -231,7 +268,10 @@ mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor
     if (g->error.code != MDF_OK) {
         return NULL;
     }
-    *a = (attention_saved){*plan, lse, scratch, nk_max};
+    *a = (attention_saved){.plan = *plan, .lse = lse, .scratch = scratch, .nk_max = nk_max};
+    if (g->train && !find_runs(g, a)) {
+        return NULL;
+    }
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t task = 0; task < plan->segments * plan->heads; task++) {
         forward_task(g, a, q, k, v, y, task);

@@ -77,6 +77,28 @@ void mdf_forget(mdf_graph *g, mdf_tensor *t);
 
 int64_t mdf_tensor_count(const mdf_tensor *t);
 
+/* Scopes bound what a graph holds that does not train: a network of many layers then needs memory
+ * for one of them.
+ *
+ *     mdf_scope scope = mdf_scope_begin(g);
+ *     for (every layer) {
+ *         x = mdf_scope_keep(g, &scope, layer(g, x));
+ *     }
+ *
+ * mdf_scope_keep() forgets everything that the graph's arena gave out since the scope began, the x
+ * of the round before included, except the numbers of y, which move to where the scope began. What
+ * shall outlive the next round must be made before mdf_scope_begin(), or the scope begun anew
+ * behind it. Where the tape has recorded something since the scope began, nothing happens and y is
+ * returned as it is; so a model file is the same for training. Scopes nest. */
+typedef struct mdf_scope {
+    mdf_arena_mark mark;
+    const mdf_node *last; /* of the tape when it began */
+    struct mdf_free_block *free_blocks;
+} mdf_scope;
+
+mdf_scope mdf_scope_begin(const mdf_graph *g);
+mdf_tensor *mdf_scope_keep(mdf_graph *g, const mdf_scope *s, mdf_tensor *y);
+
 /* --- for the authors of operations --- */
 
 /* Records the first failure and returns NULL. */
@@ -103,7 +125,8 @@ mdf_real *mdf_grad_add_target(mdf_graph *g, mdf_tensor *t);
 /* Wraps caller-owned numbers (which must outlive the graph step). No gradient. */
 mdf_tensor *mdf_constant(mdf_graph *g, mdf_real *data, int rank, const int64_t *dim);
 mdf_tensor *mdf_zeros(mdf_graph *g, int rank, const int64_t *dim);
-/* The same numbers under another shape of equal count. */
+/* The same numbers under another shape of equal count. A weight that stays in its file's format
+ * (raw) stays so. */
 mdf_tensor *mdf_reshape(mdf_graph *g, mdf_tensor *x, int rank, const int64_t *dim);
 
 /* --- dense --- */
@@ -171,17 +194,19 @@ mdf_tensor *mdf_dropout(mdf_graph *g, mdf_tensor *x, mdf_real rate, uint64_t see
 
 typedef enum mdf_attend {
     MDF_ATTEND_FULL,   /* every query sees every key of its segment */
-    MDF_ATTEND_CAUSAL, /* query i sees keys 0..i */
+    MDF_ATTEND_CAUSAL, /* query i sees keys 0..past+i */
     MDF_ATTEND_TREE,   /* keys 0..prefix-1 causal; beyond it only ancestors (tree) and itself */
-    MDF_ATTEND_PAIR,   /* a pair is forbidden only when both are invalid */
-    MDF_ATTEND_IMAGE   /* keys [0,prefix) for all; the rest only for the first leak_rows queries */
+    MDF_ATTEND_PAIR    /* a pair is forbidden only when both are invalid */
 } mdf_attend;
 
+/* A query belongs to one segment at most; one without a segment gets zeros. Segments may share keys
+ * (rows of one text that see different pictures). */
 typedef struct mdf_attn_segment {
     int64_t q0, nq; /* rows of q */
     int64_t k0, nk; /* rows of k and v */
-    int64_t prefix;
-    int64_t leak_rows;
+    int64_t prefix; /* TREE: keys before the tree */
+    int64_t past;   /* CAUSAL and TREE: query i is the text's token past + i; the keys before come
+                       from a cache */
 } mdf_attn_segment;
 
 typedef struct mdf_attn_plan {

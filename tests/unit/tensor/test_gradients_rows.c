@@ -10,7 +10,7 @@ typedef struct options {
     double smoothing;
     const double *numbers, *weight;
     mdf_attn_plan plan;
-    mdf_attn_segment segment[2];
+    mdf_attn_segment segment[4];
 } options;
 
 typedef void probe_setup(probe *p, options *o, int round);
@@ -223,14 +223,24 @@ static void setup_pair(probe *p, options *o, int round)
     o->plan.key_bias = round >= 2 ? probe_normals(p, 9) : NULL;
 }
 
-/* In round 3 the first segment has no image keys: only its leaking row sees anything. */
-static void setup_image(probe *p, options *o, int round)
+/* Queries that see more of the same keys than their neighbours do; one query sees nothing. */
+static void setup_shared(probe *p, options *o, int round)
 {
-    setup_plan(p, o, round, MDF_ATTEND_IMAGE, 3, 5);
-    o->segment[0].prefix = round == 3 ? 0 : 3;
-    o->segment[0].leak_rows = 1;
-    o->segment[1].prefix = 6;
+    setup_plan(p, o, round, MDF_ATTEND_FULL, 3, 5);
+    o->segment[0] = (mdf_attn_segment){.q0 = 0, .nq = 1, .k0 = 0, .nk = 5};
+    o->segment[1] = (mdf_attn_segment){.q0 = 1, .nq = 2, .k0 = 1, .nk = 1 + round % 3};
+    o->segment[2] = (mdf_attn_segment){.q0 = 3, .nq = 2, .k0 = 5, .nk = 6};
+    o->segment[3] = (mdf_attn_segment){.q0 = 6, .nq = 1, .k0 = 3, .nk = 4};
+    o->plan.segments = 4;
     o->plan.key_bias = round == 2 ? probe_normals(p, 11) : NULL;
+}
+
+/* The last four queries of a text whose first keys come from a cache. */
+static void setup_past(probe *p, options *o, int round)
+{
+    setup_plan(p, o, round, MDF_ATTEND_CAUSAL, 4, 6);
+    o->segment[0].past = 2;
+    o->segment[1].past = 2;
 }
 
 static mdf_tensor *call_rope(probe *p)
@@ -257,7 +267,8 @@ static void attention_has_its_derivatives_under_every_mask(void **state)
     rounds("attention of one tensor", setup_self, call_self_attention);
     rounds("tree attention", setup_tree, call_attention);
     rounds("pair attention", setup_pair, call_attention);
-    rounds("image attention", setup_image, call_attention);
+    rounds("attention with shared keys", setup_shared, call_attention);
+    rounds("attention behind a cache", setup_past, call_attention);
     rounds("rope", setup_rope, call_rope);
 }
 

@@ -1,11 +1,12 @@
 /* Attention, rotary positions, answers, losses and AdamW against PyTorch. */
 #include "support/op_case.h"
 
+/* "image" in the file: keys [0,prefix) for all queries, the rest for the first leak_rows only. */
 static mdf_attend kind_of(const char *key)
 {
     static const char *const names[] = {"full", "causal", "tree", "pair", "image"};
     static const mdf_attend kinds[] = {MDF_ATTEND_FULL, MDF_ATTEND_CAUSAL, MDF_ATTEND_TREE,
-                                       MDF_ATTEND_PAIR, MDF_ATTEND_IMAGE};
+                                       MDF_ATTEND_PAIR, MDF_ATTEND_FULL};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(key, names[i]) == 0) {
             return kinds[i];
@@ -18,11 +19,17 @@ static mdf_attend kind_of(const char *key)
 static mdf_tensor *call_attention(op_case *c)
 {
     const int32_t *column = op_ints(c, "segments"); /* q0, nq, k0, nk, prefix, leak_rows */
-    const int64_t segments = op_find(c, "segments")->dim[0];
-    mdf_attn_segment *segment = op_memory(c, (size_t)segments, sizeof *segment);
-    for (int64_t i = 0; i < segments; i++) {
+    const int64_t rows = op_find(c, "segments")->dim[0];
+    mdf_attn_segment *segment = op_memory(c, 2 * (size_t)rows, sizeof *segment);
+    int64_t segments = 0;
+    for (int64_t i = 0; i < rows; i++) {
         const int32_t *s = column + i * 6;
-        segment[i] = (mdf_attn_segment){s[0], s[1], s[2], s[3], s[4], s[5]};
+        if (strcmp(c->key, "image") == 0) {
+            segment[segments++] = (mdf_attn_segment){s[0], s[5], s[2], s[3], 0, 0};
+            segment[segments++] = (mdf_attn_segment){s[0] + s[5], s[1] - s[5], s[2], s[4], 0, 0};
+        } else {
+            segment[segments++] = (mdf_attn_segment){s[0], s[1], s[2], s[3], s[4], 0};
+        }
     }
     const mdf_st_tensor *tree = op_find(c, "tree");
     const mdf_attn_plan plan = {.kind = kind_of(c->key),

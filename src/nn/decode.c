@@ -1,0 +1,260 @@
+/* One case read step by step. */
+#include "nn/decode.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "nn/answer.h"
+#include "nn/pack.h"
+
+struct mdf_decoder {
+    const mdf_mllm *model;
+    mdf_graph graph;
+    mdf_kv_cache cache;
+    mdf_arena pictures; /* what `image` points to */
+    mdf_image_tokens image;
+    mdf_key_range seen; /* image keys that the tokens behind the prompt see */
+    bool fused;         /* the prompt had a picture for the U-Net */
+    mdf_real *logits;   /* [V] */
+    mdf_real *state;    /* [D] last hidden state */
+};
+
+mdf_status mdf_decoder_new(mdf_decoder **out, const mdf_mllm *m, const mdf_kernels *k,
+                           int64_t capacity, mdf_error *err)
+{
+    *out = NULL;
+    mdf_decoder *d = mdf_alloc(1, sizeof *d);
+    if (d == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the decoder");
+    }
+    d->model = m;
+    mdf_status status = mdf_graph_init(&d->graph, k, false, 0, err);
+    if (status == MDF_OK) {
+        status = mdf_arena_init(&d->pictures, 0, 0, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_kv_cache_new(&d->cache, &m->config, capacity, err);
+    }
+    if (status == MDF_OK) {
+        d->logits = mdf_alloc((size_t)m->text.lm_head->dim[0], sizeof *d->logits);
+        d->state = mdf_alloc((size_t)m->config.text.hidden_size, sizeof *d->state);
+        if (d->logits == NULL || d->state == NULL) {
+            status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the decoder");
+        }
+    }
+    if (status != MDF_OK) {
+        mdf_decoder_free(d);
+        return status;
+    }
+    *out = d;
+    return MDF_OK;
+}
+
+void mdf_decoder_free(mdf_decoder *d)
+{
+    if (d != NULL) {
+        mdf_kv_cache_free(&d->cache);
+        mdf_graph_free(&d->graph);
+        mdf_arena_free(&d->pictures);
+        mdf_free(d->logits);
+        mdf_free(d->state);
+        mdf_free(d);
+    }
+}
+
+/* The layout of a case's image tokens outlives the graph's step. */
+static mdf_status remember_pictures(mdf_decoder *d, const mdf_image_tokens *im, mdf_error *err)
+{
+    mdf_arena_reset(&d->pictures);
+    d->image = (mdf_image_tokens){0};
+    if (im->count == 0) {
+        return MDF_OK;
+    }
+    const size_t n = (size_t)im->count;
+    const size_t pictures = (size_t)im->of_case->pictures;
+    mdf_real *bias = mdf_arena_alloc(&d->pictures, n, sizeof *bias);
+    mdf_case_tokens *of_case = mdf_arena_alloc(&d->pictures, 1, sizeof *of_case);
+    mdf_picture *picture = mdf_arena_alloc(&d->pictures, pictures, sizeof *picture);
+    if (bias == NULL || of_case == NULL || picture == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the decoder");
+    }
+    memcpy(bias, im->bias, n * sizeof *bias);
+    memcpy(picture, im->picture, pictures * sizeof *picture);
+    *of_case = *im->of_case;
+    d->image = (mdf_image_tokens){
+        .count = im->count, .bias = bias, .of_case = of_case, .picture = picture};
+    return MDF_OK;
+}
+
+/* Hidden state of the last row, and its logits. */
+static mdf_status take_last(mdf_decoder *d, mdf_tensor *states, mdf_error *err)
+{
+    mdf_graph *g = &d->graph;
+    const int64_t width = d->model->config.text.hidden_size;
+    MDF_TRY(mdf_graph_status(g, err));
+    const int64_t last = states->dim[0] - 1;
+    memcpy(d->state, states->data + last * width, (size_t)width * sizeof *d->state);
+    mdf_tensor *row = mdf_constant(g, d->state, 2, (int64_t[]){1, width});
+    const mdf_tensor *logits = mdf_linear(g, row, d->model->text.lm_head, NULL);
+    MDF_TRY(mdf_graph_status(g, err));
+    memcpy(d->logits, logits->data, (size_t)mdf_tensor_count(logits) * sizeof *d->logits);
+    return MDF_OK;
+}
+
+static bool joins_patches(const mdf_config *c)
+{
+    return c->fusion.attend == MDF_FUSION_CONCAT && c->fusion.map_count > 0;
+}
+
+static mdf_status read_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
+                              mdf_error *err)
+{
+    const mdf_config *c = &d->model->config;
+    mdf_graph *g = &d->graph;
+    mdf_image_tokens image = d->image;
+    if (!same_pictures) {
+        image = mdf_vision_forward(g, &d->model->vision, b);
+        MDF_TRY(mdf_graph_status(g, err));
+        MDF_TRY(remember_pictures(d, &image, err));
+    }
+    mdf_output out = {0};
+    mdf_tensor *states = mdf_mllm_read(g, d->model, b, &image, &d->cache, &out, false);
+    MDF_TRY(take_last(d, states, err));
+    d->cache.used = b->prompt_len[0];
+    d->fused = out.fusion.cases > 0 && image.count > 0;
+    d->seen = mdf_pack_last_keys(b, &image, 0);
+    if (joins_patches(c) && d->fused) { /* the patches stand behind the picture's tokens */
+        d->seen.count += (int64_t)c->fusion.grid * c->fusion.grid;
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
+                              mdf_error *err)
+{
+    const mdf_config *c = &d->model->config;
+    mdf_batch one = *b;
+    one.tree = NULL;
+    one.label = NULL;
+    if (b->cases != 1) {
+        return mdf_fail(err, MDF_ERR_ARG, "a decoder reads one case, not %lld",
+                        (long long)b->cases);
+    }
+    if (same_pictures && joins_patches(c) && d->image.count > 0) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "fusion_config.attend = \"concat\": the picture's keys depend on the "
+                        "prompt and can't be used again");
+    }
+    mdf_graph_reset(&d->graph);
+    mdf_kv_cache_clear(&d->cache, c, same_pictures);
+    const mdf_status status = read_prompt(d, &one, same_pictures, err);
+    if (status != MDF_OK) { /* nothing half-read stays */
+        mdf_kv_cache_clear(&d->cache, c, false);
+        d->image = (mdf_image_tokens){0};
+    }
+    return status;
+}
+
+/* Rows behind the text that has been read: token [n], depth [n] below it, and, for a tree, who sees
+ * whom; NULL: one after the other. */
+static mdf_tensor *read_behind(mdf_decoder *d, const int32_t *token, const int32_t *depth,
+                               const uint8_t *tree, int64_t n)
+{
+    mdf_graph *g = &d->graph;
+    const mdf_config *c = &d->model->config;
+    const int64_t used = d->cache.used;
+    const int64_t patches = (int64_t)c->fusion.grid * c->fusion.grid;
+    int32_t *position = mdf_graph_alloc(g, n, sizeof *position);
+    uint8_t *row_mask = mdf_graph_alloc(g, n, 1);
+    if (g->error.code != MDF_OK) {
+        return NULL;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        position[i] = (int32_t)used + depth[i];
+        row_mask[i] = d->image.count > 0;
+    }
+    const int64_t prefix = tree == NULL ? used + n : used;
+    const mdf_attn_segment self = {0, n, 0, used + n, prefix, used};
+    const mdf_attn_segment cross = {0, n, d->seen.first, d->seen.count, 0, 0};
+    const mdf_attn_segment branch = {0, n, 0, patches, 0, 0};
+    const mdf_text_input in = {.rows = n,
+                               .token = token,
+                               .position = position,
+                               .self = &self,
+                               .self_segments = 1,
+                               .tree = tree,
+                               .tree_nodes = tree == NULL ? 0 : n,
+                               .cross = &cross,
+                               .cross_segments = d->seen.count > 0,
+                               .row_mask = row_mask,
+                               .cache = &d->cache};
+    mdf_fusion_state state = {.cases = d->fused ? 1 : 0, .segment = &branch, .cache = &d->cache};
+    /* What these rows see stands for itself alone: no bias. */
+    const mdf_image_tokens image = {.count = d->image.count};
+    return mdf_text_forward(g, &d->model->text, &in, &image, &d->model->fusion, &state);
+}
+
+mdf_status mdf_decoder_next(mdf_decoder *d, int32_t token, mdf_error *err)
+{
+    const int32_t depth = 0;
+    mdf_graph_reset(&d->graph);
+    MDF_TRY(take_last(d, read_behind(d, &token, &depth, NULL, 1), err));
+    d->cache.used++;
+    return MDF_OK;
+}
+
+mdf_status mdf_decoder_score(mdf_decoder *d, const mdf_tree_view *t, mdf_real *scores,
+                             mdf_error *err)
+{
+    mdf_graph *g = &d->graph;
+    mdf_graph_reset(g);
+    mdf_tensor *h = mdf_constant(g, d->state, 2, (int64_t[]){1, d->model->config.text.hidden_size});
+    if (t->nodes > 0) {
+        h = mdf_concat_rows(g, h, read_behind(d, t->token, t->depth, t->mask, t->nodes));
+    }
+    const int32_t behind = 1;
+    mdf_answer_rows a;
+    MDF_TRY(mdf_graph_status(g, err));
+    if (!mdf_answer_plan(g, &d->model->config, t, 1, &behind, NULL, &a)) {
+        return mdf_graph_status(g, err);
+    }
+    const mdf_tensor *s = mdf_answer_scores(g, &a, h, d->model->text.lm_head, 1, t->labels, NULL);
+    MDF_TRY(mdf_graph_status(g, err));
+    memcpy(scores, s->data, (size_t)t->labels * sizeof *scores);
+    return MDF_OK;
+}
+
+void mdf_decoder_rewind(mdf_decoder *d, int64_t n)
+{
+    d->cache.used = n < d->cache.used ? n : d->cache.used;
+}
+
+int64_t mdf_decoder_used(const mdf_decoder *d)
+{
+    return d->cache.used;
+}
+
+int64_t mdf_decoder_capacity(const mdf_decoder *d)
+{
+    return d->cache.capacity;
+}
+
+const mdf_real *mdf_decoder_logits(const mdf_decoder *d)
+{
+    return d->logits;
+}
+
+int64_t mdf_decoder_vocabulary(const mdf_decoder *d)
+{
+    return d->model->text.lm_head->dim[0];
+}
+
+const mdf_mllm *mdf_decoder_model(const mdf_decoder *d)
+{
+    return d->model;
+}
+
+size_t mdf_decoder_peak_bytes(const mdf_decoder *d)
+{
+    return d->graph.arena.peak_bytes;
+}

@@ -1,0 +1,47 @@
+/* One case read step by step: the prompt once, then single tokens or trees of labels behind it.
+ *
+ * The vision tower and the keys and values of its tokens are computed once per set of pictures,
+ * those of the text once per token. The numbers are those of mdf_mllm_forward() to rounding. */
+#ifndef MDF_NN_DECODE_H
+#define MDF_NN_DECODE_H
+
+#include "nn/mdf_mllm.h"
+
+typedef struct mdf_decoder mdf_decoder;
+
+/* Model and kernels are borrowed. capacity: most tokens of prompt, answer and tree together. A
+ * decoder belongs to one thread at a time. */
+mdf_status mdf_decoder_new(mdf_decoder **out, const mdf_mllm *m, const mdf_kernels *k,
+                           int64_t capacity, mdf_error *err) MDF_NODISCARD;
+void mdf_decoder_free(mdf_decoder *d);
+
+/* Reads a batch of one case; its tree and labels are not read. Starts afresh, but with
+ * same_pictures the pictures are those of the call before and their keys are used again
+ * (b->vision_image is not read then). */
+mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
+                              mdf_error *err) MDF_NODISCARD;
+
+/* Reads one more token. */
+mdf_status mdf_decoder_next(mdf_decoder *d, int32_t token, mdf_error *err) MDF_NODISCARD;
+
+/* Scores the tree's labels behind what has been read, which stays as it is. scores [labels], before
+ * the temperature. */
+mdf_status mdf_decoder_score(mdf_decoder *d, const mdf_tree_view *t, mdf_real *scores,
+                             mdf_error *err) MDF_NODISCARD;
+
+/* Forgets the text behind the first n tokens, which must be no fewer than the prompt's. The logits
+ * are those of the token that was read last until another one is read. */
+void mdf_decoder_rewind(mdf_decoder *d, int64_t n);
+
+int64_t mdf_decoder_used(const mdf_decoder *d);
+int64_t mdf_decoder_capacity(const mdf_decoder *d);
+
+/* [rows of lm_head] of the token that was read last; the decoder's memory. */
+const mdf_real *mdf_decoder_logits(const mdf_decoder *d);
+int64_t mdf_decoder_vocabulary(const mdf_decoder *d);
+const mdf_mllm *mdf_decoder_model(const mdf_decoder *d);
+
+/* Bytes of the graph at its largest, without the cache. */
+size_t mdf_decoder_peak_bytes(const mdf_decoder *d);
+
+#endif
