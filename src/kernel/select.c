@@ -77,8 +77,9 @@ mdf_status mdf_kernels_new(mdf_kernels **out, const char *max_isa, mdf_error *er
             last++;
         }
         if (last == count) {
-            return mdf_fail(err, MDF_ERR_ARG,
-                            "instruction set \"%s\" is unknown: use ref, avx2, avx512 or avx512vnni", max_isa);
+            return mdf_fail(
+                err, MDF_ERR_ARG,
+                "instruction set \"%s\" is unknown: use ref, avx2, avx512 or avx512vnni", max_isa);
         }
     }
     mdf_kernels *k = mdf_alloc(1, sizeof *k);

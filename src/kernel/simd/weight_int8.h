@@ -102,9 +102,9 @@ static inline words words_broadcast(const int8_t *p)
 #if defined(__AVX512VNNI__)
 
 /* sum[t][v] = integer sums of one block. */
-__attribute__((always_inline)) static inline void
-block_sums(words sum[TOKENS][VECTORS], const int tokens, const token_block *x,
-           const panel_block *w, const bool wide)
+__attribute__((always_inline)) static inline void block_sums(words sum[TOKENS][VECTORS],
+                                                             const int tokens, const token_block *x,
+                                                             const panel_block *w, const bool wide)
 {
     (void)wide;
 #pragma GCC unroll 6
@@ -161,9 +161,9 @@ plane_sums(words sum[TOKENS], const int tokens, const token_block *x,
 }
 
 /* sum[t][0] = integer sums of one block. */
-__attribute__((always_inline)) static inline void
-block_sums(words sum[TOKENS][VECTORS], const int tokens, const token_block *x,
-           const panel_block *w, const bool wide)
+__attribute__((always_inline)) static inline void block_sums(words sum[TOKENS][VECTORS],
+                                                             const int tokens, const token_block *x,
+                                                             const panel_block *w, const bool wide)
 {
     words part[TOKENS];
 #pragma GCC unroll 6
@@ -188,9 +188,9 @@ block_sums(words sum[TOKENS][VECTORS], const int tokens, const token_block *x,
 
 /* y [tokens, PANEL] (+)= over count blocks. Always inlined with a constant number of tokens, so
  * that the sums stay in registers. */
-__attribute__((always_inline)) static inline void
-int8_tile(const int tokens, const token_block *x, const panel_block *w, int64_t count, float *y,
-          const bool wide, bool acc)
+__attribute__((always_inline)) static inline void int8_tile(const int tokens, const token_block *x,
+                                                            const panel_block *w, int64_t count,
+                                                            float *y, const bool wide, bool acc)
 {
     vec total[TOKENS][VECTORS];
 #pragma GCC unroll 6

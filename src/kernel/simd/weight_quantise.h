@@ -71,14 +71,14 @@ static inline rounded round_block(int8_t *q, const float *x)
     for (int v = 0; v < 4; v++) {
         i[v] = _mm256_cvtps_epi32(_mm256_mul_ps(a[v], unit));
     }
-    const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(i[0], i[1]),
-                                             _mm256_packs_epi32(i[2], i[3]));
+    const __m256i bytes =
+        _mm256_packs_epi16(_mm256_packs_epi32(i[0], i[1]), _mm256_packs_epi32(i[2], i[3]));
     /* packing works on halves: words of i[0], i[1], i[2], i[3] lower halves, then upper */
     _mm256_storeu_si256((__m256i *)q, _mm256_permutevar8x32_epi32(
                                           bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
     const float d = largest > ROUNDED_MIN ? largest * (1.0f / 127) : 0.0f;
-    const int32_t sum = sum_of(_mm256_add_epi32(_mm256_add_epi32(i[0], i[1]),
-                                                _mm256_add_epi32(i[2], i[3])));
+    const int32_t sum =
+        sum_of(_mm256_add_epi32(_mm256_add_epi32(i[0], i[1]), _mm256_add_epi32(i[2], i[3])));
     return (rounded){_mm256_movemask_ps(nan) != 0 ? NAN : d, sum};
 }
 

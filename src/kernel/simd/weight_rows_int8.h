@@ -73,8 +73,8 @@ static inline __m256i load32(const uint8_t *p)
 __attribute__((always_inline)) static inline void
 unit_q4(vec sum[FEW], const int tokens, const uint8_t *p, const row_unit *x, int64_t x_step)
 {
-    const __m512i index = _mm512_set_epi64(0, 0, 0, 0, 0x001b001b001b001b, 0x0012001200120012,
-                                           0x0009000900090009, 0);
+    const __m512i index =
+        _mm512_set_epi64(0, 0, 0, 0, 0x001b001b001b001b, 0x0012001200120012, 0x0009000900090009, 0);
     const vec scale = unit_scales(p, index);
     __m512i w = _mm512_castsi128_si512(load16(p + 2));
     w = _mm512_inserti32x4(w, load16(p + 20), 1);
@@ -96,7 +96,8 @@ unit_q4(vec sum[FEW], const int tokens, const uint8_t *p, const row_unit *x, int
 __attribute__((always_inline)) static inline void
 unit_q8(vec sum[FEW], const int tokens, const uint8_t *p, const row_unit *x, int64_t x_step)
 {
-    const __m512i index = _mm512_set_epi64(0, 0, 0, 0, 0x0011001100110011, 0x0011001100110011, 0, 0);
+    const __m512i index =
+        _mm512_set_epi64(0, 0, 0, 0, 0x0011001100110011, 0x0011001100110011, 0, 0);
 #pragma GCC unroll 2
     for (int h = 0; h < 2; h++) {
         const vec scale = unit_scales(p + 68 * h, index);
@@ -114,9 +115,10 @@ unit_q8(vec sum[FEW], const int tokens, const uint8_t *p, const row_unit *x, int
 }
 
 /* y[t * y_step] = one row of the weight * each row of x. */
-__attribute__((always_inline)) static inline void
-row_product(const int tokens, const bool wide, const uint8_t *p, int64_t blocks, const row_unit *x,
-            int64_t x_step, float *y, int64_t y_step)
+__attribute__((always_inline)) static inline void row_product(const int tokens, const bool wide,
+                                                              const uint8_t *p, int64_t blocks,
+                                                              const row_unit *x, int64_t x_step,
+                                                              float *y, int64_t y_step)
 {
     const int64_t bytes = wide ? 34 : 18;
     vec sum[FEW];
@@ -172,15 +174,17 @@ static inline __m256i block_numbers(const uint8_t *p, const bool wide)
         return _mm256_loadu_si256((const __m256i *)(p + 2));
     }
     const __m128i w = _mm_loadu_si128((const __m128i *)(p + 2));
-    const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(w), _mm_srli_epi16(w, 4), 1);
+    const __m256i both =
+        _mm256_inserti128_si256(_mm256_castsi128_si256(w), _mm_srli_epi16(w, 4), 1);
     return _mm256_sub_epi8(_mm256_and_si256(both, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
 }
 
-/* y[t * y_step] = one row of the weight * each row of x. |w| * (x with w's sign): two products of at
- * most 128 * 127 fit into 16 bits. */
-__attribute__((always_inline)) static inline void
-row_product(const int tokens, const bool wide, const uint8_t *p, int64_t blocks, const row_unit *x,
-            int64_t x_step, float *y, int64_t y_step)
+/* y[t * y_step] = one row of the weight * each row of x. |w| * (x with w's sign): two products of
+ * at most 128 * 127 fit into 16 bits. */
+__attribute__((always_inline)) static inline void row_product(const int tokens, const bool wide,
+                                                              const uint8_t *p, int64_t blocks,
+                                                              const row_unit *x, int64_t x_step,
+                                                              float *y, int64_t y_step)
 {
     const int64_t bytes = wide ? 34 : 18;
     __m256 sum[FEW];
@@ -207,8 +211,8 @@ row_product(const int tokens, const bool wide, const uint8_t *p, int64_t blocks,
     }
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        const __m128 half = _mm_add_ps(_mm256_castps256_ps128(sum[t]),
-                                       _mm256_extractf128_ps(sum[t], 1));
+        const __m128 half =
+            _mm_add_ps(_mm256_castps256_ps128(sum[t]), _mm256_extractf128_ps(sum[t], 1));
         const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
         y[t * y_step] = _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
     }
@@ -226,7 +230,8 @@ static void rows_int8(const mdf_weight *w, int64_t m, const row_unit *x, int64_t
     const uint8_t *p = (const uint8_t *)w->raw + first * bytes;
 #define CASE(t, q)                                                                                 \
     case 2 * (t) + ((q) ? 1 : 0):                                                                  \
-        for (int64_t j = 0; j < count; j++) {                                                      \
+        for (int64_t j = 0; j < count; j++)                                                        \
+        {                                                                                          \
             row_product(t, q, p + j * bytes, blocks, x, x_step, y + first + j, w->n);              \
         }                                                                                          \
         break

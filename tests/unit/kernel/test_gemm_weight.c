@@ -92,7 +92,7 @@ static void compare(const mdf_kernels *ref, const mdf_kernels *k, const mdf_weig
     fill(x, m * w->k, 2, (uint32_t)(m + w->n));
     got[m * w->n] = 42;
     run(ref, w, m, x, want, 1);
-    run(k, w, m, x, got, THREADS_MAX);
+    run(k, w, m, x, got, 1);
     assert_true(got[m * w->n] == 42);
     for (int64_t j = 0; j < w->n; j++) {
         mdf_weight_floats(w, j, 0, w->k, row);
@@ -163,8 +163,8 @@ static void every_number_of_rows_of_w(void **state)
 /* Multiples of a block, and of what is taken at a time: 128 numbers, 256, 512. */
 static void lengths(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
 {
-    static const int64_t length[] = {32,  64,  96,  128, 160, 224, 256, 288, 480,
-                                     512, 544, 576, 768, 800, 1024, 1056};
+    static const int64_t length[] = {32,  64,  96,  128, 160, 224, 256,  288,
+                                     480, 512, 544, 576, 768, 800, 1024, 1056};
     for (size_t i = 0; i < sizeof length / sizeof length[0]; i++) {
         mdf_weight w;
         uint8_t *bytes = random_weight(&w, dtype, 5, length[i], (uint32_t)i);
