@@ -44,13 +44,20 @@ static int64_t round_up(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
+/* Of a row of x in the product of a few. */
+static int64_t units_of(const mdf_weight *w)
+{
+    return (w->k + UNIT_BLOCKS * BLOCK - 1) / (UNIT_BLOCKS * BLOCK);
+}
+
 static weight_layout layout_of(const mdf_weight *w, int64_t m)
 {
     weight_layout l = {.int8 = w->dtype == MDF_DTYPE_Q8_0 || w->dtype == MDF_DTYPE_Q4_0,
                        .few = m <= FEW};
     if (l.few) {
-        const int64_t units = round_up(w->k, UNIT_BLOCKS * BLOCK) / (UNIT_BLOCKS * BLOCK);
-        l.own_bytes = l.int8 ? round_up(m * units * (int64_t)sizeof(row_unit), 64) : 0;
+        l.own_bytes = round_up(l.int8 ? m * units_of(w) * (int64_t)sizeof(row_unit)
+                                      : (w->k + VEC) * (int64_t)sizeof(float),
+                               64);
         return l;
     }
     l.group_tokens = l.int8 ? TOKENS : FLOAT_TOKENS;
@@ -165,33 +172,30 @@ static void panel_product(const weight_call *c, int64_t first, int64_t g0, int64
     }
 }
 
-static void few_rows(const weight_call *c, int64_t first, int64_t count, const row_unit *x)
-{
-    if (c->l.int8) {
-        rows_int8(c->w, c->m, x, c->l.own_bytes / c->m / (int64_t)sizeof(row_unit), first, count,
-                  c->y);
-    } else {
-        rows_float(c->w, c->m, c->x, first, count, c->y);
-    }
-}
-
 /* A generated token: every thread rounds x for itself, which is cheaper than to wait. */
 static void gemm_weight_few(const weight_call *c, int threads)
 {
-    const int64_t bytes = (int64_t)mdf_dtype_row_bytes(c->w->dtype, (size_t)c->w->k);
+    const mdf_weight *w = c->w;
+    const int64_t bytes = (int64_t)mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
     const int64_t piece = bytes < ROW_PIECE ? ROW_PIECE / bytes : 1;
-    const int64_t pieces = (c->w->n + piece - 1) / piece;
-    const int64_t x_step = c->l.int8 ? c->l.own_bytes / c->m / (int64_t)sizeof(row_unit) : 0;
+    const int64_t pieces = (w->n + piece - 1) / piece;
+    const int64_t x_step = units_of(w);
 #pragma omp parallel num_threads(threads)
     {
-        row_unit *x = (row_unit *)(c->tokens + weight_thread() * c->l.own_bytes);
+        uint8_t *own = c->tokens + weight_thread() * c->l.own_bytes;
         for (int64_t t = 0; t < c->m && c->l.int8; t++) {
-            round_row(x + t * x_step, c->x + t * c->w->k, c->w->k, c->w->dtype == MDF_DTYPE_Q8_0);
+            round_row((row_unit *)own + t * x_step, c->x + t * w->k, w->k,
+                      w->dtype == MDF_DTYPE_Q8_0);
         }
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < pieces; i++) {
             const int64_t first = i * piece;
-            few_rows(c, first, c->w->n - first < piece ? c->w->n - first : piece, x);
+            const int64_t count = w->n - first < piece ? w->n - first : piece;
+            if (c->l.int8) {
+                rows_int8(w, c->m, (const row_unit *)own, x_step, first, count, c->y);
+            } else {
+                rows_float(w, c->m, c->x, first, count, c->y, (float *)own);
+            }
         }
     }
 }

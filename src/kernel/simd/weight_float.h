@@ -22,23 +22,50 @@ static void interleave_tokens(float *out, const float *x, int64_t rows, int64_t 
     }
 }
 
-/* Numbers at..at+count of a row in float; room has space for FLOAT_CHUNK. The result is room, or
- * the weight itself. */
-static const float *row_floats(const mdf_weight *w, int64_t row, int64_t at, int64_t count,
-                               float *room)
+/* VEC numbers of F32, F16 or BF16. */
+__attribute__((always_inline)) static inline vec vec_of_type(const mdf_dtype dtype,
+                                                             const uint8_t *p)
 {
-    if (w->dtype != MDF_DTYPE_F16 && w->dtype != MDF_DTYPE_BF16) {
+    switch ((int)dtype) {
+    case MDF_DTYPE_F16:
+        return vec_of_halves(p);
+    case MDF_DTYPE_BF16:
+        return vec_of_bfloats(p);
+    default:
+        return vec_load_bytes(p);
+    }
+}
+
+/* The same of fewer numbers, zeros behind them. */
+__attribute__((always_inline)) static inline vec vec_of_rest(const mdf_dtype dtype,
+                                                             const uint8_t *p, int64_t count)
+{
+    uint8_t rest[VEC * 4] = {0};
+    memcpy(rest, p, (size_t)count * (dtype == MDF_DTYPE_F32 ? 4 : 2));
+    return vec_of_type(dtype, rest);
+}
+
+static bool is_plain(mdf_dtype dtype)
+{
+    return dtype == MDF_DTYPE_F32 || dtype == MDF_DTYPE_F16 || dtype == MDF_DTYPE_BF16;
+}
+
+/* room [FLOAT_CHUNK] = numbers at..at+count of a row. */
+static void row_floats(const mdf_weight *w, int64_t row, int64_t at, int64_t count, float *room)
+{
+    if (!is_plain(w->dtype)) {
         mdf_weight_floats(w, row, at, count, room);
-        return room;
+        return;
     }
-    const uint8_t *p = (const uint8_t *)w->raw + (row * w->k + at) * 2;
-    for (int64_t l = 0; l < count; l += VEC) {
-        uint16_t half[VEC] = {0};
-        const int64_t width = count - l < VEC ? count - l : VEC;
-        memcpy(half, p + 2 * l, (size_t)width * sizeof half[0]);
-        vec_store(room + l, w->dtype == MDF_DTYPE_F16 ? vec_of_halves(half) : vec_of_bfloats(half));
+    const int64_t bytes = w->dtype == MDF_DTYPE_F32 ? 4 : 2;
+    const uint8_t *p = (const uint8_t *)w->raw + (row * w->k + at) * bytes;
+    int64_t l = 0;
+    for (; l + VEC <= count; l += VEC) {
+        vec_store(room + l, vec_of_type(w->dtype, p + l * bytes));
     }
-    return room;
+    if (l < count) {
+        vec_store(room + l, vec_of_rest(w->dtype, p + l * bytes, count - l));
+    }
 }
 
 /* out [count, FLOAT_PANEL] = numbers at.. of the panel's rows, transposed; rows behind the last are
@@ -49,7 +76,8 @@ static void float_panel(float *out, const mdf_weight *w, int64_t first, int64_t 
     const uint8_t *row[FLOAT_PANEL];
     for (int64_t r = 0; r < FLOAT_PANEL; r++) {
         const int64_t j = first + r < w->n ? first + r : w->n - 1;
-        row[r] = (const uint8_t *)row_floats(w, j, at, count, room[r]);
+        row_floats(w, j, at, count, room[r]);
+        row[r] = (const uint8_t *)room[r];
     }
     for (int64_t l = 0; l < count; l += 4) { /* up to three numbers too many: not read again */
         for (int v = 0; v < 2; v++) {
@@ -103,36 +131,82 @@ static void float_tokens(int64_t tokens, const float *x, const float *w, int64_t
     }
 }
 
-/* Rows first..first+count-1 of the weight with a few rows of x; memory sets the pace. */
-static void rows_float(const mdf_weight *w, int64_t m, const float *x, int64_t first, int64_t count,
-                       float *y)
+/* y[t * n] = one row of the weight * each row of x. */
+__attribute__((always_inline)) static inline void float_row(const int tokens, const mdf_dtype dtype,
+                                                            const uint8_t *p, int64_t k,
+                                                            const float *x, float *y, int64_t n)
 {
-    float room[FLOAT_CHUNK + VEC];
+    enum { STEP = 2 * VEC };
+    const int64_t bytes = dtype == MDF_DTYPE_F32 ? 4 : 2;
+    vec sum[FEW][2];
+#pragma GCC unroll 3
+    for (int t = 0; t < tokens; t++) {
+        sum[t][0] = sum[t][1] = vec_all(0);
+    }
+    int64_t l = 0;
+    for (; l + STEP <= k; l += STEP) {
+        _mm_prefetch((const char *)p + l * bytes + ROW_AHEAD, _MM_HINT_T0);
+        const vec a = vec_of_type(dtype, p + l * bytes);
+        const vec b = vec_of_type(dtype, p + (l + VEC) * bytes);
+#pragma GCC unroll 3
+        for (int t = 0; t < tokens; t++) {
+            sum[t][0] = vec_fma(a, vec_load(x + t * k + l), sum[t][0]);
+            sum[t][1] = vec_fma(b, vec_load(x + t * k + l + VEC), sum[t][1]);
+        }
+    }
+    for (; l < k; l += VEC) {
+        const int64_t rest = k - l < VEC ? k - l : VEC;
+        const vec a = vec_of_rest(dtype, p + l * bytes, rest);
+        for (int t = 0; t < tokens; t++) {
+            float part[VEC] = {0};
+            memcpy(part, x + t * k + l, (size_t)rest * sizeof part[0]);
+            sum[t][0] = vec_fma(a, vec_load(part), sum[t][0]);
+        }
+    }
+#pragma GCC unroll 3
+    for (int t = 0; t < tokens; t++) {
+        y[t * n] = vec_sum(vec_add(sum[t][0], sum[t][1]));
+    }
+}
+
+static void float_row_of(int64_t m, mdf_dtype dtype, const uint8_t *p, int64_t k, const float *x,
+                         float *y, int64_t n)
+{
+#define CASES(t)                                                                                   \
+    switch ((int)dtype) {                                                                          \
+    case MDF_DTYPE_F16:                                                                            \
+        float_row(t, MDF_DTYPE_F16, p, k, x, y, n);                                                \
+        break;                                                                                     \
+    case MDF_DTYPE_BF16:                                                                           \
+        float_row(t, MDF_DTYPE_BF16, p, k, x, y, n);                                               \
+        break;                                                                                     \
+    default:                                                                                       \
+        float_row(t, MDF_DTYPE_F32, p, k, x, y, n);                                                \
+        break;                                                                                     \
+    }
+    if (m == 1) {
+        CASES(1)
+    } else if (m == 2) {
+        CASES(2)
+    } else {
+        CASES(3)
+    }
+#undef CASES
+}
+
+/* Rows first..first+count-1 of the weight with a few rows of x; memory sets the pace where the type
+ * has a vector conversion. room [k] */
+static void rows_float(const mdf_weight *w, int64_t m, const float *x, int64_t first, int64_t count,
+                       float *y, float *room)
+{
+    const size_t bytes = mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
     for (int64_t j = first; j < first + count; j++) {
-        vec sum[2][FEW];
-        for (int64_t t = 0; t < FEW; t++) {
-            sum[0][t] = sum[1][t] = vec_all(0);
-        }
-        float rest[FEW] = {0};
-        for (int64_t at = 0; at < w->k; at += FLOAT_CHUNK) {
-            const int64_t width = w->k - at < FLOAT_CHUNK ? w->k - at : FLOAT_CHUNK;
-            const float *row = row_floats(w, j, at, width, room);
-            int64_t l = 0;
-            for (; l + VEC <= width; l += VEC) {
-                const vec a = vec_load(row + l);
-                for (int64_t t = 0; t < m; t++) {
-                    sum[l / VEC % 2][t] =
-                        vec_fma(a, vec_load(x + t * w->k + at + l), sum[l / VEC % 2][t]);
-                }
-            }
-            for (; l < width; l++) {
-                for (int64_t t = 0; t < m; t++) {
-                    rest[t] += row[l] * x[t * w->k + at + l];
-                }
-            }
-        }
-        for (int64_t t = 0; t < m; t++) {
-            y[t * w->n + j] = vec_sum(vec_add(sum[0][t], sum[1][t])) + rest[t];
+        if (is_plain(w->dtype)) {
+            float_row_of(m, w->dtype, (const uint8_t *)w->raw + (size_t)j * bytes, w->k, x, y + j,
+                         w->n);
+        } else {
+            mdf_weight_floats(w, j, 0, w->k, room);
+            float_row_of(m, MDF_DTYPE_F32, (const uint8_t *)room, w->k, x, y + j, w->n);
         }
     }
 }

@@ -87,7 +87,7 @@ static void pack_panel(panel_block *out, const uint8_t *const row[], int64_t cou
             if (wide) {
                 pack_quads(&out[b], row + v * VEC, b * step + 18, v, 4, wide);
             }
-            vec_store(out[b].d + v * VEC, vec_of_halves(scale[b] + v * VEC));
+            vec_store(out[b].d + v * VEC, vec_of_halves((const uint8_t *)(scale[b] + v * VEC)));
         }
     }
 }

@@ -61,14 +61,19 @@ static inline words words_of_rows(const uint8_t *const row[], int64_t at)
 #define WORDS_LOW64(a, b)  _mm512_unpacklo_epi64(a, b)
 #define WORDS_HIGH64(a, b) _mm512_unpackhi_epi64(a, b)
 
+static inline vec vec_load_bytes(const uint8_t *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
 /* VEC half-precision numbers. */
-static inline vec vec_of_halves(const uint16_t *p)
+static inline vec vec_of_halves(const uint8_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 
 /* VEC bfloat16 numbers. */
-static inline vec vec_of_bfloats(const uint16_t *p)
+static inline vec vec_of_bfloats(const uint8_t *p)
 {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
@@ -130,14 +135,19 @@ static inline words words_of_rows(const uint8_t *const row[], int64_t at)
 #define WORDS_LOW64(a, b)  _mm256_unpacklo_epi64(a, b)
 #define WORDS_HIGH64(a, b) _mm256_unpackhi_epi64(a, b)
 
+static inline vec vec_load_bytes(const uint8_t *p)
+{
+    return _mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
 /* VEC half-precision numbers. */
-static inline vec vec_of_halves(const uint16_t *p)
+static inline vec vec_of_halves(const uint8_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
 
 /* VEC bfloat16 numbers. */
-static inline vec vec_of_bfloats(const uint16_t *p)
+static inline vec vec_of_bfloats(const uint8_t *p)
 {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
