@@ -145,7 +145,6 @@ __attribute__((always_inline)) static inline void float_row(const int tokens, co
     }
     int64_t l = 0;
     for (; l + STEP <= k; l += STEP) {
-        _mm_prefetch((const char *)p + l * bytes + ROW_AHEAD, _MM_HINT_T0);
         const vec a = vec_of_type(dtype, p + l * bytes);
         const vec b = vec_of_type(dtype, p + (l + VEC) * bytes);
 #pragma GCC unroll 3

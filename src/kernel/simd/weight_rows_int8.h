@@ -127,8 +127,6 @@ __attribute__((always_inline)) static inline void row_product(const int tokens, 
         sum[t] = vec_all(0);
     }
     for (; blocks >= UNIT_BLOCKS; blocks -= UNIT_BLOCKS, p += UNIT_BLOCKS * bytes, x++) {
-        _mm_prefetch((const char *)p + ROW_AHEAD, _MM_HINT_T0);
-        _mm_prefetch((const char *)p + ROW_AHEAD + 64, _MM_HINT_T0);
         if (wide) {
             unit_q8(sum, tokens, p, x, x_step);
         } else {
@@ -198,7 +196,6 @@ __attribute__((always_inline)) static inline void row_product(const int tokens, 
         uint16_t half;
         memcpy(&half, p, sizeof half);
         const __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128(half));
-        _mm_prefetch((const char *)p + ROW_AHEAD, _MM_HINT_T0);
 #pragma GCC unroll 3
         for (int t = 0; t < tokens; t++) {
             const row_unit *q = x + t * x_step + b / UNIT_BLOCKS;
