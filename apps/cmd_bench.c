@@ -65,7 +65,7 @@ static const arg_option options[] = {
      .kind = ARG_STRING,
      .offset = offsetof(bench_flags, isa),
      .metavar = "NAME",
-     .help = "instruction set: ref, avx2 or avx512; the best without the flag"},
+     .help = "instruction set: ref, avx2, avx512 or avx512vnni; the best without the flag"},
 };
 
 static mdf_status choose_parts(app *a, const arg_list *only, unsigned *parts, mdf_error *err)

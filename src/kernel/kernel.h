@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/dtype.h"
 #include "base/status.h"
 #include "kernel/real.h"
 
@@ -36,6 +37,27 @@ typedef struct mdf_adamw_step {
 typedef void mdf_gemm_fn(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
                          mdf_real alpha, const mdf_real *a, int64_t lda, const mdf_real *b,
                          int64_t ldb, mdf_real beta, mdf_real *c, int64_t ldc);
+
+/* A frozen weight in its file's format: n rows of k numbers, row behind row, unaligned, often in a
+ * mapped file. k is a multiple of dtype's block. */
+typedef struct mdf_weight {
+    const void *raw;
+    mdf_dtype dtype; /* one of the floating-point types or blocks */
+    int64_t n, k;
+} mdf_weight;
+
+/* y [m,n] = x [m,k] w^T, by at most that many threads (1 inside of a parallel region); the number
+ * of threads does not change the result. scratch: gemm_weight_scratch(w, m, threads) bytes, aligned
+ * to 64.
+ *
+ * The reference multiplies the weight's exact values. The fast versions do so, in float, for F32,
+ * F16, BF16 and the K blocks. For Q8_0 and Q4_0 they round x to eight bits, in blocks of 32 with
+ * a scale of their own (the block's largest magnitude / 127): y is then wrong by at most
+ * sum over blocks of (largest |x| / 254 * sum |w|), and by about 1/200 of that block norm in
+ * practice. A block of x with NaN or infinity gives NaN or infinity. */
+typedef void mdf_gemm_weight_fn(const mdf_weight *w, int64_t m, const mdf_real *x, mdf_real *y,
+                                void *scratch, int threads);
+typedef size_t mdf_gemm_weight_scratch_fn(const mdf_weight *w, int64_t m, int threads);
 
 /* y [N,H,W,Cout] = x [N,H,W,Cin] * w [Cout,Cin,K,K] (+ bias [Cout], may be NULL). cache is the
  * table's conv_cache. False: out of memory. */
@@ -108,11 +130,13 @@ typedef void mdf_adamw_fn(mdf_real *w, mdf_real *m, mdf_real *v, const mdf_real 
                           const mdf_adamw_step *s);
 
 typedef struct mdf_kernels {
-    const char *isa; /* "ref", "avx2", "avx512": the last level that was filled in */
+    const char *isa; /* "ref", "avx2", "avx512", "avx512vnni": the last level that was filled in */
     void *conv_cache;
     void (*conv_cache_free)(void *cache); /* NULL: there is nothing to free */
     const struct mdf_winograd *winograd;  /* NULL: this level has none; see kernel/winograd.h */
     mdf_gemm_fn *gemm;
+    mdf_gemm_weight_fn *gemm_weight;
+    mdf_gemm_weight_scratch_fn *gemm_weight_scratch;
     mdf_conv2d_fwd_fn *conv2d_fwd;
     mdf_conv2d_bwd_data_fn *conv2d_bwd_data;
     mdf_conv2d_bwd_weights_fn *conv2d_bwd_weights;
@@ -137,7 +161,8 @@ typedef struct mdf_kernels {
     mdf_adamw_fn *adamw;
 } mdf_kernels;
 
-/* Chooses the best level up to max_isa ("ref", "avx2", "avx512"; NULL = the best this CPU has).
+/* Chooses the best level up to max_isa ("ref", "avx2", "avx512", "avx512vnni"; NULL = the best this
+ * CPU has).
  * Every choice but "ref" also takes oneDNN for products and convolutions. MDF_ERR_ARG: unknown
  * name. The caller frees with mdf_kernels_free(). The conv cache makes one table usable by one
  * thread at a time. */
@@ -149,6 +174,10 @@ void mdf_kernels_fill_ref(mdf_kernels *k);
 #ifndef MDF_REAL_DOUBLE
 void mdf_kernels_fill_avx2(mdf_kernels *k);
 void mdf_kernels_fill_avx512(mdf_kernels *k);
+/* Products with frozen weights. */
+void mdf_kernels_fill_weight_avx2(mdf_kernels *k);
+void mdf_kernels_fill_weight_avx512(mdf_kernels *k);
+void mdf_kernels_fill_weight_vnni(mdf_kernels *k);
 /* Dense products and convolutions by oneDNN, which has its own CPU dispatch. NULL cache: no memory.
  */
 bool mdf_kernels_fill_dnnl(mdf_kernels *k);

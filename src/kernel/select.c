@@ -17,15 +17,33 @@ static bool always(void)
 }
 
 #if defined(__x86_64__) && !defined(MDF_REAL_DOUBLE)
+/* Every CPU with AVX2 also converts half precision (F16C). */
 static bool has_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static void fill_avx2(mdf_kernels *k)
+{
+    mdf_kernels_fill_avx2(k);
+    mdf_kernels_fill_weight_avx2(k);
 }
 
 static bool has_avx512(void)
 {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+static void fill_avx512(mdf_kernels *k)
+{
+    mdf_kernels_fill_avx512(k);
+    mdf_kernels_fill_weight_avx512(k);
+}
+
+static bool has_vnni(void)
+{
+    return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
 #else
 static bool never(void)
@@ -38,11 +56,13 @@ static bool never(void)
 static const isa_level levels[] = {
     {"ref", always, mdf_kernels_fill_ref},
 #if defined(__x86_64__) && !defined(MDF_REAL_DOUBLE)
-    {"avx2", has_avx2, mdf_kernels_fill_avx2},
-    {"avx512", has_avx512, mdf_kernels_fill_avx512},
+    {"avx2", has_avx2, fill_avx2},
+    {"avx512", has_avx512, fill_avx512},
+    {"avx512vnni", has_vnni, mdf_kernels_fill_weight_vnni},
 #else
     {"avx2", never, NULL},
     {"avx512", never, NULL},
+    {"avx512vnni", never, NULL},
 #endif
 };
 
@@ -57,8 +77,9 @@ mdf_status mdf_kernels_new(mdf_kernels **out, const char *max_isa, mdf_error *er
             last++;
         }
         if (last == count) {
-            return mdf_fail(err, MDF_ERR_ARG,
-                            "instruction set \"%s\" is unknown: use ref, avx2 or avx512", max_isa);
+            return mdf_fail(
+                err, MDF_ERR_ARG,
+                "instruction set \"%s\" is unknown: use ref, avx2, avx512 or avx512vnni", max_isa);
         }
     }
     mdf_kernels *k = mdf_alloc(1, sizeof *k);

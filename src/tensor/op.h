@@ -5,6 +5,8 @@
 #ifndef MDF_TENSOR_OP_H
 #define MDF_TENSOR_OP_H
 
+#include <assert.h>
+
 #include "tensor/tensor.h"
 
 #if defined(_OPENMP)
@@ -71,6 +73,34 @@ static inline bool mdf_same_shape(const mdf_tensor *a, const mdf_tensor *b)
         }
     }
     return true;
+}
+
+/* Bytes of row `row` of a frozen weight in its file's format, rows of c numbers. */
+static inline const uint8_t *mdf_raw_row(const mdf_tensor *t, int64_t c, int64_t row)
+{
+    return (const uint8_t *)t->raw + (size_t)row * mdf_dtype_row_bytes(t->dtype, (size_t)c);
+}
+
+/* True if t is no such weight, or one of numbers whose rows of c are whole blocks. */
+static inline bool mdf_raw_fits(const mdf_tensor *t, int64_t c)
+{
+    return t->raw == NULL || ((mdf_dtype_is_float(t->dtype) || mdf_dtype_is_block(t->dtype)) &&
+                              mdf_dtype_row_bytes(t->dtype, (size_t)c) > 0);
+}
+
+enum { MDF_RAW_PIECE = 256 }; /* numbers: the largest block */
+
+/* out = count numbers from the block at src on. */
+static inline void mdf_raw_reals(const mdf_tensor *t, const uint8_t *src, int64_t count,
+                                 mdf_real *out)
+{
+#ifdef MDF_REAL_DOUBLE
+    const bool good = mdf_dtype_to_doubles(t->dtype, src, (size_t)count, out);
+#else
+    const bool good = mdf_dtype_to_floats(t->dtype, src, (size_t)count, out);
+#endif
+    assert(good); /* mdf_raw_fits() */
+    (void)good;
 }
 
 /* mdf_grad_target() for a kernel that can't leave this gradient out: scratch of the arena (*acc

@@ -18,6 +18,46 @@ void mdf_bias_grad(const mdf_graph *g, mdf_real *db, const mdf_real *dy, int64_t
     }
 }
 
+enum { PANEL = 128 }; /* rows of a frozen weight that are numbers at the same time */
+
+static mdf_weight frozen(const mdf_tensor *w)
+{
+    return (mdf_weight){w->raw, w->dtype, w->dim[0], mdf_tensor_count(w) / w->dim[0]};
+}
+
+/* y [n,O] = x [n,I] w^T, w in its file's format. */
+static void frozen_forward(mdf_graph *g, const mdf_tensor *w, int64_t n, const mdf_real *x,
+                           mdf_real *y)
+{
+    const mdf_weight f = frozen(w);
+    const mdf_arena_mark mark = mdf_arena_mark_now(&g->arena);
+    const int threads = mdf_thread_count();
+    void *scratch = mdf_graph_alloc(g, (int64_t)g->kernels->gemm_weight_scratch(&f, n, threads), 1);
+    if (scratch != NULL) {
+        g->kernels->gemm_weight(&f, n, x, y, scratch, threads);
+    }
+    mdf_arena_rewind(&g->arena, mark);
+}
+
+/* dx [n,I] (+)= dy [n,O] w: a panel of w's rows after the other. */
+static void frozen_backward(mdf_graph *g, const mdf_tensor *w, int64_t n, mdf_real *dx,
+                            const mdf_real *dy, bool acc)
+{
+    const mdf_weight f = frozen(w);
+    const mdf_arena_mark mark = mdf_arena_mark_now(&g->arena);
+    mdf_real *panel = mdf_graph_alloc(g, PANEL * f.k, sizeof *panel);
+    for (int64_t at = 0; panel != NULL && at < f.n; at += PANEL) {
+        const int64_t rows = f.n - at < PANEL ? f.n - at : PANEL;
+#pragma omp parallel for schedule(static)
+        for (int64_t j = 0; j < rows; j++) {
+            mdf_raw_reals(w, mdf_raw_row(w, f.k, at + j), f.k, panel + j * f.k);
+        }
+        g->kernels->gemm(false, false, n, f.k, rows, 1, dy + at, f.n, panel, f.k,
+                         acc || at > 0 ? 1 : 0, dx, f.k);
+    }
+    mdf_arena_rewind(&g->arena, mark);
+}
+
 static void linear_backward(mdf_graph *g, const mdf_node *node)
 {
     mdf_tensor *x = node->in[0];
@@ -25,11 +65,13 @@ static void linear_backward(mdf_graph *g, const mdf_node *node)
     mdf_tensor *b = node->in[2];
     const mdf_real *dy = node->out->grad;
     const int64_t out = w->dim[0];
-    const int64_t in = w->dim[1];
-    const int64_t n = mdf_tensor_count(x) / in;
+    const int64_t in = mdf_last_dim(x);
+    const int64_t n = mdf_row_count(x);
     bool acc = false;
     mdf_real *dx = mdf_grad_target(g, x, &acc);
-    if (dx != NULL) {
+    if (dx != NULL && w->raw != NULL) {
+        frozen_backward(g, w, n, dx, dy, acc);
+    } else if (dx != NULL) {
         g->kernels->gemm(false, false, n, in, out, 1, dy, out, w->data, in, acc ? 1 : 0, dx, in);
     }
     mdf_real *dw = mdf_grad_target(g, w, &acc);
@@ -52,17 +94,22 @@ mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
     if (w->rank < 2 || (b != NULL && (b->rank != 1 || b->dim[0] != w->dim[0]))) {
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_linear.name, "want w [O,I] and b [O]");
     }
-    if (w->rank > 2) { /* a convolution's weight used as a dense layer over patches */
+    assert(w->raw == NULL || !w->needs_grad);
+    if (w->rank > 2 && w->raw == NULL) { /* a convolution's, as a dense layer over patches */
         w = mdf_reshape(g, w, 2, (int64_t[]){w->dim[0], mdf_tensor_count(w) / w->dim[0]});
         if (w == NULL) {
             return NULL;
         }
     }
     const int64_t out = w->dim[0];
-    const int64_t in = w->dim[1];
+    const int64_t in = mdf_tensor_count(w) / (out == 0 ? 1 : out);
     if (mdf_last_dim(x) != in) {
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_linear.name, "x has %lld columns, w wants %lld",
                               (long long)mdf_last_dim(x), (long long)in);
+    }
+    if (!mdf_raw_fits(w, in)) {
+        return mdf_graph_fail(g, MDF_ERR_SHAPE, op_linear.name, "rows of %lld numbers are no %s",
+                              (long long)in, mdf_dtype_name(w->dtype));
     }
     int64_t dim[MDF_MAX_RANK];
     memcpy(dim, x->dim, sizeof dim);
@@ -76,7 +123,11 @@ mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
         return NULL;
     }
     const int64_t n = mdf_row_count(x);
-    g->kernels->gemm(false, true, n, out, in, 1, x->data, in, w->data, in, 0, y->data, out);
+    if (w->raw != NULL) {
+        frozen_forward(g, w, n, x->data, y->data);
+    } else {
+        g->kernels->gemm(false, true, n, out, in, 1, x->data, in, w->data, in, 0, y->data, out);
+    }
     if (b != NULL) {
         const int64_t blocks = n * out > MDF_CHUNK ? MDF_ROW_BLOCKS : 1;
 #pragma omp parallel for schedule(static) if (blocks > 1)
@@ -85,6 +136,9 @@ mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
             const int64_t end = mdf_block_begin(n, blocks, i + 1);
             g->kernels->bias_fwd(y->data + begin * out, b->data, end - begin, out);
         }
+    }
+    if (g->error.code != MDF_OK) {
+        return NULL;
     }
     return mdf_graph_record(g, &op_linear, y, (mdf_tensor *[]){x, w, b}, 3, scratch);
 }

@@ -32,6 +32,43 @@ static void scatter_add(const mdf_graph *g, mdf_real *to, const mdf_real *from, 
     }
 }
 
+/* y [c] += s * row of the table. */
+static void add_row(const mdf_graph *g, mdf_real *y, mdf_real s, const mdf_tensor *table,
+                    int64_t row, int64_t c)
+{
+    if (table->raw == NULL) {
+        g->kernels->axpy(y, s, table->data + row * c, c);
+        return;
+    }
+    const uint8_t *p = mdf_raw_row(table, c, row);
+    for (int64_t at = 0; at < c; at += MDF_RAW_PIECE) {
+        const int64_t count = c - at < MDF_RAW_PIECE ? c - at : MDF_RAW_PIECE;
+        mdf_real piece[MDF_RAW_PIECE];
+        mdf_raw_reals(table, p, count, piece);
+        g->kernels->axpy(y + at, s, piece, count);
+        p += mdf_dtype_row_bytes(table->dtype, (size_t)count);
+    }
+}
+
+/* sum x [c] * row of the table. */
+static double dot_row(const mdf_graph *g, const mdf_real *x, const mdf_tensor *table, int64_t row,
+                      int64_t c)
+{
+    if (table->raw == NULL) {
+        return g->kernels->dot(x, table->data + row * c, c);
+    }
+    const uint8_t *p = mdf_raw_row(table, c, row);
+    double sum = 0;
+    for (int64_t at = 0; at < c; at += MDF_RAW_PIECE) {
+        const int64_t count = c - at < MDF_RAW_PIECE ? c - at : MDF_RAW_PIECE;
+        mdf_real piece[MDF_RAW_PIECE];
+        mdf_raw_reals(table, p, count, piece);
+        sum += g->kernels->dot(x + at, piece, count);
+        p += mdf_dtype_row_bytes(table->dtype, (size_t)count);
+    }
+    return sum;
+}
+
 static bool rows_fit(const int32_t *row, int64_t count, int64_t rows)
 {
     for (int64_t i = 0; i < count; i++) {
@@ -71,10 +108,16 @@ mdf_tensor *mdf_gather_rows(mdf_graph *g, mdf_tensor *x, const int32_t *row, int
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_gather.name, "a row number is not below %lld",
                               (long long)rows);
     }
+    if (!mdf_raw_fits(x, c)) {
+        return mdf_graph_fail(g, MDF_ERR_SHAPE, op_gather.name, "rows of %lld numbers are no %s",
+                              (long long)c, mdf_dtype_name(x->dtype));
+    }
 #pragma omp parallel for schedule(static) if (count * c > MDF_CHUNK)
     for (int64_t i = 0; i < count; i++) {
         if (row[i] < 0) {
             memset(y->data + i * c, 0, (size_t)c * sizeof *y->data);
+        } else if (x->raw != NULL) {
+            mdf_raw_reals(x, mdf_raw_row(x, c, row[i]), c, y->data + i * c);
         } else {
             memcpy(y->data + i * c, x->data + row[i] * c, (size_t)c * sizeof *y->data);
         }
@@ -98,7 +141,7 @@ static void add_rows_backward(mdf_graph *g, const mdf_node *node)
     }
     for (int64_t i = 0; dg != NULL && i < n; i++) {
         if (s->row[i] >= 0) {
-            sum += g->kernels->dot(dy + i * c, table->data + s->row[i] * c, c);
+            sum += dot_row(g, dy + i * c, table, s->row[i], c);
         }
     }
     if (dg != NULL) {
@@ -124,6 +167,10 @@ mdf_tensor *mdf_add_rows(mdf_graph *g, mdf_tensor *x, mdf_tensor *table, mdf_ten
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_add_rows.name, "rows of %lld and %lld numbers",
                               (long long)mdf_last_dim(x), (long long)c);
     }
+    if (!mdf_raw_fits(table, c)) {
+        return mdf_graph_fail(g, MDF_ERR_SHAPE, op_add_rows.name, "rows of %lld numbers are no %s",
+                              (long long)c, mdf_dtype_name(table->dtype));
+    }
     const int64_t n = mdf_row_count(x);
     mdf_tensor *y = mdf_graph_like(g, x);
     rows_saved *s = mdf_graph_alloc(g, 1, sizeof *s);
@@ -141,7 +188,7 @@ mdf_tensor *mdf_add_rows(mdf_graph *g, mdf_tensor *x, mdf_tensor *table, mdf_ten
     for (int64_t i = 0; i < n; i++) {
         memcpy(y->data + i * c, x->data + i * c, (size_t)c * sizeof *y->data);
         if (row[i] >= 0) {
-            g->kernels->axpy(y->data + i * c, s->s, table->data + row[i] * c, c);
+            add_row(g, y->data + i * c, s->s, table, row[i], c);
         }
     }
     return mdf_graph_record(g, &op_add_rows, y, (mdf_tensor *[]){x, table, gate}, 3, s);

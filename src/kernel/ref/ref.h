@@ -6,6 +6,11 @@
 #include "kernel/kernel.h"
 
 mdf_gemm_fn mdf_gemm_ref;
+mdf_gemm_weight_fn mdf_gemm_weight_ref;
+mdf_gemm_weight_scratch_fn mdf_gemm_weight_scratch_ref;
+/* out = numbers at..at+count of one row of w; both multiples of the block. A type that is none of a
+ * weight's gives NaN. */
+void mdf_weight_floats(const mdf_weight *w, int64_t row, int64_t at, int64_t count, float *out);
 mdf_conv2d_fwd_fn mdf_conv2d_fwd_ref;
 mdf_conv2d_bwd_data_fn mdf_conv2d_bwd_data_ref;
 mdf_conv2d_bwd_weights_fn mdf_conv2d_bwd_weights_ref;

@@ -4,8 +4,8 @@
 static void every_entry_of_every_level_is_filled(void **state)
 {
     (void)state;
-    const char *const names[] = {"ref", "avx2", "avx512", NULL};
-    for (size_t i = 0; i < 4; i++) {
+    const char *const names[] = {"ref", "avx2", "avx512", "avx512vnni", NULL};
+    for (size_t i = 0; i < 5; i++) {
         mdf_kernels *k = level(names[i]);
         void (*entry[32])(void);
         const size_t first = offsetof(mdf_kernels, gemm);
@@ -27,7 +27,7 @@ static void the_level_is_at_most_the_one_asked_for(void **state)
     assert_null(k->conv_cache); /* the reference does not use oneDNN */
     mdf_kernels_free(k);
     k = level("avx2");
-    assert_string_not_equal(k->isa, "avx512");
+    assert_null(strstr(k->isa, "avx512"));
     assert_non_null(k->conv_cache);
     mdf_kernels_free(k);
 }

@@ -1,0 +1,213 @@
+/* Products with a weight whose exact values are wanted in float: F32, F16, BF16 and every block
+ * type without a version of its own. Rows are converted on the way, a panel at a time. */
+#ifndef MDF_KERNEL_SIMD_WEIGHT_FLOAT_H
+#define MDF_KERNEL_SIMD_WEIGHT_FLOAT_H
+
+#include "kernel/ref/ref.h"
+#include "kernel/simd/words.h"
+
+enum {
+    FLOAT_TOKENS = ROWS_MAX, /* rows of x side by side */
+    FLOAT_PANEL = 2 * VEC,   /* rows of the weight */
+    FLOAT_CHUNK = 256        /* numbers of a row at a time: the largest block */
+};
+
+/* out[l][t] = x[t][l]; missing rows are zero. */
+static void interleave_tokens(float *out, const float *x, int64_t rows, int64_t k)
+{
+    for (int64_t l = 0; l < k; l++) {
+        for (int64_t t = 0; t < FLOAT_TOKENS; t++) {
+            out[l * FLOAT_TOKENS + t] = t < rows ? x[t * k + l] : 0;
+        }
+    }
+}
+
+/* VEC numbers of F32, F16 or BF16. */
+__attribute__((always_inline)) static inline vec vec_of_type(const mdf_dtype dtype,
+                                                             const uint8_t *p)
+{
+    switch ((int)dtype) {
+    case MDF_DTYPE_F16:
+        return vec_of_halves(p);
+    case MDF_DTYPE_BF16:
+        return vec_of_bfloats(p);
+    default:
+        return vec_load_bytes(p);
+    }
+}
+
+/* The same of fewer numbers, zeros behind them. */
+__attribute__((always_inline)) static inline vec vec_of_rest(const mdf_dtype dtype,
+                                                             const uint8_t *p, int64_t count)
+{
+    uint8_t rest[VEC * 4] = {0};
+    memcpy(rest, p, (size_t)count * (dtype == MDF_DTYPE_F32 ? 4 : 2));
+    return vec_of_type(dtype, rest);
+}
+
+static bool is_plain(mdf_dtype dtype)
+{
+    return dtype == MDF_DTYPE_F32 || dtype == MDF_DTYPE_F16 || dtype == MDF_DTYPE_BF16;
+}
+
+/* room [FLOAT_CHUNK] = numbers at..at+count of a row. */
+static void row_floats(const mdf_weight *w, int64_t row, int64_t at, int64_t count, float *room)
+{
+    if (!is_plain(w->dtype)) {
+        mdf_weight_floats(w, row, at, count, room);
+        return;
+    }
+    const int64_t bytes = w->dtype == MDF_DTYPE_F32 ? 4 : 2;
+    const uint8_t *p = (const uint8_t *)w->raw + (row * w->k + at) * bytes;
+    int64_t l = 0;
+    for (; l + VEC <= count; l += VEC) {
+        vec_store(room + l, vec_of_type(w->dtype, p + l * bytes));
+    }
+    if (l < count) {
+        vec_store(room + l, vec_of_rest(w->dtype, p + l * bytes, count - l));
+    }
+}
+
+/* out [count, FLOAT_PANEL] = numbers at.. of the panel's rows, transposed; rows behind the last are
+ * the last again. */
+static void float_panel(float *out, const mdf_weight *w, int64_t first, int64_t at, int64_t count)
+{
+    float room[FLOAT_PANEL][FLOAT_CHUNK];
+    const uint8_t *row[FLOAT_PANEL];
+    for (int64_t r = 0; r < FLOAT_PANEL; r++) {
+        const int64_t j = first + r < w->n ? first + r : w->n - 1;
+        row_floats(w, j, at, count, room[r]);
+        row[r] = (const uint8_t *)room[r];
+    }
+    for (int64_t l = 0; l < count; l += 4) { /* up to three numbers too many: not read again */
+        for (int v = 0; v < 2; v++) {
+            words word[4];
+            words_transpose(word, row + v * VEC, l * 4);
+            for (int64_t d = 0; d < 4; d++) {
+                words_store(out + (l + d) * FLOAT_PANEL + v * VEC, word[d]);
+            }
+        }
+    }
+}
+
+/* y [tokens, FLOAT_PANEL] (+)= over count numbers. */
+__attribute__((always_inline)) static inline void
+float_tile(const int tokens, const float *x, const float *w, int64_t count, float *y, bool acc)
+{
+    vec sum[FLOAT_TOKENS][2];
+#pragma GCC unroll 12
+    for (int t = 0; t < tokens; t++) {
+        sum[t][0] = acc ? vec_load(y + t * FLOAT_PANEL) : vec_all(0);
+        sum[t][1] = acc ? vec_load(y + t * FLOAT_PANEL + VEC) : vec_all(0);
+    }
+    for (int64_t l = 0; l < count; l++, x += FLOAT_TOKENS, w += FLOAT_PANEL) {
+        const vec w0 = vec_load(w);
+        const vec w1 = vec_load(w + VEC);
+#pragma GCC unroll 12
+        for (int t = 0; t < tokens; t++) {
+            const vec a = vec_all(x[t]);
+            sum[t][0] = vec_fma(a, w0, sum[t][0]);
+            sum[t][1] = vec_fma(a, w1, sum[t][1]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int t = 0; t < tokens; t++) {
+        vec_store(y + t * FLOAT_PANEL, sum[t][0]);
+        vec_store(y + t * FLOAT_PANEL + VEC, sum[t][1]);
+    }
+}
+
+/* A smaller last group runs in steps of a third: the room behind it is there. */
+static void float_tokens(int64_t tokens, const float *x, const float *w, int64_t count, float *y,
+                         bool acc)
+{
+    enum { THIRD = FLOAT_TOKENS / 3 };
+    if (tokens <= THIRD) {
+        float_tile(THIRD, x, w, count, y, acc);
+    } else if (tokens <= 2 * THIRD) {
+        float_tile(2 * THIRD, x, w, count, y, acc);
+    } else {
+        float_tile(FLOAT_TOKENS, x, w, count, y, acc);
+    }
+}
+
+/* y[t * n] = one row of the weight * each row of x. */
+__attribute__((always_inline)) static inline void float_row(const int tokens, const mdf_dtype dtype,
+                                                            const uint8_t *p, int64_t k,
+                                                            const float *x, float *y, int64_t n)
+{
+    enum { STEP = 2 * VEC };
+    const int64_t bytes = dtype == MDF_DTYPE_F32 ? 4 : 2;
+    vec sum[FEW][2];
+#pragma GCC unroll 3
+    for (int t = 0; t < tokens; t++) {
+        sum[t][0] = sum[t][1] = vec_all(0);
+    }
+    int64_t l = 0;
+    for (; l + STEP <= k; l += STEP) {
+        const vec a = vec_of_type(dtype, p + l * bytes);
+        const vec b = vec_of_type(dtype, p + (l + VEC) * bytes);
+#pragma GCC unroll 3
+        for (int t = 0; t < tokens; t++) {
+            sum[t][0] = vec_fma(a, vec_load(x + t * k + l), sum[t][0]);
+            sum[t][1] = vec_fma(b, vec_load(x + t * k + l + VEC), sum[t][1]);
+        }
+    }
+    for (; l < k; l += VEC) {
+        const int64_t rest = k - l < VEC ? k - l : VEC;
+        const vec a = vec_of_rest(dtype, p + l * bytes, rest);
+        for (int t = 0; t < tokens; t++) {
+            float part[VEC] = {0};
+            memcpy(part, x + t * k + l, (size_t)rest * sizeof part[0]);
+            sum[t][0] = vec_fma(a, vec_load(part), sum[t][0]);
+        }
+    }
+#pragma GCC unroll 3
+    for (int t = 0; t < tokens; t++) {
+        y[t * n] = vec_sum(vec_add(sum[t][0], sum[t][1]));
+    }
+}
+
+static void float_row_of(int64_t m, mdf_dtype dtype, const uint8_t *p, int64_t k, const float *x,
+                         float *y, int64_t n)
+{
+#define CASES(t)                                                                                   \
+    switch ((int)dtype) {                                                                          \
+    case MDF_DTYPE_F16:                                                                            \
+        float_row(t, MDF_DTYPE_F16, p, k, x, y, n);                                                \
+        break;                                                                                     \
+    case MDF_DTYPE_BF16:                                                                           \
+        float_row(t, MDF_DTYPE_BF16, p, k, x, y, n);                                               \
+        break;                                                                                     \
+    default:                                                                                       \
+        float_row(t, MDF_DTYPE_F32, p, k, x, y, n);                                                \
+        break;                                                                                     \
+    }
+    if (m == 1) {
+        CASES(1)
+    } else if (m == 2) {
+        CASES(2)
+    } else {
+        CASES(3)
+    }
+#undef CASES
+}
+
+/* Rows first..first+count-1 of the weight with a few rows of x; memory sets the pace where the type
+ * has a vector conversion. room [k] */
+static void rows_float(const mdf_weight *w, int64_t m, const float *x, int64_t first, int64_t count,
+                       float *y, float *room)
+{
+    const size_t bytes = mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
+    for (int64_t j = first; j < first + count; j++) {
+        if (is_plain(w->dtype)) {
+            float_row_of(m, w->dtype, (const uint8_t *)w->raw + (size_t)j * bytes, w->k, x, y + j,
+                         w->n);
+        } else {
+            mdf_weight_floats(w, j, 0, w->k, room);
+            float_row_of(m, MDF_DTYPE_F32, (const uint8_t *)room, w->k, x, y + j, w->n);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,332 @@
+/* Products with frozen weights: every level, every format, every tail of rows and columns, against
+ * the reference. */
+#include <float.h>
+
+#include "kernel/ref/ref.h"
+#include "kernel_test.h"
+
+enum { M_MAX = 27, N_MAX = 71, K_MAX = 1056 };
+
+#if defined(__SANITIZE_THREAD__)
+enum { THREADS_MAX = 1 }; /* TSan cannot see libgomp's barriers */
+#else
+enum { THREADS_MAX = 2 };
+#endif
+
+static const mdf_dtype types[] = {MDF_DTYPE_F32, MDF_DTYPE_F16, MDF_DTYPE_BF16, MDF_DTYPE_Q8_0,
+                                  MDF_DTYPE_Q4_0};
+enum { TYPES = sizeof types / sizeof types[0] };
+
+static const char *const all_levels[] = {"avx2", "avx512", "avx512vnni"};
+enum { ALL_LEVELS = sizeof all_levels / sizeof all_levels[0] };
+
+/* Weights of about unit size. The bytes stand at an odd address and end where the memory ends, so
+ * that a sanitizer sees what is read behind them. */
+static uint8_t *random_weight(mdf_weight *w, mdf_dtype dtype, int64_t n, int64_t k, uint32_t seed)
+{
+    const size_t bytes = (size_t)n * mdf_dtype_row_bytes(dtype, (size_t)k);
+    uint8_t *p = mdf_alloc(bytes + 1, 1);
+    assert_non_null(p);
+    const size_t step = mdf_dtype_bytes(dtype);
+    for (size_t i = 0; i < bytes / step; i++) {
+        float x[34];
+        uint8_t *at = p + 1 + i * step;
+        fill(x, 34, 1, seed + (uint32_t)i);
+        if (mdf_dtype_is_block(dtype)) { /* any quants; scales from 1/256 to 3/256, either sign */
+            for (size_t j = 2; j < step; j++) {
+                at[j] = (uint8_t)(int)((x[j % 32] + 1) * 128 + (float)(j / 32));
+            }
+            const float d = (x[33] < 0 ? x[33] - 0.5f : x[33] + 0.5f) / 128;
+            assert_true(mdf_dtype_from_floats(MDF_DTYPE_F16, &d, 1, at));
+        } else {
+            assert_true(mdf_dtype_from_floats(dtype, x, 1, at));
+        }
+    }
+    *w = (mdf_weight){p + 1, dtype, n, k};
+    return p;
+}
+
+static void run(const mdf_kernels *k, const mdf_weight *w, int64_t m, const float *x, float *y,
+                int threads)
+{
+    const size_t bytes = k->gemm_weight_scratch(w, m, threads);
+    uint8_t *scratch = bytes == 0 ? NULL : mdf_alloc(bytes, 1);
+    assert_true(bytes == 0 || scratch != NULL);
+    k->gemm_weight(w, m, x, y, scratch, threads);
+    mdf_free(scratch);
+}
+
+/* The most that rounding x to eight bits can change one result: half a step of every block's scale
+ * (largest / 127) times that block's weights. */
+static double rounding_bound(const float *x, const float *w, int64_t k)
+{
+    double bound = 0;
+    for (int64_t at = 0; at < k; at += 32) {
+        double largest = 0;
+        double sum = 0;
+        for (int64_t i = at; i < at + 32; i++) {
+            largest = fmax(largest, fabs((double)x[i]));
+            sum += fabs((double)w[i]);
+        }
+        bound += largest / 254 * sum;
+    }
+    return bound;
+}
+
+/* Sums of k floats in another order: k roundings of at most 6e-8 of the sum of magnitudes are never
+ * reached; a tenth of that is. */
+static double float_bound(const float *x, const float *w, int64_t k)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < k; i++) {
+        sum += fabs((double)x[i] * (double)w[i]);
+    }
+    return sum * (6e-9 * (double)k + 3e-7);
+}
+
+static void compare(const mdf_kernels *ref, const mdf_kernels *k, const mdf_weight *w, int64_t m)
+{
+    static float x[M_MAX * K_MAX], got[M_MAX * N_MAX + 1], want[M_MAX * N_MAX], row[K_MAX];
+    const bool rounds = mdf_dtype_is_block(w->dtype);
+    double worst = 0;
+    fill(x, m * w->k, 2, (uint32_t)(m + w->n));
+    got[m * w->n] = 42;
+    run(ref, w, m, x, want, 1);
+    run(k, w, m, x, got, 1);
+    assert_true(got[m * w->n] == 42);
+    for (int64_t j = 0; j < w->n; j++) {
+        mdf_weight_floats(w, j, 0, w->k, row);
+        for (int64_t i = 0; i < m; i++) {
+            const double bound = float_bound(x + i * w->k, row, w->k) +
+                                 (rounds ? rounding_bound(x + i * w->k, row, w->k) : 0);
+            const double error = fabs((double)got[i * w->n + j] - (double)want[i * w->n + j]);
+            worst = fmax(worst, error / bound);
+            if (!(error <= bound)) {
+                fail_msg("%s %s, %lld x %lld x %lld: y[%lld,%lld] is %.9g, want %.9g", k->isa,
+                         mdf_dtype_name(w->dtype), (long long)m, (long long)w->n, (long long)w->k,
+                         (long long)i, (long long)j, (double)got[i * w->n + j],
+                         (double)want[i * w->n + j]);
+            }
+        }
+    }
+    assert_true(!rounds || m == 0 || worst > 0); /* x was rounded: the test can see an error */
+}
+
+typedef void weight_test(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype);
+
+static void each_level_and_type(weight_test *test)
+{
+    mdf_kernels *ref = level("ref");
+    for (int i = 0; i < ALL_LEVELS; i++) {
+        mdf_kernels *k = level(all_levels[i]);
+        for (int t = 0; t < TYPES; t++) {
+            test(ref, k, types[t]);
+        }
+        mdf_kernels_free(k);
+    }
+    mdf_kernels_free(ref);
+}
+
+static void tails_of_rows(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    mdf_weight w;
+    uint8_t *bytes = random_weight(&w, dtype, 35, 96, 1);
+    for (int64_t m = 0; m <= M_MAX; m++) {
+        compare(ref, k, &w, m);
+    }
+    mdf_free(bytes);
+}
+
+static void every_number_of_rows_of_x(void **state)
+{
+    (void)state;
+    each_level_and_type(tails_of_rows);
+}
+
+static void tails_of_columns(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    for (int64_t n = 1; n <= N_MAX; n++) {
+        mdf_weight w;
+        uint8_t *bytes = random_weight(&w, dtype, n, 32, (uint32_t)n);
+        compare(ref, k, &w, 1);
+        compare(ref, k, &w, 7);
+        mdf_free(bytes);
+    }
+}
+
+static void every_number_of_rows_of_w(void **state)
+{
+    (void)state;
+    each_level_and_type(tails_of_columns);
+}
+
+/* Multiples of a block, and of what is taken at a time: 128 numbers, 256, 512. */
+static void lengths(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    static const int64_t length[] = {32,  64,  96,  128, 160, 224, 256,  288,
+                                     480, 512, 544, 576, 768, 800, 1024, 1056};
+    for (size_t i = 0; i < sizeof length / sizeof length[0]; i++) {
+        mdf_weight w;
+        uint8_t *bytes = random_weight(&w, dtype, 5, length[i], (uint32_t)i);
+        for (int64_t m = 1; m <= 5; m += 2) {
+            compare(ref, k, &w, m);
+        }
+        mdf_free(bytes);
+    }
+}
+
+static void every_kind_of_length(void **state)
+{
+    (void)state;
+    each_level_and_type(lengths);
+}
+
+/* Rows of floats need not be a multiple of anything. */
+static void odd_lengths(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    for (int64_t length = 1; length <= 67 && !mdf_dtype_is_block(dtype); length++) {
+        static float x[6 * 67], got[6 * 19], want[6 * 19];
+        mdf_weight w;
+        uint8_t *bytes = random_weight(&w, dtype, 19, length, (uint32_t)length);
+        fill(x, 6 * length, 1, 5);
+        for (int64_t m = 1; m <= 6; m += 5) {
+            run(ref, &w, m, x, want, 1);
+            run(k, &w, m, x, got, 1);
+            assert_close(got, want, m * 19, 2e-6, 1, k->isa); /* up to 67 roundings of 6e-8 */
+        }
+        mdf_free(bytes);
+    }
+}
+
+static void floats_of_any_length(void **state)
+{
+    (void)state;
+    each_level_and_type(odd_lengths);
+}
+
+/* More rows of x than one pass over the weight takes. */
+static void passes(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    enum { M = 1541, N = 3, K = 64 };
+    static float x[M * K], got[M * N], want[M * N];
+    mdf_weight w;
+    uint8_t *bytes = random_weight(&w, dtype, N, K, 9);
+    fill(x, M * K, 1, 6);
+    run(ref, &w, M, x, want, 1);
+    run(k, &w, M, x, got, THREADS_MAX);
+    /* half a step of at most 1/127 on each of 64 numbers, weights below 1.6, in rms fashion: the
+     * exact bound is checked above */
+    assert_close(got, want, M * N, mdf_dtype_is_block(dtype) ? 0.1 : 2e-6, 1, k->isa);
+    mdf_free(bytes);
+}
+
+static void more_rows_than_a_pass(void **state)
+{
+    (void)state;
+    each_level_and_type(passes);
+}
+
+static void threads(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    static float x[M_MAX * 288], one[M_MAX * N_MAX], two[M_MAX * N_MAX];
+    static const int64_t rows[] = {1, 3, 4, M_MAX};
+    (void)ref;
+    mdf_weight w;
+    uint8_t *bytes = random_weight(&w, dtype, N_MAX, 288, 4);
+    fill(x, M_MAX * 288, 1, 8);
+    for (int i = 0; i < 4; i++) {
+        run(k, &w, rows[i], x, one, 1);
+        run(k, &w, rows[i], x, two, THREADS_MAX);
+        assert_memory_equal(one, two, (size_t)(rows[i] * N_MAX) * sizeof one[0]);
+    }
+    mdf_free(bytes);
+}
+
+static void one_thread_and_two_give_the_same_bits(void **state)
+{
+    (void)state;
+    each_level_and_type(threads);
+}
+
+/* A broken number of x must be seen in its row, and there only; zeros give zeros. */
+static void broken(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    static const int64_t rows[] = {2, 7};
+    static const float bad[] = {NAN, INFINITY};
+    (void)ref;
+    mdf_weight w;
+    uint8_t *bytes = random_weight(&w, dtype, 18, 64, 4);
+    for (int i = 0; i < 4; i++) {
+        float x[7 * 64];
+        float y[7 * 18];
+        fill(x, 7 * 64, 1, 8);
+        memset(x + 64, 0, 64 * sizeof x[0]);
+        for (int64_t at = 0; at < 64; at++) {
+            const float old = x[at];
+            x[at] = bad[i % 2];
+            run(k, &w, rows[i / 2], x, y, 1);
+            for (int64_t j = 0; j < 18; j++) {
+                assert_true(!(fabsf(y[j]) <= FLT_MAX));
+                assert_true(y[18 + j] == 0);
+            }
+            x[at] = old;
+        }
+    }
+    mdf_free(bytes);
+}
+
+static void broken_numbers_are_seen(void **state)
+{
+    (void)state;
+    each_level_and_type(broken);
+}
+
+/* The largest magnitudes of everything: sums must not wrap. */
+static void extremes(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    static const uint8_t quants[] = {0x80, 0x7f, 0x00, 0xff};
+    static float x[7 * 512];
+    for (int q = 0; q < 4 && mdf_dtype_is_block(dtype); q++) {
+        float got[7 * 18];
+        float want[7 * 18];
+        mdf_weight w;
+        uint8_t *bytes = random_weight(&w, dtype, 18, 512, 4);
+        const size_t step = mdf_dtype_bytes(dtype);
+        for (size_t i = 0; i < 18 * 16; i++) {
+            memset(bytes + 1 + i * step + 2, quants[q], step - 2);
+        }
+        for (int sign = -1; sign <= 1; sign += 2) {
+            for (int i = 0; i < 7 * 512; i++) {
+                x[i] = (float)sign;
+            }
+            for (int64_t m = 1; m <= 7; m += 6) {
+                run(ref, &w, m, x, want, 1);
+                run(k, &w, m, x, got, 1);
+                /* 1 and -1 are exact in eight bits; sums of up to 512 * 3 */
+                assert_close(got, want, m * 18, 2e-6, 100, k->isa);
+            }
+        }
+        mdf_free(bytes);
+    }
+}
+
+static void nothing_overflows(void **state)
+{
+    (void)state;
+    each_level_and_type(extremes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_number_of_rows_of_x),
+        cmocka_unit_test(every_number_of_rows_of_w),
+        cmocka_unit_test(every_kind_of_length),
+        cmocka_unit_test(floats_of_any_length),
+        cmocka_unit_test(more_rows_than_a_pass),
+        cmocka_unit_test(one_thread_and_two_give_the_same_bits),
+        cmocka_unit_test(broken_numbers_are_seen),
+        cmocka_unit_test(nothing_overflows),
+    };
+    return cmocka_run_group_tests_name("kernel/gemm_weight", tests, NULL, NULL);
+}
