@@ -12,7 +12,7 @@
 
 /* One tensor on its way. */
 typedef struct item {
-    const mdf_weight *from;
+    const mdf_model_weight *from;
     const mdf_lora_pair *lora;
     bool copied; /* bytes as they are */
     char name[MDF_WEIGHT_NAME];
@@ -39,7 +39,7 @@ static const uint8_t *bytes_of(void *user, size_t i)
 static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
 {
     const rewriter *r = user;
-    const mdf_weight *from = r->item[i].from;
+    const mdf_model_weight *from = r->item[i].from;
     const mdf_st_tensor *t = from->tensor;
     bool ok = false;
     if (t->dtype == MDF_DTYPE_I8) {
@@ -63,7 +63,7 @@ static bool target_name(const rewriter *r, const char *name, char out[MDF_WEIGHT
     return !r->how->hugging_face || mdf_hf_name(&r->model->config, name, out);
 }
 
-static mdf_status refuse_quantised(const rewriter *r, const mdf_weight *w, mdf_error *err)
+static mdf_status refuse_quantised(const rewriter *r, const mdf_model_weight *w, mdf_error *err)
 {
     const mdf_st_tensor *t = w->tensor;
     if (r->how->refuse_quantised && (mdf_dtype_is_block(t->dtype) || t->dtype == MDF_DTYPE_I8)) {
@@ -84,7 +84,7 @@ static mdf_status plan_tensor(rewriter *r, const mdf_tensor *t, const mdf_cross_
                               mdf_error *err)
 {
     item *it = &r->item[r->count];
-    const mdf_weight *w = mdf_weights_find(&r->weights, t->name);
+    const mdf_model_weight *w = mdf_weights_find(&r->weights, t->name);
     if (w == NULL) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing",
                         r->weights.shards.path, t->name);

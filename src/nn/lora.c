@@ -251,7 +251,7 @@ mdf_status mdf_lora_check(const mdf_lora *l, const mdf_weights *w, mdf_error *er
 {
     for (size_t i = 0; i < l->count; i++) {
         const mdf_lora_pair *p = &l->pair[i];
-        const mdf_weight *t = mdf_weights_find(w, p->name);
+        const mdf_model_weight *t = mdf_weights_find(w, p->name);
         if (t == NULL) {
             return mdf_fail(err, MDF_ERR_FORMAT, "the adapter changes %.120s, which %s lacks",
                             p->name, w->shards.path);

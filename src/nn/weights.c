@@ -8,13 +8,14 @@
 
 enum { CHUNK = 65536 }; /* numbers checked at a time; a multiple of every block */
 
-static mdf_status fail_not_finite(const mdf_weight *from, mdf_error *err)
+static mdf_status fail_not_finite(const mdf_model_weight *from, mdf_error *err)
 {
     return mdf_fail(err, MDF_ERR_NUMERIC, "%s: tensor %s holds a number that is not finite",
                     from->file->path, from->tensor->name);
 }
 
-static mdf_status read_numbers(mdf_real *out, const mdf_weight *from, size_t n, mdf_error *err)
+static mdf_status read_numbers(mdf_real *out, const mdf_model_weight *from, size_t n,
+                               mdf_error *err)
 {
 #ifdef MDF_REAL_DOUBLE
     MDF_TRY(mdf_safetensors_doubles(from->file, from->tensor, out, err));
@@ -30,10 +31,10 @@ static mdf_status read_numbers(mdf_real *out, const mdf_weight *from, size_t n, 
 }
 
 /* The tensor of a parameter, its shape checked. */
-static mdf_status find_param(const mdf_weights *w, const mdf_tensor *t, const mdf_weight **out,
-                             mdf_error *err)
+static mdf_status find_param(const mdf_weights *w, const mdf_tensor *t,
+                             const mdf_model_weight **out, mdf_error *err)
 {
-    const mdf_weight *from = mdf_weights_find(w, t->name);
+    const mdf_model_weight *from = mdf_weights_find(w, t->name);
     if (from == NULL) {
         const char *path = w->shards.files == 1 ? w->shards.file[0].path : w->shards.path;
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing", path, t->name);
@@ -68,7 +69,7 @@ static bool may_be_extra(const mdf_params *p, const char *name)
 mdf_status mdf_weights_check_extra(const mdf_params *p, const mdf_weights *w, mdf_error *err)
 {
     for (size_t i = 0; i < w->count; i++) {
-        const mdf_weight *t = &w->item[i];
+        const mdf_model_weight *t = &w->item[i];
         if (mdf_params_find(p, t->name) == NULL && !may_be_extra(p, t->name) &&
             !mdf_safetensors_is_scale(t->file, t->tensor)) {
             return mdf_fail(err, MDF_ERR_FORMAT,
@@ -83,7 +84,7 @@ mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err)
 {
     for (size_t i = 0; i < p->count; i++) {
         mdf_tensor *t = &p->item[i]->tensor;
-        const mdf_weight *from = NULL;
+        const mdf_model_weight *from = NULL;
         MDF_TRY(find_param(w, t, &from, err));
         MDF_TRY(read_numbers(t->data, from, (size_t)mdf_tensor_count(t), err));
     }
@@ -107,7 +108,8 @@ static bool is_ready(const mdf_st_tensor *t)
 }
 
 /* Leaves the tensor in its file if that can be; *left says whether. */
-static mdf_status map_param(mdf_param *param, const mdf_weight *from, bool *left, mdf_error *err)
+static mdf_status map_param(mdf_param *param, const mdf_model_weight *from, bool *left,
+                            mdf_error *err)
 {
     mdf_tensor *t = &param->tensor;
     const mdf_st_tensor *s = from->tensor;
@@ -140,7 +142,7 @@ static mdf_status convert_rest(mdf_params *p, const mdf_weights *w, int64_t tota
     }
     for (size_t i = 0; i < p->count; i++) {
         mdf_tensor *t = &p->item[i]->tensor;
-        const mdf_weight *from = NULL;
+        const mdf_model_weight *from = NULL;
         if (t->data != NULL || t->raw != NULL) {
             continue;
         }
@@ -157,7 +159,7 @@ mdf_status mdf_weights_map(mdf_params *p, const mdf_weights *w, bool check_all, 
     int64_t total = 0;
     MDF_TRY(mdf_params_status(p, err));
     for (size_t i = 0; i < p->count; i++) {
-        const mdf_weight *from = NULL;
+        const mdf_model_weight *from = NULL;
         bool left = false;
         MDF_TRY(find_param(w, &p->item[i]->tensor, &from, err));
         MDF_TRY(map_param(p->item[i], from, &left, err));
@@ -168,7 +170,7 @@ mdf_status mdf_weights_map(mdf_params *p, const mdf_weights *w, bool check_all, 
     return check_all ? mdf_weights_check(w, err) : MDF_OK;
 }
 
-static mdf_status check_tensor(const mdf_weight *from, float *numbers, mdf_error *err)
+static mdf_status check_tensor(const mdf_model_weight *from, float *numbers, mdf_error *err)
 {
     const mdf_st_tensor *t = from->tensor;
     const size_t block = mdf_dtype_block(t->dtype);

@@ -14,15 +14,15 @@
 enum { MDF_WEIGHT_NAME = 256 }; /* bytes of a name, with its NUL */
 
 /* A tensor under this project's name. */
-typedef struct mdf_weight {
+typedef struct mdf_model_weight {
     const char *name;
     const mdf_st_tensor *tensor; /* with the file's own name */
     const mdf_safetensors *file;
-} mdf_weight;
+} mdf_model_weight;
 
 typedef struct mdf_weights {
     mdf_st_shards shards;
-    mdf_weight *item; /* [count], sorted by name */
+    mdf_model_weight *item; /* [count], sorted by name */
     size_t count;
     size_t bytes; /* of all tensors in the files */
     mdf_arena arena;
@@ -34,7 +34,7 @@ typedef struct mdf_weights {
 mdf_status mdf_weights_open(mdf_weights *w, const char *path, mdf_error *err) MDF_NODISCARD;
 void mdf_weights_close(mdf_weights *w);
 
-const mdf_weight *mdf_weights_find(const mdf_weights *w, const char *name); /* or NULL */
+const mdf_model_weight *mdf_weights_find(const mdf_weights *w, const char *name); /* or NULL */
 
 /* This project's name of a tensor; false: it is too long. */
 bool mdf_weights_name(const char *file_name, char name[MDF_WEIGHT_NAME]);

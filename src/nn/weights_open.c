@@ -36,7 +36,7 @@ bool mdf_weights_name(const char *file_name, char name[MDF_WEIGHT_NAME])
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const mdf_weight *)a)->name, ((const mdf_weight *)b)->name);
+    return strcmp(((const mdf_model_weight *)a)->name, ((const mdf_model_weight *)b)->name);
 }
 
 static mdf_status add(mdf_weights *w, const mdf_safetensors *file, const mdf_st_tensor *t,
@@ -51,7 +51,7 @@ static mdf_status add(mdf_weights *w, const mdf_safetensors *file, const mdf_st_
     if (copy == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", file->path);
     }
-    w->item[w->count++] = (mdf_weight){copy, t, file};
+    w->item[w->count++] = (mdf_model_weight){copy, t, file};
     w->bytes += t->bytes;
     return MDF_OK;
 }
@@ -110,9 +110,9 @@ void mdf_weights_close(mdf_weights *w)
     *w = (mdf_weights){0};
 }
 
-const mdf_weight *mdf_weights_find(const mdf_weights *w, const char *name)
+const mdf_model_weight *mdf_weights_find(const mdf_weights *w, const char *name)
 {
-    const mdf_weight key = {.name = name};
+    const mdf_model_weight key = {.name = name};
     return w->count == 0 ? NULL : bsearch(&key, w->item, w->count, sizeof key, by_name);
 }
 

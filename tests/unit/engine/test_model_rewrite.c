@@ -30,7 +30,7 @@ static void path_in(char path[256], const test_folder *f, const char *name)
 
 static float *floats_of(const mdf_weights *w, const char *name, size_t *n)
 {
-    const mdf_weight *t = mdf_weights_find(w, name);
+    const mdf_model_weight *t = mdf_weights_find(w, name);
     assert_non_null(t);
     float *x = mdf_alloc(t->tensor->count, sizeof *x);
     assert_int_equal(mdf_safetensors_floats(t->file, t->tensor, x, NULL), MDF_OK);

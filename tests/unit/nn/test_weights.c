@@ -49,7 +49,7 @@ static void expect_values(const mdf_params *p, const char *file)
     assert_int_equal(expect.count, p->count);
     for (size_t i = 0; i < p->count; i++) {
         const mdf_tensor *t = &p->item[i]->tensor;
-        const mdf_weight *w = mdf_weights_find(&expect, t->name);
+        const mdf_model_weight *w = mdf_weights_find(&expect, t->name);
         assert_non_null(w);
         const size_t n = (size_t)mdf_tensor_count(t);
         float *a = mdf_alloc(n, sizeof *a);
@@ -118,7 +118,7 @@ static void aligned_floats_are_not_copied(void **state)
     mdf_mllm *m = declared(HF "old_f32_shards");
     assert_int_equal(mdf_weights_map(&m->params, &w, false, NULL), MDF_OK);
     const mdf_tensor *t = &mdf_params_find(&m->params, "lm_head.weight")->tensor;
-    const mdf_weight *from = mdf_weights_find(&w, "lm_head.weight");
+    const mdf_model_weight *from = mdf_weights_find(&w, "lm_head.weight");
     assert_string_equal(from->tensor->name, "language_model.lm_head.weight");
     assert_ptr_equal(t->data, from->tensor->data);
     assert_null(t->raw);
@@ -303,7 +303,7 @@ static void an_adapter_adds_what_python_says(void **state)
     assert_int_equal(lora.count, expect.count);
     for (size_t i = 0; i < expect.count; i++) {
         const mdf_st_tensor *t = expect.item[i].tensor;
-        const mdf_weight *base = mdf_weights_find(&w, expect.item[i].name);
+        const mdf_model_weight *base = mdf_weights_find(&w, expect.item[i].name);
         const mdf_lora_pair *p = mdf_lora_find(&lora, expect.item[i].name);
         assert_non_null(p);
         float *x = mdf_alloc(t->count, sizeof *x);
