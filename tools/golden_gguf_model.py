@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from gguf import GGMLQuantizationType as T
 from gguf import GGUFWriter, quants
-from safetensors.numpy import save_file
+from safetensors.torch import save_file
 from transformers import (LlamaConfig, LlamaForCausalLM, MllamaConfig,
                           MllamaForConditionalGeneration)
 
@@ -129,7 +129,8 @@ def write(arch, values, weights, text, inv_freq):
     for name, x in weights.items():
         kind = stored(name, x)
         expect[name] = encode(x, kind)
-        kinds[f"mdf.dtype.{name}"] = kind.name
+        if expect[name].dtype == np.uint8 and kind != T.BF16:
+            kinds[f"mdf.dtype.{name}"] = kind.name
         changed = transformed(name, x, text, VISION)
         writer.add_tensor(gguf_name(name), encode(changed, kind), raw_dtype=kind)
         if name.endswith("gated_positional_embedding.gate"):
@@ -141,6 +142,10 @@ def write(arch, values, weights, text, inv_freq):
     writer.close()
     if arch == "llama":  # a seed of the fuzz target
         (CORPUS / arch).write_bytes((FOLDER / "llama.gguf").read_bytes())
+    expect = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in expect.items()}
+    for name, x in expect.items():
+        if x.dtype == torch.uint8 and f"mdf.dtype.{name}" not in kinds:
+            expect[name] = x.view(torch.bfloat16)
     save_file(expect, FOLDER / f"{arch}.safetensors", metadata=kinds)
     (FOLDER / f"{arch}.safetensors").chmod(0o644)
 

@@ -387,7 +387,6 @@ def write_config(path, spec):
         text.pop("rope_scaling")
     conf = {"model_type": "mllama", "image_token_index": text["vocab_size"], "tokenizer": "llama3",
             "text_config": text, "vision_config": spec["vision"],
-            "unet_config": {"base": 4, "image_size": 16, "norm_groups": 2, "mask_channels": 0},
             "fusion_config": {"map": []}}
     path.write_text(json.dumps(conf, indent=2) + "\n", encoding="utf-8")
 

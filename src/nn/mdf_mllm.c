@@ -53,9 +53,6 @@ mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_err
 {
     mdf_mllm *m = NULL;
     *out = NULL;
-    if (c->tokenizer != MDF_TOKENIZER_BYTES) {
-        return mdf_fail(err, MDF_ERR_ARG, "tokenizer: only \"bytes\" can be run");
-    }
     MDF_TRY(mdf_mllm_declare(&m, c, err));
     const mdf_status status = mdf_params_allocate(&m->params, train, err);
     if (status != MDF_OK) {
