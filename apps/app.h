@@ -44,6 +44,7 @@ extern const app_command app_train;
 extern const app_command app_eval;
 extern const app_command app_predict;
 extern const app_command app_export;
+extern const app_command app_graft;
 extern const app_command app_import;
 extern const app_command app_init;
 extern const app_command app_quantize;

@@ -1,12 +1,11 @@
 /* A model of random weights, of any size, written to a folder. */
 #include "engine/model_init.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/rng.h"
 #include "engine/model_folder.h"
+#include "engine/random_weights.h"
 #include "nn/mdf_mllm.h"
 
 typedef struct maker {
@@ -14,59 +13,10 @@ typedef struct maker {
     uint64_t seed;
 } maker;
 
-static uint64_t hash_name(const char *name)
-{
-    uint64_t h = 1469598103934665603ULL; /* FNV-1a */
-    for (; *name != '\0'; name++) {
-        h = (h ^ (uint8_t)*name) * 1099511628211ULL;
-    }
-    return h;
-}
-
-/* Sum of the four 16-bit quarters of a hash of (key, index): mean 131070, variance 4 (2^32 - 1)
- * / 12.
- */
-static void fill_normal(float *out, size_t n, uint64_t key, uint64_t at, double deviation)
-{
-    const float scale = (float)(deviation / sqrt(4 * (4294967296.0 - 1) / 12));
-    for (size_t i = 0; i < n; i++) {
-        const uint64_t h = mdf_rng_mix(key, at + i);
-        const int32_t sum =
-            (int32_t)((h & 0xffff) + (h >> 16 & 0xffff) + (h >> 32 & 0xffff) + (h >> 48));
-        out[i] = scale * (float)(sum - 131070);
-    }
-}
-
-static void fill(float *out, size_t n, float value)
-{
-    for (size_t i = 0; i < n; i++) {
-        out[i] = value;
-    }
-}
-
 static bool numbers(void *user, size_t i, size_t at, size_t n, float *out)
 {
     const maker *m = user;
-    const mdf_param *p = m->params->item[i];
-    const double fan_in = (double)mdf_tensor_count(&p->tensor) / (double)p->tensor.dim[0];
-    const uint64_t key = mdf_rng_mix(m->seed, hash_name(p->tensor.name));
-    switch (p->init) {
-    case MDF_INIT_ZERO:
-        fill(out, n, 0);
-        break;
-    case MDF_INIT_ONE:
-        fill(out, n, 1);
-        break;
-    case MDF_INIT_CONST:
-        fill(out, n, (float)p->init_arg);
-        break;
-    case MDF_INIT_NORMAL:
-        fill_normal(out, n, key, at, p->init_arg);
-        break;
-    case MDF_INIT_HE:
-        fill_normal(out, n, key, at, sqrt(2 / fan_in));
-        break;
-    }
+    mdf_random_weights(m->params->item[i], m->seed, at, n, out);
     return true;
 }
 

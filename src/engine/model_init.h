@@ -12,8 +12,7 @@ typedef struct mdf_init_result {
     size_t bytes; /* of all tensors */
 } mdf_init_result;
 
-/* Every number follows from (seed, name, index) alone. Distributions are those that training starts
- * from, normal ones as a sum of four uniform numbers (at most 3.46 deviations). */
+/* Values as engine/random_weights.h makes them. */
 mdf_status mdf_model_init(const char *dir, const mdf_config *c, const mdf_precision *precision,
                           uint64_t seed, const mdf_stream_watch *watch, mdf_init_result *result,
                           mdf_error *err) MDF_NODISCARD;

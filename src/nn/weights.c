@@ -51,9 +51,7 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* Parts of a file that are no weights of the graph: of training, or written out although they
- * follow from others (the rotary wavelengths of old files, the head that is the embedding). */
-static bool may_be_extra(const mdf_params *p, const char *name)
+bool mdf_weights_may_be_extra(const mdf_params *p, const char *name)
 {
     static const char *const prefix[] = {"mdf.aux.", "optimizer.", "train."};
     for (size_t i = 0; i < sizeof prefix / sizeof prefix[0]; i++) {
@@ -70,7 +68,7 @@ mdf_status mdf_weights_check_extra(const mdf_params *p, const mdf_weights *w, md
 {
     for (size_t i = 0; i < w->count; i++) {
         const mdf_model_weight *t = &w->item[i];
-        if (mdf_params_find(p, t->name) == NULL && !may_be_extra(p, t->name) &&
+        if (mdf_params_find(p, t->name) == NULL && !mdf_weights_may_be_extra(p, t->name) &&
             !mdf_safetensors_is_scale(t->file, t->tensor)) {
             return mdf_fail(err, MDF_ERR_FORMAT,
                             "%s: tensor %s does not belong to this configuration", t->file->path,

@@ -54,6 +54,10 @@ mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err) 
 mdf_status mdf_weights_map(mdf_params *p, const mdf_weights *w, bool check_all,
                            mdf_error *err) MDF_NODISCARD;
 
+/* A tensor of a file that is no weight of the model: of training, or written out although it
+ * follows from others (the rotary wavelengths of old files, the head that is the embedding). */
+bool mdf_weights_may_be_extra(const mdf_params *p, const char *name);
+
 /* No file has a tensor that the model does not have, with the exceptions above. */
 mdf_status mdf_weights_check_extra(const mdf_params *p, const mdf_weights *w,
                                    mdf_error *err) MDF_NODISCARD;
