@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "nn/config_schema.h"
+#include "nn/config_hf.h"
 
 static void set_defaults(mdf_config *c)
 {
@@ -24,7 +24,7 @@ static void set_defaults(mdf_config *c)
 
 typedef struct reader {
     mdf_config *c;
-    bool released; /* a file of Hugging Face's: other keys are none of our business */
+    bool released; /* a file of Hugging Face's */
     mdf_error *err;
 } reader;
 
@@ -67,14 +67,23 @@ static mdf_status check_scaling(const reader *r, const json_t *object)
     return MDF_OK;
 }
 
-/* null and rope_type "default" mean none. */
+/* null and rope_type "default" mean none. Old files call it "type", some have both. */
 static mdf_status read_scaling(const reader *r, json_t *value)
 {
     mdf_rope_scaling *s = &r->c->text.rope_scaling;
     *s = (mdf_rope_scaling){0};
-    const char *type = json_string_value(json_object_get(value, "rope_type"));
-    if (json_is_null(value) || (type != NULL && strcmp(type, "default") == 0)) {
+    if (json_is_null(value)) {
         return MDF_OK;
+    }
+    json_t *old = r->released ? json_object_get(value, "type") : NULL;
+    json_t *type = json_object_get(value, "rope_type");
+    type = type != NULL ? type : old;
+    if (json_is_string(type) && strcmp(json_string_value(type), "default") == 0) {
+        return MDF_OK;
+    }
+    if (old != NULL &&
+        (json_object_set(value, "rope_type", type) != 0 || json_object_del(value, "type") != 0)) {
+        return mdf_fail(r->err, MDF_ERR_NOMEM, "out of memory for the configuration");
     }
     MDF_TRY(read_section(r, "text_config.rope_scaling", value));
     s->enabled = true;
@@ -105,6 +114,11 @@ static mdf_status read_rope_parameters(const reader *r, json_t *value)
 static mdf_status read_member(const reader *r, const char *section, const char *key, json_t *value)
 {
     const mdf_config_key *k = mdf_config_find(section, key);
+    if (r->released && json_is_null(value)) { /* Python's None: as if it were not there */
+        return k != NULL || mdf_config_hf_harmless(key) || child_section(section, key) != NULL
+                   ? MDF_OK
+                   : fail_unknown(r, section, key);
+    }
     if (k != NULL) {
         return mdf_config_store(r->c, k, value, r->err);
     }
@@ -116,7 +130,7 @@ static mdf_status read_member(const reader *r, const char *section, const char *
     if (strcmp(section, "text_config") == 0 && strcmp(key, "rope_parameters") == 0) {
         return read_rope_parameters(r, value);
     }
-    return r->released ? MDF_OK : fail_unknown(r, section, key);
+    return r->released && mdf_config_hf_harmless(key) ? MDF_OK : fail_unknown(r, section, key);
 }
 
 static mdf_status read_section(const reader *r, const char *section, json_t *object)
@@ -131,21 +145,39 @@ static mdf_status read_section(const reader *r, const char *section, json_t *obj
     return MDF_OK;
 }
 
-/* A default for a size would be another model. A released file knows nothing of the U-Net. */
+/* A part that is left out as a whole: no detail path, or a text model alone. */
+static bool left_out(const mdf_config *c, const json_t *root, const char *section)
+{
+    const json_t *o = json_object_get(root, section);
+    if (o != NULL && !json_is_null(o)) {
+        return false;
+    }
+    return (strcmp(section, "unet_config") == 0 && c->fusion.map_count == 0) ||
+           (strcmp(section, "vision_config") == 0 && c->text.cross_count == 0);
+}
+
+/* A default for a size would be another model. */
 static mdf_status check_required(const reader *r, const json_t *root)
 {
     for (size_t i = 0; i < mdf_config_key_count; i++) {
         const mdf_config_key *k = &mdf_config_keys[i];
         const bool scaling = strcmp(k->section, "text_config.rope_scaling") == 0;
         const json_t *o = k->section[0] == '\0' ? root : json_object_get(root, k->section);
-        if (!k->required || scaling || (r->released && strcmp(k->section, "unet_config") == 0)) {
+        if (!k->required || scaling || left_out(r->c, root, k->section)) {
             continue;
         }
-        if (json_object_get(o, k->name) == NULL) {
+        const json_t *v = json_object_get(o, k->name);
+        if (v == NULL || (r->released && json_is_null(v))) {
             char path[MDF_CONFIG_PATH];
             mdf_config_key_path(k, path);
             return mdf_fail(r->err, MDF_ERR_FORMAT, "%s is missing", path);
         }
+    }
+    if (left_out(r->c, root, "unet_config")) {
+        r->c->unet = (mdf_unet_config){.image_size = 16, .norm_groups = 1};
+    }
+    if (left_out(r->c, root, "vision_config")) {
+        r->c->vision = (mdf_vision_config){.num_channels = 3, .image_size = 1, .patch_size = 1};
     }
     return MDF_OK;
 }
@@ -173,14 +205,15 @@ static mdf_status check_derived(const mdf_config *c, const json_t *root, mdf_err
     const json_t *vision = json_object_get(root, "vision_config");
     const json_t *dim = json_object_get(vision, "vision_output_dim");
     const int wanted = mdf_config_vision_output(c);
-    if (dim != NULL && (!json_is_integer(dim) || json_integer_value(dim) != wanted)) {
+    if (dim != NULL && !json_is_null(dim) &&
+        (!json_is_integer(dim) || json_integer_value(dim) != wanted)) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "vision_config.vision_output_dim must be hidden_size * (1 + intermediate "
                         "layers) = %d",
                         wanted);
     }
     const json_t *ratios = json_object_get(vision, "supported_aspect_ratios");
-    if (ratios != NULL && !ratios_agree(c, ratios)) {
+    if (ratios != NULL && !json_is_null(ratios) && !ratios_agree(c, ratios)) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "vision_config.supported_aspect_ratios must list all %d grids of at most "
                         "max_num_tiles = %d tiles, [1,1] first, in order",
@@ -189,20 +222,19 @@ static mdf_status check_derived(const mdf_config *c, const json_t *root, mdf_err
     return MDF_OK;
 }
 
-static mdf_status read_root(mdf_config *c, json_t *root, mdf_error *err)
+static mdf_status read_root(mdf_config *c, json_t *root, mdf_config_kind kind, mdf_error *err)
 {
-    const char *type = json_string_value(json_object_get(root, "model_type"));
-    const reader r = {c, type != NULL && strcmp(type, "mllama") == 0, err};
+    const reader r = {c, kind != MDF_CONFIG_OURS, err};
     set_defaults(c);
-    if (r.released) { /* without what this project adds */
-        c->tokenizer = MDF_TOKENIZER_LLAMA3;
-        c->fusion.map_count = 0;
-        memset(c->fusion.map, 0, sizeof c->fusion.map);
-        c->unet = (mdf_unet_config){.base = 16, .image_size = 256, .norm_groups = 8};
+    if (r.released) {
+        mdf_config_hf_defaults(c, kind);
     }
     MDF_TRY(read_section(&r, "", root));
     MDF_TRY(check_required(&r, root));
     MDF_TRY(check_derived(c, root, err));
+    if (r.released) {
+        MDF_TRY(mdf_config_hf_check(c, root, err));
+    }
     return mdf_config_validate(c, err);
 }
 
@@ -215,7 +247,16 @@ static mdf_status parse(mdf_config *c, const char *bytes, size_t len, mdf_error 
                            "not valid JSON: line %d, column %d: %s", where.line, where.column,
                            where.text);
     }
-    const mdf_status status = read_root(c, root, err);
+    const mdf_config_kind kind = mdf_config_kind_of(root);
+    if (kind == MDF_CONFIG_LLAMA) {
+        json_t *wrapped = mdf_config_wrap_llama(root);
+        json_decref(root);
+        if (wrapped == NULL) {
+            return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
+        }
+        root = wrapped;
+    }
+    const mdf_status status = read_root(c, root, kind, err);
     json_decref(root);
     return status;
 }

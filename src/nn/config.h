@@ -1,10 +1,11 @@
 /* The settings of a model and its training: one plain struct, one schema (config_schema.c) that
  * knows every key's type, default, range and meaning.
  *
- * The file is JSON in the manner of Hugging Face's Mllama configuration (docs/MODEL.md,
- * presets/). An unknown key, a repeated key, a wrong type or a value out of range is an error that
- * names the key; what is left out takes its default, except the sizes of the model,
- * which must be there. Nothing is ever clamped. */
+ * The file is JSON in the manner of Hugging Face's Mllama configuration (docs/MODEL.md, presets/);
+ * the config.json of released Llama 3.2 Vision models ("mllama") and of Llama text models ("llama")
+ * is read as well, as transformers 4 and 5 write it. An unknown key, a repeated key, a wrong type
+ * or a value out of range is an error that names the key; what is left out takes its default,
+ * except the sizes of the model, which must be there. Nothing is ever clamped. */
 #ifndef MDF_NN_CONFIG_H
 #define MDF_NN_CONFIG_H
 
@@ -176,6 +177,14 @@ mdf_status mdf_config_write(const mdf_config *c, mdf_strbuf *out, mdf_error *err
 /* Appends a table of all keys for people, a line each: path, default or "required", range, meaning,
  * with tabs between them. */
 void mdf_config_describe(mdf_strbuf *out);
+
+/* A model may be a text model alone (no vision_config, no cross layers) or lack the detail path (no
+ * unet_config, empty map). */
+bool mdf_config_has_vision(const mdf_config *c);
+bool mdf_config_has_unet(const mdf_config *c);
+
+/* Rows of embed_tokens: the vocabulary and, beside a vision tower, eight more. */
+int mdf_config_embedding_rows(const mdf_config *c);
 
 bool mdf_config_uses_level(const mdf_config *c, int level);
 bool mdf_config_is_cross_layer(const mdf_config *c, int layer);

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-static const char *const model_types[] = {"mdf_mllm", "mllama", NULL};
+static const char *const model_types[] = {"mdf_mllm", "mllama", "llama", NULL};
 static const char *const text_types[] = {"mllama_text_model", NULL};
 static const char *const vision_types[] = {"mllama_vision_model", NULL};
 static const char *const tokenizers[] = {"bytes", "llama3", NULL};
@@ -67,7 +67,7 @@ static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss",
 
 /* clang-format off */
 const mdf_config_key mdf_config_keys[] = {
-    FIXED("", "model_type", model_types, "kind of model; mllama is the released one"),
+    FIXED("", "model_type", model_types, "kind of model; mllama and llama are files of Hugging Face's"),
     INT("", "image_token_index", image_token_index, 0, WIDTH, "264", true,
         "id of the image token; equals vocab_size"),
     CHOICE("", "tokenizer", tokenizer, tokenizers, "\"bytes\"", "how text becomes tokens"),
@@ -79,6 +79,7 @@ const mdf_config_key mdf_config_keys[] = {
     IGNORED("", "pad_token_id"),
     IGNORED("", "tie_word_embeddings"),
     IGNORED("", "quantization_config"),
+    IGNORED("", "parts"),
 
     FIXED(TEXT, "model_type", text_types, "kind of text model"),
     INT(TEXT, "vocab_size", text.vocab_size, 1, WIDTH, "264", true, "tokens that can be answered"),
@@ -116,6 +117,9 @@ const mdf_config_key mdf_config_keys[] = {
     IGNORED(TEXT, "dtype"),
     IGNORED(TEXT, "_name_or_path"),
     IGNORED(TEXT, "attention_bias"),
+    IGNORED(TEXT, "mlp_bias"),
+    IGNORED(TEXT, "head_dim"),
+    IGNORED(TEXT, "rope_interleaved"),
 
     FIXED(ROPE, "rope_type", rope_types, "kind of stretching"),
     REAL(ROPE, "factor", text.rope_scaling.factor, 1, 1e6, "8.0", true,

@@ -14,6 +14,22 @@ bool mdf_config_uses_level(const mdf_config *c, int level)
     return false;
 }
 
+bool mdf_config_has_vision(const mdf_config *c)
+{
+    return c->vision.hidden_size > 0;
+}
+
+bool mdf_config_has_unet(const mdf_config *c)
+{
+    return c->unet.base > 0;
+}
+
+int mdf_config_embedding_rows(const mdf_config *c)
+{
+    enum { EXTRA_ROWS = 8 }; /* special inputs behind the vocabulary; the first is the image */
+    return c->text.vocab_size + (mdf_config_has_vision(c) ? EXTRA_ROWS : 0);
+}
+
 bool mdf_config_is_cross_layer(const mdf_config *c, int layer)
 {
     for (int i = 0; i < c->text.cross_count; i++) {
@@ -131,8 +147,15 @@ static mdf_status check_tokens(const mdf_config *c, mdf_error *err)
     return MDF_OK;
 }
 
-static mdf_status check_vision(const mdf_vision_config *v, mdf_error *err)
+static mdf_status check_vision(const mdf_config *c, mdf_error *err)
 {
+    const mdf_vision_config *v = &c->vision;
+    if (!mdf_config_has_vision(c)) {
+        return c->text.cross_count == 0
+                   ? MDF_OK
+                   : mdf_fail(err, MDF_ERR_ARG,
+                              "text_config.cross_attention_layers needs a vision_config");
+    }
     MDF_TRY(check_divides("vision_config.hidden_size", v->hidden_size, "attention_heads",
                           v->attention_heads, err));
     MDF_TRY(
@@ -145,6 +168,12 @@ static mdf_status check_vision(const mdf_vision_config *v, mdf_error *err)
 static mdf_status check_unet(const mdf_config *c, mdf_error *err)
 {
     const mdf_unet_config *u = &c->unet;
+    if (!mdf_config_has_unet(c)) {
+        return c->fusion.map_count == 0 && c->train.aux_weight == 0
+                   ? MDF_OK
+                   : mdf_fail(err, MDF_ERR_ARG,
+                              "fusion_config.map and train_config.aux_weight need a unet_config");
+    }
     if (u->image_size % 16 != 0) {
         return mdf_fail(err, MDF_ERR_ARG, "unet_config.image_size = %d must be a multiple of 16",
                         u->image_size);
@@ -234,7 +263,7 @@ mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
 {
     MDF_TRY(check_text(&c->text, err));
     MDF_TRY(check_tokens(c, err));
-    MDF_TRY(check_vision(&c->vision, err));
+    MDF_TRY(check_vision(c, err));
     MDF_TRY(check_unet(c, err));
     MDF_TRY(check_fusion(c, err));
     MDF_TRY(check_labels(&c->answer, err));

@@ -136,6 +136,10 @@ static void put_children(mdf_strbuf *out, const mdf_config *c, const char *secti
         if (!inside(child, section)) {
             continue;
         }
+        if ((strcmp(child, "vision_config") == 0 && !mdf_config_has_vision(c)) ||
+            (strcmp(child, "unet_config") == 0 && !mdf_config_has_unet(c))) {
+            continue; /* that part is left out */
+        }
         const char *dot = strrchr(child, '.');
         put_name(out, dot == NULL ? child : dot + 1, depth, first);
         first = false;

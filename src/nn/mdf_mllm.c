@@ -7,13 +7,31 @@
 #include "base/alloc.h"
 #include "tensor/op.h"
 
-mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_error *err)
+static void declare(mdf_mllm *m)
+{
+    const mdf_config *c = &m->config;
+    if (mdf_config_has_unet(c)) {
+        mdf_unet_declare(&m->unet, c, &m->params);
+    }
+    if (mdf_config_has_vision(c)) {
+        mdf_vision_declare(&m->vision, c, &m->params);
+    }
+    mdf_text_declare(&m->text, c, &m->params);
+    mdf_fusion_declare(&m->fusion, c, &m->params);
+    if (c->train.aux_weight > 0) {
+        const int64_t k = c->answer.label_count;
+        const int64_t features = mdf_unet_channels(c, MDF_UNET_LEVELS + 1);
+        m->aux_w = mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 2,
+                                 (int64_t[]){k, features}, "mdf.aux.weight");
+        m->aux_b =
+            mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 1, &k, "mdf.aux.bias");
+    }
+}
+
+mdf_status mdf_mllm_declare(mdf_mllm **out, const mdf_config *c, mdf_error *err)
 {
     *out = NULL;
     MDF_TRY(mdf_config_validate(c, err));
-    if (c->tokenizer != MDF_TOKENIZER_BYTES) {
-        return mdf_fail(err, MDF_ERR_ARG, "tokenizer: only \"bytes\" can be run");
-    }
     mdf_mllm *m = mdf_alloc(1, sizeof *m);
     if (m == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the model");
@@ -21,20 +39,26 @@ mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_err
     m->config = *c;
     mdf_status status = mdf_params_init(&m->params, err);
     if (status == MDF_OK) {
-        mdf_unet_declare(&m->unet, &m->config, &m->params);
-        mdf_vision_declare(&m->vision, &m->config, &m->params);
-        mdf_text_declare(&m->text, &m->config, &m->params);
-        mdf_fusion_declare(&m->fusion, &m->config, &m->params);
-        if (c->train.aux_weight > 0) {
-            const int64_t k = c->answer.label_count;
-            const int64_t features = mdf_unet_channels(c, MDF_UNET_LEVELS + 1);
-            m->aux_w = mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 2,
-                                     (int64_t[]){k, features}, "mdf.aux.weight");
-            m->aux_b =
-                mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 1, &k, "mdf.aux.bias");
-        }
-        status = mdf_params_allocate(&m->params, train, err);
+        declare(m);
+        status = mdf_params_status(&m->params, err);
     }
+    if (status != MDF_OK) {
+        mdf_mllm_free(m);
+        return status;
+    }
+    *out = m;
+    return MDF_OK;
+}
+
+mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_error *err)
+{
+    mdf_mllm *m = NULL;
+    *out = NULL;
+    if (c->tokenizer != MDF_TOKENIZER_BYTES) {
+        return mdf_fail(err, MDF_ERR_ARG, "tokenizer: only \"bytes\" can be run");
+    }
+    MDF_TRY(mdf_mllm_declare(&m, c, err));
+    const mdf_status status = mdf_params_allocate(&m->params, train, err);
     if (status != MDF_OK) {
         mdf_mllm_free(m);
         return status;
@@ -239,14 +263,14 @@ mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
     mdf_output out = {0};
     const mdf_config *c = &m->config;
     mdf_image_tokens image = {0};
-    if (b->vision_image != NULL) {
+    if (b->vision_image != NULL && mdf_config_has_vision(c)) {
         const int64_t side = c->vision.image_size;
         image = mdf_vision_forward(
             g, &m->vision,
             mdf_constant(g, b->vision_image, 4, (int64_t[]){b->cases, side, side, 3}));
     }
     const bool detail = c->fusion.map_count > 0 || want_masks || m->aux_w != NULL;
-    if (b->unet_image != NULL && detail) {
+    if (b->unet_image != NULL && detail && mdf_config_has_unet(c)) {
         const int64_t side = c->unet.image_size;
         out.fusion = mdf_fusion_begin(
             g, &m->fusion, &m->unet,

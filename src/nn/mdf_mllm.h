@@ -29,8 +29,12 @@ typedef struct mdf_output {
     mdf_fusion_state fusion;                         /* for explanations: tokens per level */
 } mdf_output;
 
-/* Reserves the parameters; their values are undefined until initialised or loaded. The config is
- * copied. */
+/* Names, shapes and first values of all parameters, but no memory for them: to count, or for
+ * weights that are mapped (nn/weights.h). The config is copied. */
+mdf_status mdf_mllm_declare(mdf_mllm **out, const mdf_config *c, mdf_error *err) MDF_NODISCARD;
+
+/* The same and reserves the parameters; their values are undefined until initialised or
+ * loaded. */
 mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train,
                         mdf_error *err) MDF_NODISCARD;
 void mdf_mllm_free(mdf_mllm *m);

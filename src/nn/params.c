@@ -67,14 +67,17 @@ mdf_tensor *mdf_param_add(mdf_params *p, mdf_group group, mdf_init init, double 
     return &param->tensor;
 }
 
+mdf_status mdf_params_status(const mdf_params *p, mdf_error *err)
+{
+    if (p->error.code != MDF_OK && err != NULL) {
+        *err = p->error;
+    }
+    return p->error.code;
+}
+
 mdf_status mdf_params_allocate(mdf_params *p, bool train, mdf_error *err)
 {
-    if (p->error.code != MDF_OK) {
-        if (err != NULL) {
-            *err = p->error;
-        }
-        return p->error.code;
-    }
+    MDF_TRY(mdf_params_status(p, err));
     p->data = mdf_alloc((size_t)p->total, sizeof *p->data);
     p->grad = train ? mdf_alloc((size_t)p->total, sizeof *p->grad) : NULL;
     if (p->data == NULL || (train && p->grad == NULL)) {

@@ -47,6 +47,9 @@ void mdf_params_free(mdf_params *p);
 mdf_tensor *mdf_param_add(mdf_params *p, mdf_group group, mdf_init init, double arg, int rank,
                           const int64_t *dim, const char *fmt, ...) MDF_PRINTF(7, 8);
 
+/* The first failure while declaring. */
+mdf_status mdf_params_status(const mdf_params *p, mdf_error *err) MDF_NODISCARD;
+
 /* Reserves the numbers (and gradients, if train) of everything declared. */
 mdf_status mdf_params_allocate(mdf_params *p, bool train, mdf_error *err) MDF_NODISCARD;
 

@@ -92,12 +92,9 @@ void mdf_text_declare(mdf_text *t, const mdf_config *c, mdf_params *p)
     const int64_t d = c->text.hidden_size;
     const int64_t half = d / c->text.num_attention_heads / 2;
     const int64_t vocab = c->text.vocab_size;
-    enum {
-        EXTRA_ROWS = 8
-    }; /* special inputs behind the vocabulary; the first is the image token */
-    t->embed_tokens =
-        mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_NORMAL, sd, 2, (int64_t[]){vocab + EXTRA_ROWS, d},
-                      "model.language_model.embed_tokens.weight");
+    t->embed_tokens = mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_NORMAL, sd, 2,
+                                    (int64_t[]){mdf_config_embedding_rows(c), d},
+                                    "model.language_model.embed_tokens.weight");
     t->layer = mdf_arena_zalloc(&p->arena, (size_t)c->text.num_hidden_layers, sizeof *t->layer);
     t->inv_freq = mdf_arena_zalloc(&p->arena, (size_t)half, sizeof *t->inv_freq);
     if (t->layer == NULL || t->inv_freq == NULL) {

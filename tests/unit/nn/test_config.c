@@ -123,9 +123,9 @@ static void a_wrong_type_or_value_is_named(void **state)
     expect("\"branch\"", "\"brunch\"", MDF_ERR_ARG,
            "c.json: fusion_config.attend = \"brunch\" is not known: it must be one of \"branch\", "
            "\"concat\"");
-    expect("\"mdf_mllm\"", "\"llama\"", MDF_ERR_ARG,
-           "c.json: model_type = \"llama\" is not known: it must be one of \"mdf_mllm\", "
-           "\"mllama\"");
+    expect("\"mdf_mllm\"", "\"mistral\"", MDF_ERR_ARG,
+           "c.json: model_type = \"mistral\" is not known: it must be one of \"mdf_mllm\", "
+           "\"mllama\", \"llama\"");
     expect("\"labels\": []", "\"labels\": [\"a\", 3]", MDF_ERR_FORMAT,
            "c.json: answer_config.labels[1] must be a text in quotes, not 3");
     expect("\"labels\": []", "\"labels\": [\"a\", \"\"]", MDF_ERR_ARG,
