@@ -165,13 +165,26 @@ static void sync_parent(const char *path)
     mdf_free(copy);
 }
 
-mdf_status mdf_file_writer_commit(mdf_file_writer *w, mdf_error *err)
+mdf_status mdf_file_writer_write(mdf_file_writer *w, const void *data, size_t len, mdf_error *err)
 {
-    mdf_status status = MDF_OK;
+    if (len != 0 && fwrite(data, 1, len, w->stream) != len) {
+        return fail_errno(err, w->path, "write");
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_file_writer_sync(mdf_file_writer *w, mdf_error *err)
+{
     errno = EIO; /* ferror() alone does not say why */
     if (ferror(w->stream) != 0 || fflush(w->stream) != 0 || fsync(fileno(w->stream)) != 0) {
-        status = fail_errno(err, w->path, "write");
+        return fail_errno(err, w->path, "write");
     }
+    return MDF_OK;
+}
+
+mdf_status mdf_file_writer_commit(mdf_file_writer *w, mdf_error *err)
+{
+    mdf_status status = mdf_file_writer_sync(w, err);
     if (fclose(w->stream) != 0 && status == MDF_OK) {
         status = fail_errno(err, w->path, "write");
     }

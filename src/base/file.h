@@ -24,6 +24,10 @@ typedef struct mdf_file_writer {
 } mdf_file_writer;
 
 mdf_status mdf_file_writer_open(mdf_file_writer *w, const char *path, mdf_error *err) MDF_NODISCARD;
+/* Writes and tells at once what went wrong: for long files. sync brings all of it to the disk. */
+mdf_status mdf_file_writer_write(mdf_file_writer *w, const void *data, size_t len,
+                                 mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_file_writer_sync(mdf_file_writer *w, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_file_writer_commit(mdf_file_writer *w, mdf_error *err) MDF_NODISCARD;
 void mdf_file_writer_abort(mdf_file_writer *w); /* no-op after commit */
 

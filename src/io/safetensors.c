@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/safetensors_parts.h"
+
 enum { LENGTH_BYTES = 8, SHAPE_TEXT = 160 };
 
 typedef struct reader {
@@ -247,7 +249,8 @@ static mdf_status parse(mdf_safetensors *st, const uint8_t *bytes, size_t len, m
     }
     const mdf_status status = read_header(&r, root);
     json_decref(root);
-    return status;
+    MDF_TRY(status);
+    return mdf_st_apply_types(st, err);
 }
 
 mdf_status mdf_safetensors_parse(mdf_safetensors *st, const void *bytes, size_t len,
@@ -318,13 +321,9 @@ static const char *shape_text(char text[SHAPE_TEXT], int rank, const int64_t *di
     return text;
 }
 
-mdf_status mdf_safetensors_get(const mdf_safetensors *st, const char *name, int rank,
-                               const int64_t *dim, const mdf_st_tensor **out, mdf_error *err)
+mdf_status mdf_safetensors_check_shape(const mdf_safetensors *st, const mdf_st_tensor *t, int rank,
+                                       const int64_t *dim, mdf_error *err)
 {
-    const mdf_st_tensor *t = mdf_safetensors_find(st, name);
-    if (t == NULL) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing", st->path, name);
-    }
     bool same = t->rank == rank;
     for (int i = 0; i < rank && same; i++) {
         same = t->dim[i] == dim[i];
@@ -334,8 +333,19 @@ mdf_status mdf_safetensors_get(const mdf_safetensors *st, const char *name, int 
         char want[SHAPE_TEXT];
         return mdf_fail(err, MDF_ERR_SHAPE,
                         "%s: tensor \"%.120s\" has shape [%s], but the model needs [%s]", st->path,
-                        name, shape_text(has, t->rank, t->dim), shape_text(want, rank, dim));
+                        t->name, shape_text(has, t->rank, t->dim), shape_text(want, rank, dim));
     }
+    return MDF_OK;
+}
+
+mdf_status mdf_safetensors_get(const mdf_safetensors *st, const char *name, int rank,
+                               const int64_t *dim, const mdf_st_tensor **out, mdf_error *err)
+{
+    const mdf_st_tensor *t = mdf_safetensors_find(st, name);
+    if (t == NULL) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing", st->path, name);
+    }
+    MDF_TRY(mdf_safetensors_check_shape(st, t, rank, dim, err));
     *out = t;
     return MDF_OK;
 }

@@ -9,14 +9,18 @@
  *     mdf_safetensors_close(&file);
  *
  * Opening proves that every tensor lies inside the file, that none overlap, that no byte is left
- * over, and that sizes agree with shapes; afterwards data may be read without checks. */
+ * over, and that sizes agree with shapes; afterwards data may be read without checks.
+ *
+ * Blocks of numbers, which the format does not know, are stored as U8 [rows, bytes of a row] with
+ * the metadata "mdf.dtype.<tensor>" = "Q4_0"; here they have that type and the shape [rows,
+ * columns] of their numbers. */
 #ifndef MDF_IO_SAFETENSORS_H
 #define MDF_IO_SAFETENSORS_H
 
 #include "base/arena.h"
+#include "base/dtype.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "base/dtype.h"
 
 typedef struct mdf_st_tensor {
     const char *name;
@@ -58,6 +62,10 @@ mdf_status mdf_safetensors_get(const mdf_safetensors *st, const char *name, int 
                                const int64_t *dim, const mdf_st_tensor **out,
                                mdf_error *err) MDF_NODISCARD;
 
+/* MDF_ERR_SHAPE with both shapes in the sentence, if t's is another one. */
+mdf_status mdf_safetensors_check_shape(const mdf_safetensors *st, const mdf_st_tensor *t, int rank,
+                                       const int64_t *dim, mdf_error *err) MDF_NODISCARD;
+
 /* All numbers of t as floats [t->count]. I8 is 8-bit storage: a companion "<name>.scale", F32
  * [dim[0]], must stand beside it and multiplies its rows. Other integers are MDF_ERR_FORMAT. */
 mdf_status mdf_safetensors_floats(const mdf_safetensors *st, const mdf_st_tensor *t, float *out,
@@ -94,6 +102,7 @@ mdf_status mdf_safetensors_save(const char *path, const mdf_st_entry *entry, siz
 typedef struct mdf_st_shards {
     mdf_safetensors *file; /* [files] */
     size_t files;
+    char *path; /* as it was opened */
 } mdf_st_shards;
 
 /* path: a .safetensors file, an .index.json, or a folder that holds model.safetensors or

@@ -136,12 +136,11 @@ static mdf_status open_folder(mdf_st_shards *s, const char *path, mdf_error *err
 
 mdf_status mdf_st_shards_open(mdf_st_shards *s, const char *path, mdf_error *err)
 {
-    *s = (mdf_st_shards){.file = mdf_alloc(MAX_FILES, sizeof *s->file)};
-    if (s->file == NULL) {
-        return no_memory(path, err);
-    }
+    *s = (mdf_st_shards){.file = mdf_alloc(MAX_FILES, sizeof *s->file), .path = mdf_strdup(path)};
     mdf_status status = MDF_OK;
-    if (mdf_path_is_dir(path)) {
+    if (s->file == NULL || s->path == NULL) {
+        status = no_memory(path, err);
+    } else if (mdf_path_is_dir(path)) {
         status = open_folder(s, path, err);
     } else if (ends_with(path, ".json")) {
         status = open_index(s, path, err);
@@ -161,6 +160,7 @@ void mdf_st_shards_close(mdf_st_shards *s)
         mdf_safetensors_close(&s->file[i]);
     }
     mdf_free(s->file);
+    mdf_free(s->path);
     *s = (mdf_st_shards){0};
 }
 
