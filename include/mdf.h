@@ -77,9 +77,10 @@ typedef struct mdf_session mdf_session;
 
 /* A zeroed struct means every default. */
 typedef struct mdf_engine_options {
-    const char *model_dir; /* config.json and model.safetensors */
+    const char *model_dir; /* config.json and model.safetensors, or shards with their index */
     const char *max_isa;   /* "ref", "avx2", "avx512"; NULL = the best this CPU has */
     int threads;           /* compute threads of the whole process; 0 = one per core */
+    bool check_tensors;    /* look at every weight first: reads all of a large model's files */
 } mdf_engine_options;
 
 /* A photograph as bytes (JPEG, PNG, TIFF, WebP) and what is known of the patient. Borrowed. */
@@ -108,7 +109,8 @@ typedef struct mdf_result {
     double decode_ms, forward_ms;
 } mdf_result;
 
-/* Reads the model. Caller owns *out: mdf_engine_close(). The error names file, key or tensor. */
+/* Reads the model; the matrices of a large one stay in its files, which are mapped and must not be
+ * changed meanwhile. Caller owns *out: mdf_engine_close(). The error names file, key or tensor. */
 MDF_API MDF_NODISCARD mdf_status mdf_engine_open(mdf_engine **out, const mdf_engine_options *opt,
                                                  mdf_error *err);
 MDF_API void mdf_engine_close(mdf_engine *e); /* NULL is allowed; no session may be left */

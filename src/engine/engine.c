@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "nn/weights.h"
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -16,40 +15,66 @@ void mdf_set_threads(int threads)
 #if defined(_OPENMP)
     const int wanted = threads > 0 ? threads : omp_get_max_threads();
     const int limit = omp_get_thread_limit();
-    /* oneDNN waits at its barriers for as many threads as OpenMP announces; more than OpenMP's limit
-     * (OMP_THREAD_LIMIT) never come. */
+    /* oneDNN waits at its barriers for as many threads as OpenMP announces; more than OpenMP's
+     * limit (OMP_THREAD_LIMIT) never come. */
     omp_set_num_threads(wanted < limit ? wanted : limit);
 #else
     (void)threads;
 #endif
 }
 
-static mdf_status load(mdf_engine *e, const char *dir, mdf_error *err)
+/* A model of this many numbers or fewer is turned into floats: that takes 256 MiB at most, no
+ * product has to convert, and the files may be replaced meanwhile. */
+enum { SMALL_MODEL = 1 << 26 };
+
+static mdf_status load_weights(mdf_engine *e, const mdf_config *c, const mdf_engine_options *opt,
+                               mdf_error *err)
 {
-    char *config_path = mdf_path_join(dir, "config.json");
-    char *weights_path = mdf_path_join(dir, "model.safetensors");
-    mdf_config *config = mdf_alloc(1, sizeof *config);
-    mdf_status status = MDF_OK;
-    if (config_path == NULL || weights_path == NULL || config == NULL) {
-        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine");
+    MDF_TRY(mdf_weights_open(&e->weights, opt->model_dir, err));
+    MDF_TRY(mdf_mllm_declare(&e->model, c, err));
+    mdf_params *p = &e->model->params;
+    if (p->total > SMALL_MODEL) {
+        return mdf_weights_map(p, &e->weights, opt->check_tensors, err);
     }
-    if (status == MDF_OK) {
-        status = mdf_config_load(config, config_path, err);
-    }
-    if (status == MDF_OK && config->answer.label_count < 2) {
+    MDF_TRY(mdf_params_allocate(p, false, err));
+    MDF_TRY(mdf_weights_set(p, &e->weights, err));
+    mdf_weights_close(&e->weights);
+    return MDF_OK;
+}
+
+static mdf_status load_config(mdf_config *c, const char *dir, mdf_error *err)
+{
+    char *path = mdf_path_join(dir, "config.json");
+    mdf_status status = path == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine")
+                                     : mdf_config_load(c, path, err);
+    if (status == MDF_OK && c->answer.label_count < 2) {
         status = mdf_fail(err, MDF_ERR_FORMAT, "%s: answer_config.labels has fewer than two labels",
-                          config_path);
+                          path);
     }
+    if (status == MDF_OK && c->tokenizer != MDF_TOKENIZER_BYTES) {
+        status = mdf_fail(err, MDF_ERR_ARG, "%s: tokenizer: only \"bytes\" can be run", path);
+    }
+    mdf_free(path);
+    return status;
+}
+
+static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *err)
+{
+    mdf_config *config = mdf_alloc(1, sizeof *config);
+    mdf_status status = config == NULL
+                            ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine")
+                            : load_config(config, opt->model_dir, err);
     if (status == MDF_OK) {
         config->train.aux_weight = 0; /* the auxiliary classifier is for training only */
-        status = mdf_mllm_new(&e->model, config, false, err);
+        status = mdf_preprocessor_load(&e->preprocessor, opt->model_dir, config, err);
     }
     if (status == MDF_OK) {
-        status = mdf_weights_load(&e->model->params, weights_path, err);
+        status = mdf_generation_load(&e->generation, opt->model_dir, config, err);
+    }
+    if (status == MDF_OK) {
+        status = load_weights(e, config, opt, err);
     }
     mdf_free(config);
-    mdf_free(config_path);
-    mdf_free(weights_path);
     return status;
 }
 
@@ -64,7 +89,7 @@ mdf_status mdf_engine_open(mdf_engine **out, const mdf_engine_options *opt, mdf_
     if (e == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine");
     }
-    mdf_status status = load(e, opt->model_dir, err);
+    mdf_status status = load(e, opt, err);
     if (status == MDF_OK && opt->max_isa != NULL) {
         e->max_isa = mdf_strdup(opt->max_isa);
         status = e->max_isa != NULL ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
@@ -81,6 +106,7 @@ void mdf_engine_close(mdf_engine *e)
 {
     if (e != NULL) {
         mdf_mllm_free(e->model);
+        mdf_weights_close(&e->weights);
         mdf_free(e->max_isa);
         mdf_free(e);
     }

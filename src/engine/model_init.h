@@ -1,0 +1,21 @@
+/* A model of random weights, of any size, written to a folder. */
+#ifndef MDF_ENGINE_MODEL_INIT_H
+#define MDF_ENGINE_MODEL_INIT_H
+
+#include "engine/model_stream.h"
+#include "engine/precision.h"
+#include "nn/config.h"
+
+typedef struct mdf_init_result {
+    size_t tensors;
+    int64_t numbers;
+    size_t bytes; /* of all tensors */
+} mdf_init_result;
+
+/* Every number follows from (seed, name, index) alone. Distributions are those that training starts
+ * from, normal ones as a sum of four uniform numbers (at most 3.46 deviations). */
+mdf_status mdf_model_init(const char *dir, const mdf_config *c, const mdf_precision *precision,
+                          uint64_t seed, const mdf_stream_watch *watch, mdf_init_result *result,
+                          mdf_error *err) MDF_NODISCARD;
+
+#endif
