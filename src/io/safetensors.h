@@ -73,6 +73,10 @@ mdf_status mdf_safetensors_floats(const mdf_safetensors *st, const mdf_st_tensor
 mdf_status mdf_safetensors_doubles(const mdf_safetensors *st, const mdf_st_tensor *t, double *out,
                                    mdf_error *err) MDF_NODISCARD;
 
+/* Numbers [at, at + n) of an I8 tensor; false: its scales are missing. */
+bool mdf_safetensors_floats_at(const mdf_safetensors *st, const mdf_st_tensor *t, size_t at,
+                               size_t n, float *out) MDF_NODISCARD;
+
 /* t holds the row scales of an 8-bit tensor, not a tensor of its own. */
 bool mdf_safetensors_is_scale(const mdf_safetensors *st, const mdf_st_tensor *t);
 

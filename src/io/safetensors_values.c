@@ -72,6 +72,19 @@ mdf_status mdf_safetensors_floats(const mdf_safetensors *st, const mdf_st_tensor
     return MDF_OK;
 }
 
+bool mdf_safetensors_floats_at(const mdf_safetensors *st, const mdf_st_tensor *t, size_t at,
+                               size_t n, float *out)
+{
+    const mdf_st_tensor *scale = scale_of(st, t);
+    if (!fits(t, scale)) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (float)scaled(t, scale, at + i, t->count / (size_t)t->dim[0]);
+    }
+    return true;
+}
+
 mdf_status mdf_safetensors_doubles(const mdf_safetensors *st, const mdf_st_tensor *t, double *out,
                                    mdf_error *err)
 {

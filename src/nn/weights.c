@@ -65,7 +65,7 @@ static bool may_be_extra(const mdf_params *p, const char *name)
             mdf_params_find(p, "model.language_model.embed_tokens.weight") != NULL);
 }
 
-static mdf_status check_extra(const mdf_params *p, const mdf_weights *w, mdf_error *err)
+mdf_status mdf_weights_check_extra(const mdf_params *p, const mdf_weights *w, mdf_error *err)
 {
     for (size_t i = 0; i < w->count; i++) {
         const mdf_weight *t = &w->item[i];
@@ -87,7 +87,7 @@ mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err)
         MDF_TRY(find_param(w, t, &from, err));
         MDF_TRY(read_numbers(t->data, from, (size_t)mdf_tensor_count(t), err));
     }
-    return check_extra(p, w, err);
+    return mdf_weights_check_extra(p, w, err);
 }
 
 bool mdf_weights_stays(const mdf_tensor *t)
@@ -163,7 +163,7 @@ mdf_status mdf_weights_map(mdf_params *p, const mdf_weights *w, bool check_all, 
         MDF_TRY(map_param(p->item[i], from, &left, err));
         total += left ? 0 : (mdf_tensor_count(&p->item[i]->tensor) + 15) / 16 * 16;
     }
-    MDF_TRY(check_extra(p, w, err));
+    MDF_TRY(mdf_weights_check_extra(p, w, err));
     MDF_TRY(convert_rest(p, w, total, err));
     return check_all ? mdf_weights_check(w, err) : MDF_OK;
 }

@@ -54,6 +54,10 @@ mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err) 
 mdf_status mdf_weights_map(mdf_params *p, const mdf_weights *w, bool check_all,
                            mdf_error *err) MDF_NODISCARD;
 
+/* No file has a tensor that the model does not have, with the exceptions above. */
+mdf_status mdf_weights_check_extra(const mdf_params *p, const mdf_weights *w,
+                                   mdf_error *err) MDF_NODISCARD;
+
 /* Every number of every tensor is finite; the error names the first that is not. */
 mdf_status mdf_weights_check(const mdf_weights *w, mdf_error *err) MDF_NODISCARD;
 

@@ -1,0 +1,15 @@
+/* A model as transformers wants it: config.json and tensor names. */
+#ifndef MDF_ENGINE_HF_CONFIG_H
+#define MDF_ENGINE_HF_CONFIG_H
+
+#include "nn/config.h"
+#include "nn/weights.h"
+
+/* The tensor's name there: the older form for Llama 3.2 Vision, which every version reads, and that
+ * of Llama for a text model alone. false: transformers has no such tensor (U-Net, fusion). */
+bool mdf_hf_name(const mdf_config *c, const char *name, char out[MDF_WEIGHT_NAME]);
+
+/* dir/config.json for MllamaForConditionalGeneration or LlamaForCausalLM. */
+mdf_status mdf_hf_config_write(const mdf_config *c, const char *dir, mdf_error *err) MDF_NODISCARD;
+
+#endif

@@ -1,0 +1,212 @@
+/* A model folder rewritten: other number formats, this project's or Hugging Face's names. */
+#include "engine/model_rewrite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/hf_config.h"
+#include "engine/model_folder.h"
+#include "nn/lora.h"
+#include "nn/mdf_mllm.h"
+
+/* One tensor on its way. */
+typedef struct item {
+    const mdf_weight *from;
+    const mdf_lora_pair *lora;
+    bool copied; /* bytes as they are */
+    char name[MDF_WEIGHT_NAME];
+} item;
+
+typedef struct rewriter {
+    const mdf_rewrite *how;
+    mdf_weights weights;
+    mdf_mllm *model; /* declared: what belongs to the configuration */
+    item *item;
+    mdf_st_entry *entry;
+    size_t count;
+    double *error;
+    mdf_rewrite_result *result;
+} rewriter;
+
+static const uint8_t *bytes_of(void *user, size_t i)
+{
+    const rewriter *r = user;
+    return r->item[i].copied ? r->item[i].from->tensor->data : NULL;
+}
+
+/* 8-bit rows with scales need their companion; every other type is bytes in order. */
+static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
+{
+    const rewriter *r = user;
+    const mdf_weight *from = r->item[i].from;
+    const mdf_st_tensor *t = from->tensor;
+    bool ok = false;
+    if (t->dtype == MDF_DTYPE_I8) {
+        ok = mdf_safetensors_floats_at(from->file, t, at, n, out);
+    } else {
+        const size_t block = mdf_dtype_block(t->dtype);
+        const size_t skip = at % block; /* pieces begin at multiples of 16384 */
+        ok = skip == 0 && mdf_dtype_to_floats(
+                              t->dtype, t->data + at / block * mdf_dtype_bytes(t->dtype), n, out);
+    }
+    if (ok && r->item[i].lora != NULL) {
+        mdf_lora_add(r->item[i].lora, at, n, out);
+    }
+    return ok;
+}
+
+/* The name that the tensor gets; false: the target has no place for it. */
+static bool target_name(const rewriter *r, const char *name, char out[MDF_WEIGHT_NAME])
+{
+    (void)snprintf(out, MDF_WEIGHT_NAME, "%s", name);
+    return !r->how->hugging_face || mdf_hf_name(&r->model->config, name, out);
+}
+
+static mdf_status refuse_quantised(const rewriter *r, const mdf_weight *w, mdf_error *err)
+{
+    const mdf_st_tensor *t = w->tensor;
+    if (r->how->refuse_quantised && (mdf_dtype_is_block(t->dtype) || t->dtype == MDF_DTYPE_I8)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: tensor \"%.120s\" is quantised already (%s); start from the original",
+                        w->file->path, t->name, mdf_dtype_name(t->dtype));
+    }
+    if (!mdf_dtype_is_float(t->dtype) && !mdf_dtype_is_block(t->dtype) &&
+        t->dtype != MDF_DTYPE_I8) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "%s: tensor \"%.120s\" has type %s, but floating-point numbers are needed",
+                        w->file->path, t->name, mdf_dtype_name(t->dtype));
+    }
+    return MDF_OK;
+}
+
+static mdf_status plan_tensor(rewriter *r, const mdf_tensor *t, const mdf_cross_layers *cross,
+                              mdf_error *err)
+{
+    item *it = &r->item[r->count];
+    const mdf_weight *w = mdf_weights_find(&r->weights, t->name);
+    if (w == NULL) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing",
+                        r->weights.shards.path, t->name);
+    }
+    MDF_TRY(mdf_safetensors_check_shape(w->file, w->tensor, t->rank, t->dim, err));
+    MDF_TRY(refuse_quantised(r, w, err));
+    if (!target_name(r, t->name, it->name)) {
+        r->result->left_out++;
+        return MDF_OK;
+    }
+    const mdf_part part = mdf_part_of(t->name, cross);
+    mdf_dtype to = mdf_precision_of(&r->how->precision, part, t->rank, t->dim, w->tensor->dtype);
+    if (to == MDF_DTYPE_I8) {
+        to = MDF_DTYPE_F32; /* rows with scales are read, not written */
+    }
+    it->from = w;
+    it->lora = r->how->lora == NULL ? NULL : mdf_lora_find(r->how->lora, t->name);
+    it->copied = to == w->tensor->dtype && it->lora == NULL;
+    mdf_st_entry *e = &r->entry[r->count];
+    *e = (mdf_st_entry){.name = it->name, .dtype = to, .rank = t->rank};
+    memcpy(e->dim, t->dim, sizeof e->dim);
+    mdf_rewritten *done = &r->result->tensor[r->count];
+    (void)snprintf(done->name, sizeof done->name, "%s", it->name);
+    done->part = part;
+    done->from = w->tensor->dtype;
+    done->to = to;
+    r->result->bytes_before += w->tensor->bytes;
+    r->result->bytes += (size_t)mdf_tensor_count(t) / mdf_dtype_block(to) * mdf_dtype_bytes(to);
+    r->count++;
+    return MDF_OK;
+}
+
+static mdf_status plan(rewriter *r, mdf_error *err)
+{
+    const mdf_params *p = &r->model->params;
+    const mdf_cross_layers cross = mdf_cross_layers_of(&r->model->config);
+    r->item = mdf_alloc(p->count, sizeof *r->item);
+    r->entry = mdf_alloc(p->count, sizeof *r->entry);
+    r->error = mdf_alloc(p->count, sizeof *r->error);
+    r->result->tensor = mdf_alloc(p->count, sizeof *r->result->tensor);
+    if (r->item == NULL || r->entry == NULL || r->error == NULL || r->result->tensor == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        MDF_TRY(plan_tensor(r, &p->item[i]->tensor, &cross, err));
+    }
+    MDF_TRY(mdf_weights_check_extra(p, &r->weights, err));
+    return r->how->lora == NULL ? MDF_OK : mdf_lora_check(r->how->lora, &r->weights, err);
+}
+
+static mdf_status open(rewriter *r, const char *from, mdf_error *err)
+{
+    mdf_config *config = mdf_alloc(1, sizeof *config);
+    if (config == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
+    }
+    mdf_status status = mdf_model_config_read(config, from, err);
+    const double aux = config->train.aux_weight;
+    config->train.aux_weight = 0; /* the classifier of the training stays behind */
+    if (status == MDF_OK) {
+        status = mdf_mllm_declare(&r->model, config, err);
+    }
+    if (status == MDF_OK) {
+        r->model->config.train.aux_weight = aux;
+        status = mdf_weights_open(&r->weights, from, err);
+    }
+    mdf_free(config);
+    return status;
+}
+
+static mdf_status write(rewriter *r, const char *from, const char *to,
+                        const mdf_stream_watch *watch, mdf_error *err)
+{
+    const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
+    MDF_TRY(mdf_stream_model(&(mdf_stream_plan){.dir = to,
+                                                .entry = r->entry,
+                                                .entries = r->count,
+                                                .metadata = meta,
+                                                .pairs = r->how->hugging_face ? 1 : 2},
+                             &(mdf_stream_source){r, bytes_of, numbers_of}, watch, r->error, err));
+    for (size_t i = 0; i < r->count; i++) {
+        r->result->tensor[i].error = r->error[i];
+    }
+    r->result->tensors = r->count;
+    MDF_TRY(mdf_model_copy_rest(from, to, err));
+    return r->how->hugging_face ? mdf_hf_config_write(&r->model->config, to, err)
+                                : mdf_model_config_write(&r->model->config, to, err);
+}
+
+mdf_status mdf_model_rewrite(const char *from, const char *to, const mdf_rewrite *how,
+                             const mdf_stream_watch *watch, mdf_rewrite_result *result,
+                             mdf_error *err)
+{
+    rewriter r = {.how = how, .result = result};
+    bool made = false;
+    *result = (mdf_rewrite_result){0};
+    mdf_status status = open(&r, from, err);
+    if (status == MDF_OK) {
+        status = plan(&r, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_model_folder_make(to, &made, err);
+    }
+    if (status == MDF_OK) {
+        status = write(&r, from, to, watch, err);
+        if (status != MDF_OK) {
+            mdf_model_folder_drop(to, made);
+        }
+    }
+    mdf_free(r.item);
+    mdf_free(r.entry);
+    mdf_free(r.error);
+    mdf_mllm_free(r.model);
+    mdf_weights_close(&r.weights);
+    if (status != MDF_OK) {
+        mdf_rewrite_result_free(result);
+    }
+    return status;
+}
+
+void mdf_rewrite_result_free(mdf_rewrite_result *r)
+{
+    mdf_free(r->tensor);
+    *r = (mdf_rewrite_result){0};
+}

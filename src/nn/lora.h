@@ -1,0 +1,39 @@
+/* LoRA adapters of PEFT for these models: W' = W + scale * B A for the matrices that they name.
+ *
+ * adapter_config.json and adapter_model.safetensors, names in any of the models' namings behind
+ * "base_model.model."; scale = lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora;
+ * rank_pattern and alpha_pattern as in PEFT. What would mean something else (DoRA, embeddings,
+ * biases, whole modules) is refused by name. */
+#ifndef MDF_NN_LORA_H
+#define MDF_NN_LORA_H
+
+#include "io/safetensors.h"
+#include "nn/weights.h"
+
+/* One matrix's change. */
+typedef struct mdf_lora_pair {
+    const char *name; /* of the weight, this project's */
+    float *a;         /* [r, in] */
+    float *b;         /* [out, r], times the scale */
+    int64_t r, in, out;
+} mdf_lora_pair;
+
+typedef struct mdf_lora {
+    mdf_lora_pair *pair; /* [count], sorted by name */
+    size_t count;
+    mdf_arena arena;
+} mdf_lora;
+
+/* dir: the adapter's folder. Errors name file and key or tensor. */
+mdf_status mdf_lora_load(mdf_lora *l, const char *dir, mdf_error *err) MDF_NODISCARD;
+void mdf_lora_free(mdf_lora *l);
+
+/* Every pair's weight is in w with the shape [out, in]. */
+mdf_status mdf_lora_check(const mdf_lora *l, const mdf_weights *w, mdf_error *err) MDF_NODISCARD;
+
+const mdf_lora_pair *mdf_lora_find(const mdf_lora *l, const char *name); /* or NULL */
+
+/* Adds the change of numbers [at, at + n), row-major, of the weight to w [n]. Sums in double. */
+void mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w);
+
+#endif
