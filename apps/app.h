@@ -44,6 +44,9 @@ extern const app_command app_train;
 extern const app_command app_eval;
 extern const app_command app_predict;
 extern const app_command app_export;
+extern const app_command app_import;
+extern const app_command app_init;
+extern const app_command app_quantize;
 extern const app_command app_info;
 extern const app_command app_bench;
 

@@ -8,11 +8,13 @@
 #include "base/file.h"
 #include "engine/engine.h"
 #include "io/safetensors.h"
+#include "model_watch.h"
 
 typedef struct export_flags {
     const char *model;
     const char *out;
     const char *dtype;
+    const char *format;
 } export_flags;
 
 static const arg_option options[] = {
@@ -36,6 +38,12 @@ static const arg_option options[] = {
      .metavar = "TYPE",
      .fallback = "f16",
      .help = "numbers of the weights: f32, f16 or bf16"},
+    {.name = "format",
+     .kind = ARG_STRING,
+     .offset = offsetof(export_flags, format),
+     .metavar = "NAME",
+     .fallback = "mdf",
+     .help = "mdf, or hf: a folder that transformers loads, without U-Net and fusion"},
 };
 
 static mdf_status parse_dtype(app *a, const char *name, mdf_dtype *out, mdf_error *err)
@@ -96,12 +104,26 @@ static mdf_status save(const char *dir, const mdf_mllm *m, mdf_dtype dtype, mdf_
     return status;
 }
 
+static mdf_status export_hf(app *a, const export_flags *f, mdf_dtype dtype, mdf_error *err)
+{
+    mdf_rewrite how = {.precision = mdf_precision_for(dtype), .hugging_face = true};
+    mdf_rewrite_result result;
+    MDF_TRY(app_rewrite(a, "export", f->model, f->out, &how, &result, err));
+    return app_print_rewrite(a, f->out, false, &result, err);
+}
+
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const export_flags *f = flags;
     mdf_dtype dtype = MDF_DTYPE_F16;
     mdf_engine *engine = NULL;
     MDF_TRY(parse_dtype(a, f->dtype, &dtype, err));
+    if (strcmp(f->format, "hf") == 0) {
+        return export_hf(a, f, dtype, err);
+    }
+    if (strcmp(f->format, "mdf") != 0) {
+        return app_usage(a, err, "--format takes mdf or hf, not '%s'", f->format);
+    }
     MDF_TRY(mdf_engine_open(&engine, &(mdf_engine_options){.model_dir = f->model}, err));
     const mdf_status status = save(f->out, engine->model, dtype, err);
     mdf_engine_close(engine);
@@ -120,8 +142,12 @@ const app_command app_export = {
         "Writes the settings and the best weights of a run, in half precision unless told\n"
         "otherwise, to a folder that --model takes. Optimiser, metrics and the auxiliary "
         "classifier\n"
-        "of the training stay behind.",
-    .example = "  mdf export --model runs/first --out models/first",
+        "of the training stay behind. With --format hf the text model and the vision tower become\n"
+        "a folder that transformers loads as MllamaForConditionalGeneration (a text model alone "
+        "as\n"
+        "LlamaForCausalLM); quantised weights are turned back into numbers.",
+    .example = "  mdf export --model runs/first --out models/first\n"
+               "  mdf export --model llama-q8 --format hf --dtype bf16 --out llama-hf",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(export_flags),

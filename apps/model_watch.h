@@ -1,0 +1,31 @@
+/* Progress and stop for the commands that write whole models. */
+#ifndef MDF_APPS_MODEL_WATCH_H
+#define MDF_APPS_MODEL_WATCH_H
+
+#include "app.h"
+#include "engine/model_rewrite.h"
+#include "progress.h"
+
+typedef struct app_model_watch {
+    app_progress bar; /* counts millions of numbers */
+    mdf_stream_watch watch;
+} app_model_watch;
+
+/* w must not move afterwards. */
+void app_model_watch_start(app_model_watch *w, const app *a, const char *label);
+void app_model_watch_finish(app_model_watch *w);
+
+/* "q4_0" for an option; wrong words are wrong usage. */
+mdf_status app_parse_format(app *a, const char *option, const char *word, mdf_dtype *type,
+                            bool *keep, mdf_error *err) MDF_NODISCARD;
+
+/* mdf_model_rewrite() with a progress line. */
+mdf_status app_rewrite(const app *a, const char *label, const char *from, const char *to,
+                       const mdf_rewrite *how, mdf_rewrite_result *result,
+                       mdf_error *err) MDF_NODISCARD;
+
+/* The result: a line per tensor when wanted, sizes; as JSON with --json. Frees it. */
+mdf_status app_print_rewrite(const app *a, const char *to, bool each, mdf_rewrite_result *result,
+                             mdf_error *err) MDF_NODISCARD;
+
+#endif
