@@ -13,6 +13,25 @@
 #include "io/image.h"
 #include "io/safetensors.h"
 #include "nn/config.h"
+#include "nn/mdf_mllm.h"
+#include "nn/parts.h"
+#include "nn/weights.h"
+
+typedef struct info_flags {
+    bool tensors;
+    bool check_tensors;
+} info_flags;
+
+static const arg_option options[] = {
+    {.name = "tensors",
+     .kind = ARG_FLAG,
+     .offset = offsetof(info_flags, tensors),
+     .help = "list every tensor of a folder, too"},
+    {.name = "check-tensors",
+     .kind = ARG_FLAG,
+     .offset = offsetof(info_flags, check_tensors),
+     .help = "read all weights and look for numbers that are not finite"},
+};
 
 /* Frees the text of b and forgets doc when the text is incomplete. */
 static json_t *string_of(mdf_strbuf *b)
@@ -27,23 +46,73 @@ static mdf_status no_memory(mdf_error *err)
     return mdf_fail(err, MDF_ERR_NOMEM, "no memory for the result");
 }
 
+/* {"vision": {"tensors": 1, "parameters": 2}, ..., "total": {...}}; bytes where they are known. */
+static json_t *parts_of(const mdf_part_count count[MDF_PARTS])
+{
+    json_t *doc = json_object();
+    mdf_part_count sum = {0};
+    for (int i = 0; i <= MDF_PARTS; i++) {
+        const mdf_part_count *n = i < MDF_PARTS ? &count[i] : &sum;
+        const char *name = i < MDF_PARTS ? mdf_part_name((mdf_part)i) : "total";
+        if (n->tensors > 0) {
+            json_t *row = json_pack("{s:I, s:I}", "tensors", (json_int_t)n->tensors, "parameters",
+                                    (json_int_t)n->numbers);
+            if (n->bytes > 0) {
+                (void)json_object_set_new(row, "bytes", json_integer((json_int_t)n->bytes));
+            }
+            (void)json_object_set_new(doc, name, row);
+        }
+        sum.tensors += n->tensors;
+        sum.numbers += n->numbers;
+        sum.bytes += n->bytes;
+    }
+    return doc;
+}
+
+/* What the configuration says the model has, without any weights. */
+static mdf_status count_parts(mdf_config *config, json_t **parts, mdf_error *err)
+{
+    mdf_mllm *model = NULL;
+    mdf_part_count count[MDF_PARTS];
+    config->train.aux_weight = 0; /* for training only */
+    MDF_TRY(mdf_mllm_declare(&model, config, err));
+    mdf_parts_of_params(count, &model->params, config);
+    mdf_mllm_free(model);
+    *parts = parts_of(count);
+    return *parts != NULL ? MDF_OK : no_memory(err);
+}
+
+static mdf_status describe_loaded(mdf_config *config, json_t **doc, mdf_error *err)
+{
+    mdf_strbuf text = mdf_strbuf_new((size_t)4 << 20);
+    json_t *parts = NULL;
+    mdf_status status = mdf_config_write(config, &text, err);
+    if (status == MDF_OK) {
+        status = count_parts(config, &parts, err);
+    }
+    if (status == MDF_OK) {
+        *doc = json_loadb(text.data, text.len, 0, NULL);
+        if (*doc == NULL || json_object_set(*doc, "parts", parts) != 0) {
+            status = no_memory(err);
+        }
+    }
+    json_decref(parts);
+    mdf_strbuf_free(&text);
+    return status;
+}
+
 static mdf_status describe_config(const char *path, json_t **doc, mdf_error *err)
 {
     mdf_config *config = mdf_alloc(1, sizeof *config);
-    mdf_strbuf text = mdf_strbuf_new((size_t)4 << 20);
     if (config == NULL) {
         return no_memory(err);
     }
     mdf_status status = mdf_config_load(config, path, err);
     if (status == MDF_OK) {
-        status = mdf_config_write(config, &text, err);
+        status = describe_loaded(config, doc, err);
     }
-    if (status == MDF_OK && !text.failed) {
-        *doc = json_loadb(text.data, text.len, 0, NULL);
-    }
-    mdf_strbuf_free(&text);
     mdf_free(config);
-    return status != MDF_OK ? status : *doc != NULL ? MDF_OK : no_memory(err);
+    return status;
 }
 
 static json_t *tensor_row(const mdf_st_tensor *t)
@@ -56,23 +125,50 @@ static json_t *tensor_row(const mdf_st_tensor *t)
                      shape);
 }
 
-static mdf_status describe_tensors(const char *path, json_t **doc, mdf_error *err)
+/* "Q4_0": how many tensors and bytes */
+static void add_type(json_t *types, const mdf_st_tensor *t)
 {
-    mdf_st_shards shards = {0};
-    size_t tensors = 0;
+    const char *name = mdf_dtype_name(t->dtype);
+    json_t *row = json_object_get(types, name);
+    const json_int_t tensors = json_integer_value(json_object_get(row, "tensors"));
+    const json_int_t bytes = json_integer_value(json_object_get(row, "bytes"));
+    (void)json_object_set_new(
+        types, name,
+        json_pack("{s:I, s:I}", "tensors", tensors + 1, "bytes", bytes + (json_int_t)t->bytes));
+}
+
+static mdf_status describe_tensors(const char *path, const info_flags *f, bool rows_too,
+                                   json_t **doc, mdf_error *err)
+{
+    mdf_weights weights;
+    mdf_part_count count[MDF_PARTS];
     size_t numbers = 0;
-    MDF_TRY(mdf_st_shards_open(&shards, path, err));
-    json_t *rows = json_array();
-    for (size_t f = 0; f < shards.files; f++) {
-        for (size_t i = 0; i < shards.file[f].count; i++) {
-            (void)json_array_append_new(rows, tensor_row(&shards.file[f].tensor[i]));
-            numbers += shards.file[f].tensor[i].count;
+    MDF_TRY(mdf_weights_open(&weights, path, err));
+    if (f->check_tensors) {
+        const mdf_status status = mdf_weights_check(&weights, err);
+        if (status != MDF_OK) {
+            mdf_weights_close(&weights);
+            return status;
         }
-        tensors += shards.file[f].count;
     }
-    mdf_st_shards_close(&shards);
-    *doc = json_pack("{s:I, s:I, s:o}", "tensors", (json_int_t)tensors, "numbers",
-                     (json_int_t)numbers, "tensor", rows);
+    json_t *rows = json_array();
+    json_t *types = json_object();
+    for (size_t file = 0; file < weights.shards.files; file++) {
+        for (size_t i = 0; i < weights.shards.file[file].count; i++) {
+            const mdf_st_tensor *t = &weights.shards.file[file].tensor[i];
+            add_type(types, t);
+            numbers += t->count;
+            if (rows_too) {
+                (void)json_array_append_new(rows, tensor_row(t));
+            }
+        }
+    }
+    mdf_parts_of_weights(count, &weights);
+    *doc = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "files",
+                     (json_int_t)weights.shards.files, "tensors", (json_int_t)weights.count,
+                     "numbers", (json_int_t)numbers, "bytes", (json_int_t)weights.bytes, "types",
+                     types, "parts", parts_of(count), "tensor", rows);
+    mdf_weights_close(&weights);
     return *doc != NULL ? MDF_OK : no_memory(err);
 }
 
@@ -102,15 +198,27 @@ static mdf_status describe_picture(const char *path, mdf_image_format format, js
     return status;
 }
 
+static bool has_weights(const char *path)
+{
+    static const char *const name[] = {"model.safetensors", "model.safetensors.index.json"};
+    bool found = false;
+    for (size_t i = 0; i < 2 && !found; i++) {
+        char *file = mdf_path_join(path, name[i]);
+        found = file != NULL && mdf_path_exists(file);
+        mdf_free(file);
+    }
+    return found;
+}
+
 /* A run or model folder: its settings and its weights. */
-static mdf_status describe_folder(const char *path, json_t **doc, mdf_error *err)
+static mdf_status describe_folder(const char *path, const info_flags *f, json_t **doc,
+                                  mdf_error *err)
 {
     char *config_path = mdf_path_join(path, "config.json");
-    char *weights_path = mdf_path_join(path, "model.safetensors");
     json_t *config = NULL;
     json_t *weights = NULL;
     mdf_status status = MDF_OK;
-    if (config_path == NULL || weights_path == NULL) {
+    if (config_path == NULL) {
         status = no_memory(err);
     } else if (!mdf_path_exists(config_path)) {
         status =
@@ -119,8 +227,8 @@ static mdf_status describe_folder(const char *path, json_t **doc, mdf_error *err
     if (status == MDF_OK) {
         status = describe_config(config_path, &config, err);
     }
-    if (status == MDF_OK && mdf_path_exists(weights_path)) {
-        status = describe_tensors(weights_path, &weights, err);
+    if (status == MDF_OK && has_weights(path)) {
+        status = describe_tensors(path, f, f->tensors, &weights, err);
     }
     if (status == MDF_OK) {
         *doc = json_pack("{s:O, s:O*}", "config", config, "weights", weights);
@@ -129,7 +237,6 @@ static mdf_status describe_folder(const char *path, json_t **doc, mdf_error *err
     json_decref(config);
     json_decref(weights);
     mdf_free(config_path);
-    mdf_free(weights_path);
     return status;
 }
 
@@ -141,17 +248,17 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Pictures are told by their first bytes, the others by their name. */
-static mdf_status describe(const char *path, json_t **doc, mdf_error *err)
+static mdf_status describe(const char *path, const info_flags *f, json_t **doc, mdf_error *err)
 {
     mdf_map map = {0};
     if (mdf_path_is_dir(path)) {
-        return describe_folder(path, doc, err);
+        return describe_folder(path, f, doc, err);
+    }
+    if (ends_with(path, ".safetensors") || ends_with(path, ".safetensors.index.json")) {
+        return describe_tensors(path, f, true, doc, err);
     }
     if (ends_with(path, ".json")) {
         return describe_config(path, doc, err);
-    }
-    if (ends_with(path, ".safetensors")) {
-        return describe_tensors(path, doc, err);
     }
     MDF_TRY(mdf_map_open(&map, path, err));
     const mdf_image_format format = mdf_image_sniff(map.data, map.len);
@@ -206,8 +313,7 @@ static void print_lines(const char *prefix, json_t *doc) /* NOLINT(misc-no-recur
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     json_t *doc = NULL;
-    (void)flags;
-    MDF_TRY(describe(a->operands.item[0], &doc, err));
+    MDF_TRY(describe(a->operands.item[0], flags, &doc, err));
     if (a->json) {
         return app_print_json(doc, err);
     }
@@ -220,10 +326,15 @@ const app_command app_info = {
     .name = "info",
     .summary = "describe a model, a run or a file",
     .description =
-        "Prints settings and weights of a run or model, the tensors of a safetensors\n"
-        "file, the settings of a config file with every default, or size, field of view\n"
-        "and quality of a picture.",
+        "Prints settings and weights of a run or model (of this project or Hugging Face's), the\n"
+        "tensors of a safetensors file, the settings of a config file with every default, or "
+        "size,\n"
+        "field of view and quality of a picture. Models are counted by part: tensors, parameters\n"
+        "and, where there are weights, bytes.",
     .example = "  mdf info runs/first\n  mdf info --json eye.jpg",
+    .option = options,
+    .option_count = APP_COUNT(options),
+    .flags_bytes = sizeof(info_flags),
     .operand = {"FILE", 1, 1, "run folder, .safetensors, .json or picture"},
     .run = run,
 };

@@ -105,10 +105,14 @@ static mdf_status write(const char *dir, const mdf_mllm *m, const mdf_precision 
     }
     if (status == MDF_OK) {
         const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
-        status = mdf_stream_model(
-            &(mdf_stream_plan){
-                .dir = dir, .entry = entry, .entries = p->count, .metadata = meta, .pairs = 2},
-            &(mdf_stream_source){.user = &random, .numbers = numbers}, watch, NULL, err);
+        status = mdf_stream_model(&(mdf_stream_plan){.dir = dir,
+                                                     .entry = entry,
+                                                     .entries = p->count,
+                                                     .metadata = meta,
+                                                     .pairs = 2,
+                                                     .plain = true},
+                                  &(mdf_stream_source){.user = &random, .numbers = numbers}, watch,
+                                  NULL, err);
     }
     if (status == MDF_OK) {
         status = mdf_model_config_write(&m->config, dir, err);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "engine/blocks_plain.h"
 
 enum {
     SLICE = 16384,        /* numbers that a thread turns over at once; a multiple of every block */
@@ -26,6 +27,7 @@ typedef struct stream {
     uint8_t *byte; /* a piece in the file's format; 4 bytes a number suffice for all */
     slice_error slice[SLICES];
     uint64_t done, total;
+    bool measured; /* somebody asks for the errors */
 } stream;
 
 static mdf_status stopped(const stream *s, mdf_error *err)
@@ -68,12 +70,13 @@ static slice_error convert(const stream *s, size_t tensor, const mdf_st_entry *e
     slice_error sum = {0};
     if (!s->source->numbers(s->source->user, tensor, at, n, x) ||
         (e->dtype == MDF_DTYPE_F16 && !fits_half(x, n)) ||
-        !mdf_dtype_from_floats(e->dtype, x, n, out) ||
-        !mdf_dtype_to_floats(e->dtype, out, n, back)) {
+        (!(s->plan->plain && mdf_blocks_plain(e->dtype, x, n, out)) &&
+         !mdf_dtype_from_floats(e->dtype, x, n, out)) ||
+        (s->measured && !mdf_dtype_to_floats(e->dtype, out, n, back))) {
         sum.bad = true;
         return sum;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; s->measured && i < n; i++) {
         const double d = (double)back[i] - (double)x[i];
         sum.difference += d * d;
         sum.square += (double)x[i] * (double)x[i];
@@ -164,6 +167,7 @@ mdf_status mdf_stream_model(const mdf_stream_plan *plan, const mdf_stream_source
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a piece of the model");
     }
     s->plan = plan;
+    s->measured = error != NULL;
     s->source = source;
     s->watch = watch == NULL ? &nobody : watch;
     for (size_t i = 0; i < plan->entries; i++) {

@@ -34,6 +34,7 @@ typedef struct mdf_stream_plan {
     const mdf_st_pair *metadata; /* [pairs] */
     size_t pairs;
     size_t shard_bytes; /* 0: MDF_ST_SHARD_BYTES */
+    bool plain;         /* blocks by plain rounding (engine/blocks_plain.h) where there is one */
 } mdf_stream_plan;
 
 /* error, when not NULL: [entries] root of the mean squared difference between what is stored and
