@@ -117,7 +117,9 @@ struct json_t *mdf_config_wrap_llama(struct json_t *root)
     failed = failed || json_object_set_new(text, "model_type", json_string("mllama_text_model"));
     failed = failed || json_object_set_new(text, "cross_attention_layers", json_array());
     failed = failed || json_object_set_new(out, "model_type", json_string("mllama"));
-    failed = failed || (vocab != NULL && json_object_set(out, "image_token_index", vocab) != 0);
+    failed = failed || (vocab != NULL ? json_object_set(out, "image_token_index", vocab)
+                                      : json_object_set_new(out, "image_token_index",
+                                                            json_integer(0))); /* told later */
     if (!failed && json_object_get(root, "quantization_config") != NULL) {
         failed = json_object_set(out, "quantization_config",
                                  json_object_get(root, "quantization_config")) != 0 ||
