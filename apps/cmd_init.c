@@ -91,8 +91,9 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
                                         (json_int_t)result.bytes),
                               err);
     }
-    (void)printf("%s: %zu tensors, %lld parameters, %.3f GB\n", f->out, result.tensors,
-                 (long long)result.numbers, 1e-9 * (double)result.bytes);
+    char size[APP_SIZE];
+    (void)printf("%s: %zu tensors, %lld parameters, %s\n", f->out, result.tensors,
+                 (long long)result.numbers, app_size(result.bytes, size));
     return MDF_OK;
 }
 

@@ -38,6 +38,16 @@ mdf_status app_parse_format(app *a, const char *option, const char *word, mdf_dt
                      option, word);
 }
 
+const char *app_size(size_t bytes, char text[APP_SIZE])
+{
+    if (bytes >= 1000000000) {
+        (void)snprintf(text, APP_SIZE, "%.3f GB", 1e-9 * (double)bytes);
+    } else {
+        (void)snprintf(text, APP_SIZE, "%.3f MB", 1e-6 * (double)bytes);
+    }
+    return text;
+}
+
 mdf_status app_rewrite(const app *a, const char *label, const char *from, const char *to,
                        const mdf_rewrite *how, mdf_rewrite_result *result, mdf_error *err)
 {
@@ -70,8 +80,10 @@ static void print_lines(const char *to, bool each, const mdf_rewrite_result *r)
                          mdf_dtype_name(t->to), 100 * t->error);
         }
     }
-    (void)printf("%s: %zu tensors, %.3f GB (before: %.3f GB)\n", to, r->tensors,
-                 1e-9 * (double)r->bytes, 1e-9 * (double)r->bytes_before);
+    char after[APP_SIZE];
+    char before[APP_SIZE];
+    (void)printf("%s: %zu tensors, %s (before: %s)\n", to, r->tensors, app_size(r->bytes, after),
+                 app_size(r->bytes_before, before));
     if (r->left_out > 0) {
         (void)printf("%zu tensors of U-Net and fusion were left out: transformers has no place for "
                      "them\n",

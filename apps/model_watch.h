@@ -19,6 +19,10 @@ void app_model_watch_finish(app_model_watch *w);
 mdf_status app_parse_format(app *a, const char *option, const char *word, mdf_dtype *type,
                             bool *keep, mdf_error *err) MDF_NODISCARD;
 
+enum { APP_SIZE = 24 };
+/* "7.428 GB", "1.9 MB" */
+const char *app_size(size_t bytes, char text[APP_SIZE]);
+
 /* mdf_model_rewrite() with a progress line. */
 mdf_status app_rewrite(const app *a, const char *label, const char *from, const char *to,
                        const mdf_rewrite *how, mdf_rewrite_result *result,

@@ -1,0 +1,2 @@
+# exit: 2
+"$mdf" export --model nowhere --out here --format onnx

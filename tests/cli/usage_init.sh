@@ -1,0 +1,2 @@
+# exit: 2
+"$mdf" init --config tiny --out here --quantize keep

@@ -1,0 +1,2 @@
+# exit: 2
+"$mdf" quantize --model nowhere --out here --vision q3
