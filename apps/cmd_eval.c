@@ -19,6 +19,7 @@ typedef struct eval_flags {
     const char *json;
     const char *report;
     int64_t bootstrap;
+    bool check_tensors;
 } eval_flags;
 
 static const arg_option options[] = {
@@ -67,6 +68,10 @@ static const arg_option options[] = {
      .min = 1,
      .max = 100000,
      .help = "resamples of the patients for the intervals"},
+    {.name = "check-tensors",
+     .kind = ARG_FLAG,
+     .offset = offsetof(eval_flags, check_tensors),
+     .help = "read all weights of a large model first and look for numbers that are not finite"},
 };
 
 typedef struct eval_watch {
@@ -194,8 +199,11 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_engine *engine = NULL;
     mdf_manifest m = {0};
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
-    mdf_status status = mdf_engine_open(
-        &engine, &(mdf_engine_options){.model_dir = dir, .threads = (int)a->threads}, err);
+    mdf_status status = mdf_engine_open(&engine,
+                                        &(mdf_engine_options){.model_dir = dir,
+                                                              .threads = (int)a->threads,
+                                                              .check_tensors = f->check_tensors},
+                                        err);
     mdf_free(dir);
     if (status == MDF_OK) {
         status = mdf_manifest_load(&m, f->data.item, f->data.count, err);

@@ -14,6 +14,7 @@ typedef struct predict_flags {
     const char *text;
     const char *labels;
     const char *heatmap;
+    bool check_tensors;
 } predict_flags;
 
 static const arg_option options[] = {
@@ -42,6 +43,10 @@ static const arg_option options[] = {
      .offset = offsetof(predict_flags, heatmap),
      .metavar = "FILE.png",
      .help = "write where the model looked, drawn over the photograph"},
+    {.name = "check-tensors",
+     .kind = ARG_FLAG,
+     .offset = offsetof(predict_flags, check_tensors),
+     .help = "read all weights of a large model first and look for numbers that are not finite"},
 };
 
 /* Splits "a,b,c" in place. */
@@ -194,8 +199,11 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_engine *engine = NULL;
     mdf_session *session = NULL;
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
-    mdf_status status = mdf_engine_open(
-        &engine, &(mdf_engine_options){.model_dir = dir, .threads = (int)a->threads}, err);
+    mdf_status status = mdf_engine_open(&engine,
+                                        &(mdf_engine_options){.model_dir = dir,
+                                                              .threads = (int)a->threads,
+                                                              .check_tensors = f->check_tensors},
+                                        err);
     if (status == MDF_OK) {
         status = mdf_session_new(&session, engine, err);
     }

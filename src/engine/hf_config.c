@@ -3,7 +3,6 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -41,14 +40,15 @@ static json_t *ints(const int *item, int n)
     return list;
 }
 
+/* transformers 4 wants an object for Llama 3.2 Vision even where nothing is stretched. */
 static json_t *scaling(const mdf_rope_scaling *s)
 {
-    return s->enabled
-               ? json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type", "llama3", "factor", s->factor,
-                           "low_freq_factor", s->low_freq_factor, "high_freq_factor",
-                           s->high_freq_factor, "original_max_position_embeddings",
-                           s->original_max_position_embeddings)
-               : json_null();
+    if (!s->enabled) {
+        return json_pack("{s:s}", "rope_type", "default");
+    }
+    return json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type", "llama3", "factor", s->factor,
+                     "low_freq_factor", s->low_freq_factor, "high_freq_factor", s->high_freq_factor,
+                     "original_max_position_embeddings", s->original_max_position_embeddings);
 }
 
 static json_t *text_config(const mdf_config *c)
@@ -113,16 +113,24 @@ static json_t *document(const mdf_config *c)
                      c->image_token_index, "text_config", text, "vision_config", vision_config(c));
 }
 
+static int append(const char *bytes, size_t n, void *user)
+{
+    mdf_strbuf *text = user;
+    mdf_strbuf_add(text, bytes, n);
+    return text->failed ? -1 : 0;
+}
+
 mdf_status mdf_hf_config_write(const mdf_config *c, const char *dir, mdf_error *err)
 {
     json_t *doc = document(c);
-    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_INDENT(2) | JSON_SORT_KEYS);
+    mdf_strbuf text = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
     char *path = mdf_path_join(dir, "config.json");
-    const mdf_status status = text == NULL || path == NULL
-                                  ? mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir)
-                                  : mdf_file_write(path, text, strlen(text), err);
+    const bool made = doc != NULL && path != NULL &&
+                      json_dump_callback(doc, append, &text, JSON_INDENT(2) | JSON_SORT_KEYS) == 0;
+    const mdf_status status = made ? mdf_file_write(path, text.data, text.len, err)
+                                   : mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
     mdf_free(path);
-    free(text); /* jansson's */
+    mdf_strbuf_free(&text);
     json_decref(doc);
     return status;
 }

@@ -38,9 +38,9 @@ static void plan_entries(mdf_st_entry *entry, const mdf_params *p, const mdf_con
     r->tensors = p->count;
 }
 
-static mdf_status write(const char *dir, const mdf_mllm *m, const mdf_precision *precision,
-                        uint64_t seed, const mdf_stream_watch *watch, mdf_init_result *result,
-                        mdf_error *err)
+static mdf_status write_model(const char *dir, const mdf_mllm *m, const mdf_precision *precision,
+                              uint64_t seed, const mdf_stream_watch *watch, mdf_init_result *result,
+                              mdf_error *err)
 {
     const mdf_params *p = &m->params;
     maker random = {.params = p, .seed = seed};
@@ -89,7 +89,7 @@ mdf_status mdf_model_init(const char *dir, const mdf_config *c, const mdf_precis
     mdf_status status = mdf_mllm_declare(&m, config, err);
     if (status == MDF_OK) {
         m->config.train.aux_weight = c->train.aux_weight;
-        status = write(dir, m, precision, seed, watch, result, err);
+        status = write_model(dir, m, precision, seed, watch, result, err);
     }
     mdf_mllm_free(m);
     mdf_free(config);

@@ -135,7 +135,7 @@ static mdf_status plan(rewriter *r, mdf_error *err)
     return r->how->lora == NULL ? MDF_OK : mdf_lora_check(r->how->lora, &r->weights, err);
 }
 
-static mdf_status open(rewriter *r, const char *from, mdf_error *err)
+static mdf_status open_source(rewriter *r, const char *from, mdf_error *err)
 {
     mdf_config *config = mdf_alloc(1, sizeof *config);
     if (config == NULL) {
@@ -155,8 +155,8 @@ static mdf_status open(rewriter *r, const char *from, mdf_error *err)
     return status;
 }
 
-static mdf_status write(rewriter *r, const char *from, const char *to,
-                        const mdf_stream_watch *watch, mdf_error *err)
+static mdf_status write_target(rewriter *r, const char *from, const char *to,
+                               const mdf_stream_watch *watch, mdf_error *err)
 {
     const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
     MDF_TRY(mdf_stream_model(&(mdf_stream_plan){.dir = to,
@@ -181,7 +181,7 @@ mdf_status mdf_model_rewrite(const char *from, const char *to, const mdf_rewrite
     rewriter r = {.how = how, .result = result};
     bool made = false;
     *result = (mdf_rewrite_result){0};
-    mdf_status status = open(&r, from, err);
+    mdf_status status = open_source(&r, from, err);
     if (status == MDF_OK) {
         status = plan(&r, err);
     }
@@ -189,7 +189,7 @@ mdf_status mdf_model_rewrite(const char *from, const char *to, const mdf_rewrite
         status = mdf_model_folder_make(to, &made, err);
     }
     if (status == MDF_OK) {
-        status = write(&r, from, to, watch, err);
+        status = write_target(&r, from, to, watch, err);
         if (status != MDF_OK) {
             mdf_model_folder_drop(to, made);
         }

@@ -21,23 +21,28 @@ static mdf_status apply(mdf_safetensors *st, const char *name, const char *type,
                         "tensor",
                         st->path, name, type);
     }
-    if (!mdf_dtype_from_name(type, &dtype) || !mdf_dtype_is_block(dtype)) {
+    if (!mdf_dtype_from_name(type, &dtype) ||
+        (!mdf_dtype_is_block(dtype) && !mdf_dtype_is_float(dtype))) {
         return mdf_fail(err, MDF_ERR_FORMAT,
                         "%s: tensor \"%.120s\": __metadata__ gives it the type \"%.20s\", which is "
                         "not known",
                         st->path, name, type);
     }
+    if (t->dtype == dtype) {
+        return MDF_OK; /* the format has a name for it */
+    }
     const int64_t block = (int64_t)mdf_dtype_bytes(dtype);
-    if (t->dtype != MDF_DTYPE_U8 || t->rank != 2 || t->count == 0 || t->dim[1] % block != 0) {
+    const int last = t->rank - 1;
+    if (t->dtype != MDF_DTYPE_U8 || last < 0 || t->count == 0 || t->dim[last] % block != 0) {
         return mdf_fail(err, MDF_ERR_FORMAT,
                         "%s: tensor \"%.120s\": type %s needs U8 of shape [rows, bytes], bytes a "
                         "multiple of %lld",
                         st->path, name, type, (long long)block);
     }
     t->dtype = dtype;
-    t->dim[1] = t->dim[1] / block * (int64_t)mdf_dtype_block(dtype);
-    /* at most 64 / 18 numbers a byte, and the bytes are in memory: no overflow */
-    t->count = (size_t)t->dim[0] * (size_t)t->dim[1];
+    t->dim[last] = t->dim[last] / block * (int64_t)mdf_dtype_block(dtype);
+    /* at most two numbers a byte, and the bytes are in memory: no overflow */
+    t->count = t->bytes / (size_t)block * mdf_dtype_block(dtype);
     return MDF_OK;
 }
 

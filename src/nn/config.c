@@ -22,6 +22,18 @@ static void set_defaults(mdf_config *c)
     }
 }
 
+/* Parts that are left out; their sizes must not divide by zero. */
+static const mdf_unet_config no_unet = {.image_size = 16, .norm_groups = 1};
+static const mdf_vision_config no_vision = {.num_channels = 3, .image_size = 1, .patch_size = 1};
+
+void mdf_config_released(mdf_config *c)
+{
+    set_defaults(c);
+    mdf_config_hf_defaults(c, MDF_CONFIG_MLLAMA);
+    c->unet = no_unet;
+    c->vision = no_vision;
+}
+
 typedef struct reader {
     mdf_config *c;
     bool released; /* a file of Hugging Face's */
@@ -174,10 +186,10 @@ static mdf_status check_required(const reader *r, const json_t *root)
         }
     }
     if (left_out(r->c, root, "unet_config")) {
-        r->c->unet = (mdf_unet_config){.image_size = 16, .norm_groups = 1};
+        r->c->unet = no_unet;
     }
     if (left_out(r->c, root, "vision_config")) {
-        r->c->vision = (mdf_vision_config){.num_channels = 3, .image_size = 1, .patch_size = 1};
+        r->c->vision = no_vision;
     }
     return MDF_OK;
 }

@@ -164,6 +164,10 @@ mdf_status mdf_config_parse(mdf_config *c, const char *bytes, size_t len, const 
                             mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_config_load(mdf_config *c, const char *path, mdf_error *err) MDF_NODISCARD;
 
+/* A released model's settings before its sizes are known: what other formats start from. No U-Net,
+ * and no vision tower unless its sizes are put in. */
+void mdf_config_released(mdf_config *c);
+
 /* Applies "key=value", e.g. "train_config.epochs=3"; a key may be shortened from the left as long
  * as one key is meant ("epochs=3", "augment.rotate=0") and "_config" may be left out. Lists are
  * JSON; labels also "a,b,c". Checks the value's own range, not its agreement with others: call

@@ -120,6 +120,18 @@ static json_t *read_value(const mdf_config_key *k, const char *value)
     return json_loads(value, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
 }
 
+/* A setting of a part that the model does not have would be lost. */
+static mdf_status check_part(const mdf_config *c, const mdf_config_key *k, const char *key,
+                             mdf_error *err)
+{
+    const bool vision = strcmp(k->section, "vision_config") == 0 && !mdf_config_has_vision(c);
+    const bool unet = strcmp(k->section, "unet_config") == 0 && !mdf_config_has_unet(c);
+    if (vision || unet) {
+        return mdf_fail(err, MDF_ERR_ARG, "%s: this model has no %s", key, k->section);
+    }
+    return MDF_OK;
+}
+
 static bool is_rope(const char *section)
 {
     return strcmp(section, "text_config.rope_scaling") == 0;
@@ -169,5 +181,6 @@ mdf_status mdf_config_set(mdf_config *c, const char *assignment, mdf_error *err)
     }
     const mdf_config_key *k = NULL;
     MDF_TRY(find_key(key, &k, err));
+    MDF_TRY(check_part(c, k, key, err));
     return store(c, k, key, equals + 1, err);
 }

@@ -12,7 +12,7 @@ static void use(const mdf_safetensors *st, const mdf_st_tensor *t, const uint8_t
 {
     const size_t at = (size_t)(t->data - data);
     if (t->data < data || at > size || t->bytes > size - at || t->rank > MDF_MAX_RANK ||
-        t->bytes != t->count * mdf_dtype_bytes(t->dtype) ||
+        t->bytes != t->count / mdf_dtype_block(t->dtype) * mdf_dtype_bytes(t->dtype) ||
         mdf_safetensors_find(st, t->name) != t) {
         abort();
     }

@@ -149,12 +149,12 @@ static void types_that_lie_are_refused(void **state)
                 "f: __metadata__ gives \"u\" the type Q4_0, but there is no such tensor");
     expect_type("\"mdf.dtype.t\":\"Q9\"", "[2,18]", 36,
                 "f: tensor \"t\": __metadata__ gives it the type \"Q9\", which is not known");
-    expect_type("\"mdf.dtype.t\":\"F32\"", "[2,18]", 36,
-                "f: tensor \"t\": __metadata__ gives it the type \"F32\", which is not known");
+    expect_type("\"mdf.dtype.t\":\"I32\"", "[2,18]", 36,
+                "f: tensor \"t\": __metadata__ gives it the type \"I32\", which is not known");
     expect_type("\"mdf.dtype.t\":\"Q4_0\"", "[2,17]", 34,
                 "f: tensor \"t\": type Q4_0 needs U8 of shape [rows, bytes], bytes a multiple of "
                 "18");
-    expect_type("\"mdf.dtype.t\":\"Q4_0\"", "[36]", 36,
+    expect_type("\"mdf.dtype.t\":\"Q4_0\"", "[35]", 35,
                 "f: tensor \"t\": type Q4_0 needs U8 of shape [rows, bytes], bytes a multiple of "
                 "18");
     expect_type("\"mdf.dtype.t\":\"Q4_0\"", "[0,9223372036854775806]", 0,

@@ -516,6 +516,10 @@ static void a_llama_text_model_is_read(void **state)
     assert_int_equal(config.text.hidden_size, 576);
     assert_true(config.text.rope_theta == 100000.0 && !config.text.rope_scaling.enabled);
     expect_round_trip();
+    assert_int_equal(mdf_config_set(&config, "vision.image_size=28", &err), MDF_ERR_ARG);
+    assert_string_equal(err.text, "vision.image_size: this model has no vision_config");
+    assert_int_equal(mdf_config_set(&config, "mask_channels=0", &err), MDF_ERR_ARG);
+    assert_string_equal(err.text, "mask_channels: this model has no unet_config");
     expect_released_error(LLAMA(""), MDF_ERR_FORMAT, "c.json: text_config.vocab_size is missing");
 }
 

@@ -17,7 +17,10 @@ static mdf_config config; /* 40 kB: not on the stack */
 static int set_up(void **state)
 {
     (void)state;
-    return mdf_config_load(&config, MDF_TEST_DATA "/golden/hf/config_4_mllama/config.json", NULL);
+    return mdf_config_load(&config, MDF_TEST_DATA "/golden/hf/config_4_mllama/config.json", NULL) ==
+                   MDF_OK
+               ? 0
+               : -1;
 }
 
 #define PICTURE(size, more)                                                                        \

@@ -365,6 +365,44 @@ static void adapters_that_mean_something_else_are_refused(void **state)
                    "settings");
 }
 
+static mdf_status open_all(mdf_weights *w, mdf_params *p)
+{
+    MDF_TRY(mdf_weights_open(w, HF "new_f16_shards", NULL));
+    const mdf_status status = mdf_weights_map(p, w, true, NULL);
+    mdf_weights_close(w);
+    return status;
+}
+
+static void every_failed_allocation_is_reported(void **state)
+{
+    (void)state;
+    mdf_weights w;
+    mdf_lora lora;
+    int failures = 0;
+    for (long n = 1;; n++, failures++) {
+        mdf_mllm *m = declared(HF "new_f16_shards");
+        mdf_alloc_fail_after(n);
+        const mdf_status status = open_all(&w, &m->params);
+        mdf_alloc_fail_after(0);
+        mdf_mllm_free(m);
+        if (status == MDF_OK) {
+            break;
+        }
+        assert_int_equal(status, MDF_ERR_NOMEM);
+    }
+    assert_true(failures > 10);
+    for (long n = 1;; n++) {
+        mdf_alloc_fail_after(n);
+        const mdf_status status = mdf_lora_load(&lora, HF "lora", NULL);
+        mdf_alloc_fail_after(0);
+        if (status == MDF_OK) {
+            mdf_lora_free(&lora);
+            break;
+        }
+        assert_int_equal(status, MDF_ERR_NOMEM);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_missing_shard_and_a_lying_index_are_named),
         cmocka_unit_test(an_adapter_adds_what_python_says),
         cmocka_unit_test(adapters_that_mean_something_else_are_refused),
+        cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests_name("nn/weights", tests, NULL, NULL);
 }
