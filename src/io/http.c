@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/strbuf.h"
 #include "io/http_headers.h"
 
@@ -41,6 +42,9 @@ typedef struct transfer {
     bool headers_read;
     bool too_long; /* an error page that was cut */
     uint64_t body_bytes;
+    curl_off_t last_bytes; /* seen by the watch on stalls ... */
+    double last_seconds;   /* ... at this time */
+    bool stalled;
 } transfer;
 
 static bool copy_part(CURLU *url, CURLUPart part, char *out, size_t out_bytes)
@@ -271,15 +275,24 @@ static size_t on_body(char *data, size_t size, size_t len, void *user)
     return t->status == MDF_OK ? len : 0;
 }
 
-/* Called by libcurl about once a second, more often while data comes in. */
-static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+/* Called by libcurl about once a second, more often while data comes in. Its own limit of speed
+ * looks at an average and hears of a stall late. */
+static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t up_total,
+                       curl_off_t up_now)
 {
-    const transfer *t = user;
-    (void)a;
-    (void)b;
-    (void)c;
-    (void)d;
-    return t->h->opt.stop != NULL && *t->h->opt.stop != 0;
+    transfer *t = user;
+    const mdf_http_options *o = &t->h->opt;
+    const double seconds = mdf_clock_seconds();
+    (void)total;
+    (void)up_total;
+    (void)up_now;
+    if (now != t->last_bytes) {
+        t->last_bytes = now;
+        t->last_seconds = seconds;
+    }
+    t->stalled = seconds - t->last_seconds >=
+                 (double)(o->stall_seconds > 0 ? o->stall_seconds : DEFAULT_SECONDS);
+    return t->stalled || (o->stop != NULL && *o->stop != 0);
 }
 
 static bool may_pass(CURLcode code)
@@ -311,6 +324,9 @@ static bool may_pass(CURLcode code)
 static mdf_status transport_error(transfer *t, CURLcode code, const origin *from)
 {
     const char *what = NULL;
+    if (t->stalled) {
+        code = CURLE_OPERATION_TIMEDOUT;
+    }
     t->reply->transient = may_pass(code);
     if (code == CURLE_ABORTED_BY_CALLBACK) {
         return mdf_fail(t->err, MDF_ERR_STOPPED, "%s", mdf_status_text(MDF_ERR_STOPPED));
@@ -341,7 +357,6 @@ static bool configure(transfer *t)
     CURL *c = t->h->curl;
     const mdf_http_options *o = &t->h->opt;
     const long connect = o->connect_seconds > 0 ? o->connect_seconds : DEFAULT_SECONDS;
-    const long stall = o->stall_seconds > 0 ? o->stall_seconds : DEFAULT_SECONDS;
     curl_easy_reset(c); /* keeps the connections */
     return curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
@@ -351,8 +366,6 @@ static bool configure(transfer *t)
            curl_easy_setopt(c, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_USERAGENT, "mdf/" MDF_VERSION) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, connect) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, stall) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->h->detail) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
@@ -400,6 +413,8 @@ static mdf_status perform(transfer *t, const char *url, const origin *to, bool w
     t->headers_read = false;
     t->too_long = false;
     t->body_bytes = 0;
+    t->last_bytes = 0;
+    t->last_seconds = mdf_clock_seconds();
     if (!configure(t) || !aim(t, url, with_token, &list)) {
         curl_slist_free_all(list);
         return mdf_fail(t->err, MDF_ERR_NOMEM, "%s: out of memory", to->host);
@@ -431,8 +446,8 @@ static mdf_status follow(transfer *t, char *url, origin *at)
         return mdf_fail(t->err, MDF_ERR_FORMAT, "%s: a redirect that leads nowhere", at->host);
     }
     if (!parse_origin(next, &to)) {
-        return mdf_fail(t->err, MDF_ERR_ARG, "%s: redirect to '%.80s' refused: not http or https",
-                        at->host, next);
+        return mdf_fail(t->err, MDF_ERR_ARG,
+                        "%s: redirect to '%.80s' refused: not plain http or https", at->host, next);
     }
     if (is_encrypted(at) && !is_encrypted(&to)) {
         return mdf_fail(t->err, MDF_ERR_ARG, "%s: redirect to '%s' refused: it is not encrypted",
