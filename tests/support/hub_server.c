@@ -19,11 +19,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < MODEL_BYTES; i++) {
         model[i] = i % 2 == 0 ? 'y' : '\n';
     }
-    hub_start(&hub);
     hub.pause_ms = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
     hub.token = argc > 3 ? argv[3] : NULL;
     hub_add(&hub, "config.json", config, sizeof config - 1, false);
     hub_add(&hub, "sub/model.safetensors", model, MODEL_BYTES, true);
+    hub_start(&hub);
     (void)snprintf(temp, sizeof temp, "%s.new", argv[1]);
     FILE *out = fopen(temp, "w");
     if (out == NULL || fprintf(out, "%s\n", hub.server.url) < 0 || fclose(out) != 0 ||

@@ -51,10 +51,10 @@ static void set_up(fixture *f)
     for (size_t i = 0; i < BIG; i++) {
         big[i] = (uint8_t)((i * 2654435761U) >> 13);
     }
-    hub_start(&f->hub);
     hub_add(&f->hub, "sub/model.safetensors", big, BIG, true);
     hub_add(&f->hub, "config.json", config, sizeof config - 1, false);
     hub_add(&f->hub, "empty", "", 0, true);
+    hub_start(&f->hub);
     test_folder_make(&f->folder);
     (void)snprintf(f->out, sizeof f->out, "%s/out/deep", f->folder.path);
     f->opt = (mdf_pull_options){.hub = f->hub.server.url,
@@ -461,11 +461,11 @@ static void a_storage_host_gets_no_token(void **state)
     fixture f;
     fake_hub store = {.repo = NULL};
     set_up(&f);
-    hub_start(&store);
     memcpy(store.file, f.hub.file, sizeof store.file);
     store.files = f.hub.files;
     store.cut = 20000;
     store.cuts = 1;
+    hub_start(&store);
     f.hub.token = "hf_abc";
     f.opt.token = "hf_abc";
     f.hub.redirect = store.server.url;
