@@ -358,6 +358,8 @@ static bool configure(transfer *t)
     const mdf_http_options *o = &t->h->opt;
     const long connect = o->connect_seconds > 0 ? o->connect_seconds : DEFAULT_SECONDS;
     curl_easy_reset(c); /* keeps the connections */
+    /* Refused while a buffer is left of a failed request: then that one serves. */
+    (void)curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10);
     return curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
@@ -366,7 +368,6 @@ static bool configure(transfer *t)
            curl_easy_setopt(c, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_USERAGENT, "mdf/" MDF_VERSION) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, connect) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 256L << 10) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->h->detail) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&

@@ -222,6 +222,28 @@ static void failures_that_may_pass(void **state)
     assert_string_equal(err.text, want);
 }
 
+/* A label of 64 letters can't be a host's name, so nobody is asked for it. */
+static void a_host_that_does_not_exist_can_be_asked_for_again(void **state)
+{
+    (void)state;
+    char host[80] = "";
+    char url[128];
+    char want[128];
+    mdf_http *h = NULL;
+    memset(host, 'a', 64);
+    (void)snprintf(url, sizeof url, "http://%s.invalid/", host);
+    (void)snprintf(want, sizeof want, "%s.invalid:80: no such host", host);
+    assert_int_equal(mdf_http_open(&h, &(mdf_http_options){.stall_seconds = 5}, NULL), MDF_OK);
+    for (int i = 0; i < 3; i++) {
+        mdf_http_reply r;
+        mdf_error err = {0};
+        assert_int_equal(mdf_http_get(h, &(mdf_http_request){.url = url}, &r, &err), MDF_ERR_IO);
+        assert_string_equal(err.text, want);
+        assert_true(r.transient);
+    }
+    mdf_http_close(h);
+}
+
 static void the_stop_flag_ends_a_silent_transfer(void **state)
 {
     (void)state;
@@ -266,8 +288,8 @@ static void redirects_are_followed_but_not_everywhere(void **state)
         s.redirects = 1;
         assert_int_equal(get(server.url, &r, &b, &err), MDF_ERR_ARG);
         assert_false(r.transient);
-        (void)snprintf(want, sizeof want, "127.0.0.1: redirect to '%s' refused: not plain http or https",
-                       bad[i]);
+        (void)snprintf(want, sizeof want,
+                       "127.0.0.1: redirect to '%s' refused: not plain http or https", bad[i]);
         assert_string_equal(err.text, want);
     }
     s.location = NULL;
@@ -373,6 +395,7 @@ int main(void)
         cmocka_unit_test(what_is_too_long_or_unwanted_ends),
         cmocka_unit_test(a_part_must_be_the_one_that_was_asked_for),
         cmocka_unit_test(failures_that_may_pass),
+        cmocka_unit_test(a_host_that_does_not_exist_can_be_asked_for_again),
         cmocka_unit_test(the_stop_flag_ends_a_silent_transfer),
         cmocka_unit_test(redirects_are_followed_but_not_everywhere),
         cmocka_unit_test(the_token_stays_at_its_host),
