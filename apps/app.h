@@ -48,6 +48,7 @@ extern const app_command app_graft;
 extern const app_command app_import;
 extern const app_command app_init;
 extern const app_command app_quantize;
+extern const app_command app_pull;
 extern const app_command app_info;
 extern const app_command app_bench;
 

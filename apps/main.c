@@ -10,7 +10,7 @@
 static const app_command *const commands[] = {
     &app_data_synth, &app_data_check, &app_data_split, &app_train,  &app_eval,
     &app_predict,    &app_export,     &app_graft,      &app_import, &app_init,
-    &app_quantize,   &app_info,       &app_bench,
+    &app_quantize,   &app_pull,       &app_info,       &app_bench,
 };
 
 const app_command *const *app_commands(size_t *count)

@@ -55,16 +55,37 @@ static void describe(const app_progress *p, const app_progress_state *s, char *t
     }
 }
 
-static void draw_bar(const app_progress *p, const app_progress_state *s, const char *text)
+static void draw_bar(const app_progress *p, double share, const char *text)
 {
     char bar[BAR_CELLS + 1];
-    const size_t filled = s->total > 0 ? BAR_CELLS * s->done / s->total : 0;
+    const size_t filled = (size_t)((share < 1 ? share : 1) * BAR_CELLS);
     for (size_t i = 0; i < BAR_CELLS; i++) {
         bar[i] = i < filled ? '=' : ' ';
     }
     bar[BAR_CELLS] = '\0';
     (void)fprintf(stderr, "\r\033[K%s [%s] %s", p->label, bar, text);
     (void)fflush(stderr);
+}
+
+/* Is it time to draw again? */
+static bool is_due(app_progress *p)
+{
+    const double now = mdf_clock_seconds();
+    if (!p->enabled || now - p->last_drawn < (p->is_terminal ? REDRAW_SECONDS : LINE_SECONDS)) {
+        return false;
+    }
+    p->last_drawn = now;
+    return true;
+}
+
+static void show(app_progress *p, double share, const char *text)
+{
+    if (p->is_terminal) {
+        draw_bar(p, share, text);
+        p->drawn = true;
+    } else {
+        (void)fprintf(stderr, "%s %s\n", p->label, text);
+    }
 }
 
 void app_progress_update(app_progress *p, const app_progress_state *state)
@@ -76,19 +97,49 @@ void app_progress_update(app_progress *p, const app_progress_state *state)
         p->first_done = state->done > 0 ? state->done - 1 : 0;
         p->has_first = true;
     }
-    const double now = mdf_clock_seconds();
-    if (now - p->last_drawn < (p->is_terminal ? REDRAW_SECONDS : LINE_SECONDS)) {
+    if (is_due(p)) {
+        char text[160];
+        describe(p, state, text, sizeof text);
+        show(p, state->total > 0 ? (double)state->done / (double)state->total : 0, text);
+    }
+}
+
+void app_progress_size(uint64_t bytes, char *text, size_t text_bytes)
+{
+    static const char *const unit[] = {"kB", "MB", "GB", "TB"};
+    double x = (double)bytes / 1000;
+    size_t i = 0;
+    if (bytes < 1000) {
+        (void)snprintf(text, text_bytes, "%d B", (int)bytes);
+        return;
+    }
+    for (; x >= 999.995 && i + 1 < sizeof unit / sizeof unit[0]; i++) {
+        x /= 1000;
+    }
+    (void)snprintf(text, text_bytes, "%.2f %s", x, unit[i]);
+}
+
+void app_progress_bytes(app_progress *p, uint64_t done, uint64_t total, uint64_t moved)
+{
+    if (!is_due(p)) {
         return;
     }
     char text[160];
-    describe(p, state, text, sizeof text);
-    if (p->is_terminal) {
-        draw_bar(p, state, text);
-        p->drawn = true;
-    } else {
-        (void)fprintf(stderr, "%s %s\n", p->label, text);
+    char have[32];
+    char all[32];
+    char rate[32];
+    const double elapsed = mdf_clock_seconds() - p->started;
+    const double per_second = elapsed > 0 ? (double)moved / elapsed : 0;
+    app_progress_size(done, have, sizeof have);
+    app_progress_size(total, all, sizeof all);
+    app_progress_size((uint64_t)per_second, rate, sizeof rate);
+    int n = snprintf(text, sizeof text, "%s of %s  %s/s", have, all, rate);
+    if (per_second > 0 && done < total && n > 0 && (size_t)n < sizeof text) {
+        char left[32];
+        app_progress_duration((double)(total - done) / per_second, left, sizeof left);
+        (void)snprintf(text + n, sizeof text - (size_t)n, "  %s left", left);
     }
-    p->last_drawn = now;
+    show(p, total > 0 ? (double)done / (double)total : 0, text);
 }
 
 void app_progress_finish(app_progress *p)

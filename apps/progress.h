@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct app_progress {
     const char *label; /* borrowed, e.g. "train" */
@@ -26,6 +27,13 @@ typedef struct app_progress_state {
 
 void app_progress_start(app_progress *p, const char *label, bool quiet);
 void app_progress_update(app_progress *p, const app_progress_state *state);
+
+/* The same for a transfer: "1.20 GB of 21.30 GB  35.20 MB/s  9m31s left". moved: bytes that went
+ * over the network since the start, which the rate is of. */
+void app_progress_bytes(app_progress *p, uint64_t done, uint64_t total, uint64_t moved);
+
+/* "812 B", "1.50 MB", "21.30 GB" into text. */
+void app_progress_size(uint64_t bytes, char *text, size_t text_bytes);
 
 /* Clears the bar, so that the next line of talk starts at the left. */
 void app_progress_finish(app_progress *p);

@@ -98,7 +98,8 @@ typedef struct mdf_result {
     float prob[MDF_MAX_LABELS];        /* calibrated; sums to 1 */
     const char *label[MDF_MAX_LABELS]; /* owned by the engine */
     float quality;                     /* [0,1], 1 = a sharp, well-lit fundus photograph */
-    bool gradable; /* false: no fundus, or far too dark; the probabilities mean nothing then */
+    bool gradable; /* false: no fundus, or a handful of pixels; the probabilities mean nothing then
+                    */
     int warning_count;
     const char *warning[MDF_MAX_WARNINGS]; /* reasons, static texts: "blurred", "cut off", ... */
     int crop_left, crop_top, crop_side;    /* square that the model saw, pixels of the photograph

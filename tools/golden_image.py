@@ -177,7 +177,7 @@ def fixtures():
     alpha[:12, :16] = 0
     alpha[12:, :16] = 128
     rgba = Image.fromarray(np.concatenate([q, alpha], -1))
-    over = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    over = Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba).convert("RGB")
     for ext, args in (("png", {}), ("webp", {"lossless": True, "exact": True}), ("tif", {})):
         rgba.save(f"{OUT}/alpha.{ext}", **args)
         probe(f"alpha.{ext}", np.array(over), 1)

@@ -42,7 +42,7 @@ static const char *reason(int code)
     }
 }
 
-static mdf_status fail_errno(mdf_error *err, const char *path, const char *what)
+mdf_status mdf_file_fail(mdf_error *err, const char *path, const char *what)
 {
     const int code = errno;
     return mdf_fail(err, code == ENOMEM ? MDF_ERR_NOMEM : MDF_ERR_IO, "%s: can't %s: %s", path,
@@ -53,12 +53,12 @@ static mdf_status open_regular(const char *path, int *fd, size_t *size, mdf_erro
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0) {
-        return fail_errno(err, path, "open");
+        return mdf_file_fail(err, path, "open");
     }
     struct stat st;
     mdf_status status = MDF_OK;
     if (fstat(*fd, &st) != 0) {
-        status = fail_errno(err, path, "inspect");
+        status = mdf_file_fail(err, path, "inspect");
     } else if (S_ISDIR(st.st_mode)) {
         status = mdf_fail(err, MDF_ERR_IO, "%s: can't read: it is a folder", path);
     } else if (!S_ISREG(st.st_mode)) {
@@ -82,7 +82,7 @@ static mdf_status read_all(int fd, const char *path, uint8_t *data, size_t size,
             continue;
         }
         if (n < 0) {
-            return fail_errno(err, path, "read");
+            return mdf_file_fail(err, path, "read");
         }
         if (n == 0) {
             return mdf_fail(err, MDF_ERR_IO, "%s: the file shrank while it was read", path);
@@ -133,7 +133,7 @@ mdf_status mdf_file_writer_open(mdf_file_writer *w, const char *path, mdf_error 
     memcpy(w->temp_path + n, ".XXXXXX", sizeof ".XXXXXX");
     const int fd = mkstemp(w->temp_path);
     if (fd < 0) {
-        const mdf_status status = fail_errno(err, path, "create");
+        const mdf_status status = mdf_file_fail(err, path, "create");
         mdf_free(w->temp_path);
         w->temp_path = NULL;
         mdf_file_writer_abort(w);
@@ -142,7 +142,7 @@ mdf_status mdf_file_writer_open(mdf_file_writer *w, const char *path, mdf_error 
     (void)fchmod(fd, 0644);
     w->stream = fdopen(fd, "wb");
     if (w->stream == NULL) {
-        const mdf_status status = fail_errno(err, path, "create");
+        const mdf_status status = mdf_file_fail(err, path, "create");
         (void)close(fd);
         mdf_file_writer_abort(w);
         return status;
@@ -165,10 +165,22 @@ static void sync_parent(const char *path)
     mdf_free(copy);
 }
 
+mdf_status mdf_file_publish(int fd, const char *temp_path, const char *path, mdf_error *err)
+{
+    if (fsync(fd) != 0) {
+        return mdf_file_fail(err, temp_path, "write");
+    }
+    if (rename(temp_path, path) != 0) {
+        return mdf_file_fail(err, path, "replace");
+    }
+    sync_parent(path);
+    return MDF_OK;
+}
+
 mdf_status mdf_file_writer_write(mdf_file_writer *w, const void *data, size_t len, mdf_error *err)
 {
     if (len != 0 && fwrite(data, 1, len, w->stream) != len) {
-        return fail_errno(err, w->path, "write");
+        return mdf_file_fail(err, w->path, "write");
     }
     return MDF_OK;
 }
@@ -177,7 +189,7 @@ mdf_status mdf_file_writer_sync(mdf_file_writer *w, mdf_error *err)
 {
     errno = EIO; /* ferror() alone does not say why */
     if (ferror(w->stream) != 0 || fflush(w->stream) != 0 || fsync(fileno(w->stream)) != 0) {
-        return fail_errno(err, w->path, "write");
+        return mdf_file_fail(err, w->path, "write");
     }
     return MDF_OK;
 }
@@ -186,11 +198,11 @@ mdf_status mdf_file_writer_commit(mdf_file_writer *w, mdf_error *err)
 {
     mdf_status status = mdf_file_writer_sync(w, err);
     if (fclose(w->stream) != 0 && status == MDF_OK) {
-        status = fail_errno(err, w->path, "write");
+        status = mdf_file_fail(err, w->path, "write");
     }
     w->stream = NULL;
     if (status == MDF_OK && rename(w->temp_path, w->path) != 0) {
-        status = fail_errno(err, w->path, "replace");
+        status = mdf_file_fail(err, w->path, "replace");
     }
     if (status == MDF_OK) {
         sync_parent(w->path);
@@ -219,7 +231,7 @@ mdf_status mdf_file_write(const char *path, const void *data, size_t len, mdf_er
     mdf_file_writer w;
     MDF_TRY(mdf_file_writer_open(&w, path, err));
     if (len != 0 && fwrite(data, 1, len, w.stream) != len) {
-        const mdf_status status = fail_errno(err, path, "write");
+        const mdf_status status = mdf_file_fail(err, path, "write");
         mdf_file_writer_abort(&w);
         return status;
     }
@@ -250,7 +262,7 @@ mdf_status mdf_make_dirs(const char *path, mdf_error *err)
         if (c == '/' || c == '\0') {
             *p = '\0';
             if (mkdir(copy, 0755) != 0 && !(errno == EEXIST && mdf_path_is_dir(copy))) {
-                status = fail_errno(err, path, "make the folder");
+                status = mdf_file_fail(err, path, "make the folder");
             }
             *p = c;
         }
@@ -291,7 +303,7 @@ mdf_status mdf_map_open(mdf_map *m, const char *path, mdf_error *err)
     void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     (void)close(fd);
     if (p == MAP_FAILED) {
-        return fail_errno(err, path, "map");
+        return mdf_file_fail(err, path, "map");
     }
     m->data = p;
     m->len = size;

@@ -31,6 +31,14 @@ mdf_status mdf_file_writer_sync(mdf_file_writer *w, mdf_error *err) MDF_NODISCAR
 mdf_status mdf_file_writer_commit(mdf_file_writer *w, mdf_error *err) MDF_NODISCARD;
 void mdf_file_writer_abort(mdf_file_writer *w); /* no-op after commit */
 
+/* For files that grow over several runs under another name: fsync of the open temp_path, then it
+ * replaces path. fd stays open. */
+mdf_status mdf_file_publish(int fd, const char *temp_path, const char *path,
+                            mdf_error *err) MDF_NODISCARD;
+
+/* "path: can't <what>: the disk is full", after errno. */
+mdf_status mdf_file_fail(mdf_error *err, const char *path, const char *what);
+
 /* Makes a folder and its parents; fine if it is there. */
 mdf_status mdf_make_dirs(const char *path, mdf_error *err) MDF_NODISCARD;
 

@@ -21,4 +21,10 @@
 #define MDF_MAX_TREE        4096  /* nodes of the labels' tree: its mask is their square, 16 MiB */
 #define MDF_MAX_THREADS     1024
 
+#define MDF_MAX_LIST_BYTES  ((size_t)32 << 20)  /* a page of a hub's list: 1,000 files are 300 KB */
+#define MDF_MAX_LIST_FILES  100000              /* files of one repository */
+#define MDF_MAX_LIST_PATH   1024                /* bytes of a path in it */
+#define MDF_MAX_FETCH_BYTES ((uint64_t)1 << 41) /* one file from a hub: 2 TiB */
+#define MDF_MAX_TOKEN_BYTES 4096                /* an access token */
+
 #endif

@@ -22,6 +22,7 @@ static const float dark_below = 25.0F;
 static const float burnt_above = 0.12F;
 static const float sharp_above = 0.8F;
 static const float visible_above = 0.7F;
+static const float pixels_above = 128.0F; /* across: half of what sharpness is measured at */
 
 /* The crop to the field of view, reduced. */
 typedef struct view {
@@ -224,14 +225,21 @@ static void judge(mdf_quality *q, const mdf_fov *fov)
 {
     q->fundus_prob = fov->kind == MDF_FOV_NONE ? 0.0F : fundus_probability(q->feature);
     q->score = part_score(q->fundus_prob, 0.5F, 0.9F);
-    const float parts[4] = {part_score(q->brightness, dark_below, 2.0F * dark_below),
-                            part_score(-q->overexposed, -burnt_above, 0.0F),
-                            part_score(q->sharpness, sharp_above, 2.0F * sharp_above),
-                            part_score(fov->visible, visible_above, 0.85F)};
+    const float across = (float)mdf_fov_square(fov).side;
+    const struct {
+        unsigned reason;
+        float score;
+    } part[] = {
+        {MDF_QUALITY_DARK, part_score(q->brightness, dark_below, 2.0F * dark_below)},
+        {MDF_QUALITY_OVEREXPOSED, part_score(-q->overexposed, -burnt_above, 0.0F)},
+        {MDF_QUALITY_BLURRED, part_score(q->sharpness, sharp_above, 2.0F * sharp_above)},
+        {MDF_QUALITY_CUT_OFF, part_score(fov->visible, visible_above, 0.85F)},
+        {MDF_QUALITY_SMALL, part_score(across, pixels_above, 2.0F * pixels_above)},
+    };
     q->reasons = q->score < 0.5F ? MDF_QUALITY_NO_FUNDUS : 0U;
-    for (unsigned i = 0; i < 4; i++) {
-        q->score = parts[i] < q->score ? parts[i] : q->score;
-        q->reasons |= parts[i] < 0.5F ? 1U << i : 0U;
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+        q->score = part[i].score < q->score ? part[i].score : q->score;
+        q->reasons |= part[i].score < 0.5F ? part[i].reason : 0U;
     }
 }
 
@@ -272,6 +280,8 @@ const char *mdf_quality_reason_text(unsigned reason)
         return "cut off";
     case MDF_QUALITY_NO_FUNDUS:
         return "not a fundus photograph";
+    case MDF_QUALITY_SMALL:
+        return "few pixels";
     default:
         return "unknown";
     }

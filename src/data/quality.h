@@ -6,16 +6,21 @@
 #include "base/strbuf.h"
 #include "data/fov.h"
 
-/* Reasons; a picture may have several. NO_FUNDUS is the only one that should stop a prediction;
- * the others are warnings (a dense cataract is blurred by nature). */
+/* Reasons; a picture may have several. NO_FUNDUS is the only one that should stop a prediction,
+ * and SMALL below MDF_QUALITY_MIN_SIDE; the others are warnings (a dense cataract is blurred by
+ * nature). */
 enum {
     MDF_QUALITY_DARK = 1 << 0,
     MDF_QUALITY_OVEREXPOSED = 1 << 1,
     MDF_QUALITY_BLURRED = 1 << 2,
     MDF_QUALITY_CUT_OFF = 1 << 3,
     MDF_QUALITY_NO_FUNDUS = 1 << 4,
-    MDF_QUALITY_REASONS = 5
+    MDF_QUALITY_SMALL = 1 << 5,
+    MDF_QUALITY_REASONS = 6
 };
+
+/* A field of view of fewer pixels across shows an eye's colours at best: nothing to classify. */
+#define MDF_QUALITY_MIN_SIDE 32
 
 /* What was measured, all inside the field of view at 160 pixels across. */
 enum {

@@ -104,7 +104,8 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
         r->crop_top = at.top;
         r->crop_side = at.side;
         r->quality = quality.score;
-        r->gradable = (quality.reasons & MDF_QUALITY_NO_FUNDUS) == 0;
+        r->gradable =
+            (quality.reasons & MDF_QUALITY_NO_FUNDUS) == 0 && at.side >= MDF_QUALITY_MIN_SIDE;
         for (unsigned bit = 1; bit < 1U << MDF_QUALITY_REASONS; bit <<= 1) {
             if ((quality.reasons & bit) != 0 && r->warning_count < MDF_MAX_WARNINGS) {
                 r->warning[r->warning_count++] = mdf_quality_reason_text(bit);

@@ -255,14 +255,16 @@ static int replace(VipsImage **im, int failed, VipsImage **next)
     return failed;
 }
 
-static int lay_over_white(VipsImage **im)
+/* Black is the ground of fundus photographs, and what a disc was cut out of. */
+static int lay_over_black(VipsImage **im)
 {
     if (!vips_image_hasalpha(*im)) {
         return 0;
     }
-    const bool ink = (*im)->Type == VIPS_INTERPRETATION_CMYK; /* 0 = no ink = white */
-    const double white = ink ? 0.0 : (*im)->BandFmt == VIPS_FORMAT_USHORT ? 65535.0 : 255.0;
-    VipsArrayDouble *background = vips_array_double_newv(1, white);
+    const bool ink = (*im)->Type == VIPS_INTERPRETATION_CMYK;
+    const double key = !ink ? 0.0 : (*im)->BandFmt == VIPS_FORMAT_USHORT ? 65535.0 : 255.0;
+    VipsArrayDouble *background =
+        ink ? vips_array_double_newv(4, 0.0, 0.0, 0.0, key) : vips_array_double_newv(1, key);
     VipsImage *next = NULL;
     const int failed = vips_flatten(*im, &next, "background", background, NULL);
     vips_area_unref((VipsArea *)background);
@@ -281,7 +283,7 @@ static int to_8_bits(VipsImage **im)
 static int to_srgb(VipsImage **im)
 {
     VipsImage *next = NULL;
-    if (lay_over_white(im) != 0) {
+    if (lay_over_black(im) != 0) {
         return -1;
     }
     if (vips_image_get_typeof(*im, VIPS_META_ICC_NAME) != 0) {

@@ -34,9 +34,9 @@ typedef enum mdf_image_format {
 mdf_image_format mdf_image_sniff(const void *bytes, size_t len);
 
 /* Decodes to sRGB: EXIF orientation applied, embedded ICC profile converted (an unusable profile is
- * ignored), 16 bits reduced to 8, grey and CMYK converted, transparency laid over white; of a
- * multi-page TIFF the first page. `name` is what an error calls the picture (a path, say); NULL =
- * "picture".
+ * ignored), 16 bits reduced to 8, grey and CMYK converted, transparency laid over black, the
+ * ground of fundus photographs; of a multi-page TIFF the first page. `name` is what an error calls
+ * the picture (a path, say); NULL = "picture".
  *
  * Fails with MDF_ERR_FORMAT (not a picture, damaged, cut short), MDF_ERR_LIMIT (too many bytes or
  * pixels), MDF_ERR_NOMEM. *out is untouched then. Caller frees with mdf_image_free(). */

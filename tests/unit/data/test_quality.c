@@ -65,6 +65,22 @@ static void burnt_out_pixels_are_counted(void **state)
     assert_true((q.reasons & MDF_QUALITY_OVEREXPOSED) != 0);
 }
 
+/* Limits of docs/QUALITY.md: a warning below 128 pixels across. */
+static void a_small_eye_has_few_pixels(void **state)
+{
+    (void)state;
+    static const int side[] = {96, 160};
+    for (int i = 0; i < 2; i++) {
+        mdf_image im = {0};
+        assert_int_equal(mdf_image_new(&im, side[i], side[i], NULL), MDF_OK);
+        eye_draw(&im, side[i] / 2.0, side[i] / 2.0, side[i] * 0.46, 1.0);
+        const mdf_quality q = score(&im);
+        assert_int_equal((q.reasons & MDF_QUALITY_SMALL) != 0, i == 0);
+        assert_true((q.reasons & MDF_QUALITY_NO_FUNDUS) == 0);
+        mdf_image_free(&im);
+    }
+}
+
 /* A running mean over 2 * r + 1 pixels, both ways. */
 static void blur(mdf_image *im, int r)
 {
@@ -150,6 +166,7 @@ int main(void)
         cmocka_unit_test(a_dark_eye_is_dark_and_still_an_eye),
         cmocka_unit_test(an_eye_beyond_the_frame_is_cut_off),
         cmocka_unit_test(burnt_out_pixels_are_counted),
+        cmocka_unit_test(a_small_eye_has_few_pixels),
         cmocka_unit_test(a_blurred_eye_is_blurred_and_still_an_eye),
         cmocka_unit_test(drawings_are_no_fundus),
         cmocka_unit_test(reasons_read_as_a_list),

@@ -1,0 +1,3 @@
+# exit: 1
+# A token goes over an encrypted connection or to this machine, nowhere else.
+MDF_TOKEN=abc "$mdf" pull org/tiny --hub http://hub.invalid --out here

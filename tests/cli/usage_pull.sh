@@ -1,0 +1,3 @@
+# exit: 2
+unset MDF_HUB
+"$mdf" pull org/tiny --out here
