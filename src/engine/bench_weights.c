@@ -109,9 +109,10 @@ static void time_weight(const mdf_bench *b, const mdf_weight *w, int64_t m, cons
                                        mdf_bench_median(seconds[0], n), "%lld x %lld x %lld",
                                        (long long)m, (long long)w->n, (long long)w->k);
     if (m == 1) {
+        const size_t pieces = cold / PIECE;
         row->gbytes = (double)p->bytes / row->seconds * 1e-9;
         row->share =
-            row->gbytes / ((double)(cold / PIECE * PIECE) * 1e-9 / mdf_bench_median(seconds[1], n));
+            row->gbytes * mdf_bench_median(seconds[1], n) / ((double)pieces * PIECE * 1e-9);
     }
 }
 
