@@ -116,6 +116,9 @@ static json_t *report_json(const mdf_bench_report *r)
         if (w->onednn_seconds > 0) {
             (void)json_object_set_new(row, "onednn_ms", json_real(w->onednn_seconds * 1e3));
         }
+        if (w->gbytes > 0) { /* share_of_peak is that of memory */
+            (void)json_object_set_new(row, "gbs", json_real(w->gbytes));
+        }
         (void)json_array_append_new(rows, row);
     }
     return json_pack("{s:s, s:i, s:[f, f], s:[f, f], s:o, s:o, s:o}", "isa", r->isa, "threads",
@@ -155,6 +158,9 @@ static void print_report(const mdf_bench_report *r)
                      w->gflops, w->share * 100);
         if (w->onednn_seconds > 0) {
             (void)printf(" %9.3f", w->onednn_seconds * 1e3);
+        }
+        if (w->gbytes > 0) {
+            (void)printf(" of reading: %.1f GB/s", w->gbytes);
         }
         (void)puts("");
     }

@@ -36,7 +36,9 @@ typedef struct mdf_bench_row {
     char shape[80];
     double seconds; /* median */
     double gflops;
-    double share;          /* of the measured peak of all threads */
+    double share;          /* of the measured peak of all threads, or of memory's, see gbytes */
+    double gbytes;         /* one row times a weight: GB/s of the weight; share is that of a plain
+                              read of the same bytes by as many threads. Else 0 */
     double onednn_seconds; /* convolutions: the same by oneDNN; else 0 */
 } mdf_bench_row;
 

@@ -111,7 +111,7 @@ mdf_status mdf_bench_gemm(mdf_bench *b, mdf_error *err)
         }
     }
     arrays_free(&a);
-    return status;
+    return status != MDF_OK ? status : mdf_bench_weights(b, err);
 }
 
 static bool run_conv(const mdf_kernels *k, const mdf_conv_shape *s, int which, const arrays *a)

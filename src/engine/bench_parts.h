@@ -32,6 +32,7 @@ mdf_status mdf_bench_machine(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_unet(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_model(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_gemm(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_bench_weights(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_conv(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_attention(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 

@@ -16,18 +16,6 @@ void mdf_weight_floats(const mdf_weight *w, int64_t row, int64_t at, int64_t cou
     const uint8_t *p = w->raw;
     p += (size_t)row * mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
     p += mdf_dtype_row_bytes(w->dtype, (size_t)at);
-    if (w->dtype == MDF_DTYPE_Q8_0 || w->dtype == MDF_DTYPE_Q4_0) {
-        const bool wide = w->dtype == MDF_DTYPE_Q8_0;
-        for (int64_t i = 0; i < count; i += 32, p += mdf_dtype_bytes(w->dtype)) {
-            const float d = mdf_f16_to_float((uint16_t)(p[0] | p[1] << 8));
-            for (int64_t j = 0; j < 32; j++) {
-                const int byte = p[2 + (wide ? j : j % 16)];
-                const int nibble = j < 16 ? byte & 15 : byte >> 4;
-                out[i + j] = d * (float)(wide ? (byte ^ 128) - 128 : nibble - 8);
-            }
-        }
-        return;
-    }
     if (!mdf_dtype_to_floats(w->dtype, p, (size_t)count, out)) {
         for (int64_t i = 0; i < count; i++) {
             out[i] = NAN; /* no type of a weight */

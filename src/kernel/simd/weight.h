@@ -6,7 +6,6 @@
 #include "kernel/kernel.h"
 
 enum {
-    ROW_AHEAD = 1024, /* bytes that a few-row product fetches ahead */
     ROW_PIECE = 32768 /* bytes of the weight that a thread takes at a time */
 };
 

@@ -131,66 +131,85 @@ static void float_tokens(int64_t tokens, const float *x, const float *w, int64_t
     }
 }
 
-/* y[t * n] = one row of the weight * each row of x. */
-__attribute__((always_inline)) static inline void float_row(const int tokens, const mdf_dtype dtype,
-                                                            const uint8_t *p, int64_t k,
-                                                            const float *x, float *y, int64_t n)
+/* y[t * n + r] = rows r of the weight (that many bytes apart) * each row of x. */
+__attribute__((always_inline)) static inline void
+float_rows(const int rows, const int tokens, const mdf_dtype dtype, const uint8_t *p,
+           int64_t row_bytes, int64_t k, const float *x, float *y, int64_t n)
 {
-    enum { STEP = 2 * VEC };
     const int64_t bytes = dtype == MDF_DTYPE_F32 ? 4 : 2;
-    vec sum[FEW][2];
+    vec sum[TOGETHER][FEW];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3
-    for (int t = 0; t < tokens; t++) {
-        sum[t][0] = sum[t][1] = vec_all(0);
+        for (int t = 0; t < tokens; t++) {
+            sum[r][t] = vec_all(0);
+        }
     }
     int64_t l = 0;
-    for (; l + STEP <= k; l += STEP) {
-        const vec a = vec_of_type(dtype, p + l * bytes);
-        const vec b = vec_of_type(dtype, p + (l + VEC) * bytes);
+    for (; l + VEC <= k; l += VEC) {
+        vec a[FEW];
 #pragma GCC unroll 3
         for (int t = 0; t < tokens; t++) {
-            sum[t][0] = vec_fma(a, vec_load(x + t * k + l), sum[t][0]);
-            sum[t][1] = vec_fma(b, vec_load(x + t * k + l + VEC), sum[t][1]);
+            a[t] = vec_load(x + t * k + l);
         }
-    }
-    for (; l < k; l += VEC) {
-        const int64_t rest = k - l < VEC ? k - l : VEC;
-        const vec a = vec_of_rest(dtype, p + l * bytes, rest);
-        for (int t = 0; t < tokens; t++) {
-            float part[VEC] = {0};
-            memcpy(part, x + t * k + l, (size_t)rest * sizeof part[0]);
-            sum[t][0] = vec_fma(a, vec_load(part), sum[t][0]);
-        }
-    }
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            const vec w = vec_of_type(dtype, p + r * row_bytes + l * bytes);
 #pragma GCC unroll 3
-    for (int t = 0; t < tokens; t++) {
-        y[t * n] = vec_sum(vec_add(sum[t][0], sum[t][1]));
+            for (int t = 0; t < tokens; t++) {
+                sum[r][t] = vec_fma(w, a[t], sum[r][t]);
+            }
+        }
+    }
+    for (int t = 0; t < tokens && l < k; t++) {
+        float part[VEC] = {0};
+        memcpy(part, x + t * k + l, (size_t)(k - l) * sizeof part[0]);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            const vec w = vec_of_rest(dtype, p + r * row_bytes + l * bytes, k - l);
+            sum[r][t] = vec_fma(w, vec_load(part), sum[r][t]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 3
+        for (int t = 0; t < tokens; t++) {
+            y[t * n + r] = vec_sum(sum[r][t]);
+        }
     }
 }
 
-static void float_row_of(int64_t m, mdf_dtype dtype, const uint8_t *p, int64_t k, const float *x,
-                         float *y, int64_t n)
+/* count rows of F32, F16 or BF16. */
+static void plain_rows(int64_t count, int64_t m, mdf_dtype dtype, const uint8_t *p,
+                       int64_t row_bytes, int64_t k, const float *x, float *y, int64_t n)
 {
-#define CASES(t)                                                                                   \
-    switch ((int)dtype) {                                                                          \
-    case MDF_DTYPE_F16:                                                                            \
-        float_row(t, MDF_DTYPE_F16, p, k, x, y, n);                                                \
-        break;                                                                                     \
-    case MDF_DTYPE_BF16:                                                                           \
-        float_row(t, MDF_DTYPE_BF16, p, k, x, y, n);                                               \
-        break;                                                                                     \
-    default:                                                                                       \
-        float_row(t, MDF_DTYPE_F32, p, k, x, y, n);                                                \
-        break;                                                                                     \
+#define STEP(rows, tokens, type)                                                                   \
+    for (; j + (rows) <= count; j += (rows)) {                                                     \
+        float_rows(rows, tokens, type, p + j * row_bytes, row_bytes, k, x, y + j, n);              \
     }
-    if (m == 1) {
-        CASES(1)
-    } else if (m == 2) {
-        CASES(2)
-    } else {
-        CASES(3)
+#define CASE(tokens, type)                                                                         \
+    case (tokens)*64 + (type):                                                                     \
+        if ((tokens) > 1) { /* with one row of x, one stream from memory is faster */              \
+            STEP(TOGETHER, tokens, type)                                                           \
+        }                                                                                          \
+        STEP(1, tokens, type)                                                                      \
+        break
+    int64_t j = 0;
+    switch (m * 64 + (int64_t)dtype) {
+        CASE(1, MDF_DTYPE_F32);
+        CASE(1, MDF_DTYPE_F16);
+        CASE(1, MDF_DTYPE_BF16);
+        CASE(2, MDF_DTYPE_F32);
+        CASE(2, MDF_DTYPE_F16);
+        CASE(2, MDF_DTYPE_BF16);
+        CASE(3, MDF_DTYPE_F32);
+        CASE(3, MDF_DTYPE_F16);
+        CASE(3, MDF_DTYPE_BF16);
+    default:
+        break;
     }
-#undef CASES
+#undef CASE
+#undef STEP
 }
 
 /* Rows first..first+count-1 of the weight with a few rows of x; memory sets the pace where the type
@@ -198,15 +217,15 @@ static void float_row_of(int64_t m, mdf_dtype dtype, const uint8_t *p, int64_t k
 static void rows_float(const mdf_weight *w, int64_t m, const float *x, int64_t first, int64_t count,
                        float *y, float *room)
 {
-    const size_t bytes = mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
+    const int64_t bytes = (int64_t)mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
+    if (is_plain(w->dtype)) {
+        plain_rows(count, m, w->dtype, (const uint8_t *)w->raw + first * bytes, bytes, w->k, x,
+                   y + first, w->n);
+        return;
+    }
     for (int64_t j = first; j < first + count; j++) {
-        if (is_plain(w->dtype)) {
-            float_row_of(m, w->dtype, (const uint8_t *)w->raw + (size_t)j * bytes, w->k, x, y + j,
-                         w->n);
-        } else {
-            mdf_weight_floats(w, j, 0, w->k, room);
-            float_row_of(m, MDF_DTYPE_F32, (const uint8_t *)room, w->k, x, y + j, w->n);
-        }
+        mdf_weight_floats(w, j, 0, w->k, room);
+        plain_rows(1, m, MDF_DTYPE_F32, (const uint8_t *)room, 0, w->k, x, y + j, w->n);
     }
 }
 

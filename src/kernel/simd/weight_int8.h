@@ -149,7 +149,7 @@ plane_sums(words sum[TOKENS], const int tokens, const token_block *x,
     for (int t = 0; t < tokens; t++) {
         sum[t] = words_all(0);
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 1 /* else the compiler loads all of x first, and has no registers left */
     for (int i = 0; i < QUADS; i++) {
         const words w = words_load(u[i][0]);
 #pragma GCC unroll 6

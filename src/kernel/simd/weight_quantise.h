@@ -2,6 +2,7 @@
 #ifndef MDF_KERNEL_SIMD_WEIGHT_QUANTISE_H
 #define MDF_KERNEL_SIMD_WEIGHT_QUANTISE_H
 
+#include <float.h>
 #include <math.h>
 
 #include "kernel/simd/words.h"
@@ -11,7 +12,7 @@ enum { BLOCK = 32 }; /* numbers of a block of Q8_0 and Q4_0 */
 /* x ~ d * q, q in -127..127 */
 typedef struct rounded {
     float d;
-    int32_t sum; /* of q */
+    int32_t sum; /* of q; 0 if a number is NaN or infinite, and so is d then */
 } rounded;
 
 /* Smaller numbers than this are taken for zero: 127 / x would overflow. */
@@ -31,7 +32,9 @@ static inline rounded round_block(int8_t *q, const float *x)
     _mm_storeu_si128((__m128i *)q, _mm512_cvtsepi32_epi8(i));
     _mm_storeu_si128((__m128i *)(q + 16), _mm512_cvtsepi32_epi8(j));
     const float d = largest > ROUNDED_MIN ? largest * (1.0f / 127) : 0.0f;
-    return (rounded){broken ? NAN : d, _mm512_reduce_add_epi32(_mm512_add_epi32(i, j))};
+    const bool finite = !broken && largest <= FLT_MAX;
+    return (rounded){broken ? NAN : d,
+                     finite ? _mm512_reduce_add_epi32(_mm512_add_epi32(i, j)) : 0};
 }
 
 #else
@@ -79,7 +82,8 @@ static inline rounded round_block(int8_t *q, const float *x)
     const float d = largest > ROUNDED_MIN ? largest * (1.0f / 127) : 0.0f;
     const int32_t sum =
         sum_of(_mm256_add_epi32(_mm256_add_epi32(i[0], i[1]), _mm256_add_epi32(i[2], i[3])));
-    return (rounded){_mm256_movemask_ps(nan) != 0 ? NAN : d, sum};
+    const bool broken = _mm256_movemask_ps(nan) != 0;
+    return (rounded){broken ? NAN : d, !broken && largest <= FLT_MAX ? sum : 0};
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* Products of a few rows of x (a generated token) with a Q8_0 or Q4_0 weight: its rows are read
- * once, from first byte to last, straight from the file, and memory sets the pace. */
+ * once, straight from the file, and memory sets the pace. */
 #ifndef MDF_KERNEL_SIMD_WEIGHT_ROWS_INT8_H
 #define MDF_KERNEL_SIMD_WEIGHT_ROWS_INT8_H
 
@@ -7,6 +7,7 @@
 
 enum {
     FEW = 3,        /* rows of x at most */
+    TOGETHER = 4,   /* rows of the weight that share what is loaded of x */
     UNIT_BLOCKS = 4 /* blocks of x that are laid out together */
 };
 
@@ -114,37 +115,46 @@ unit_q8(vec sum[FEW], const int tokens, const uint8_t *p, const row_unit *x, int
     }
 }
 
-/* y[t * y_step] = one row of the weight * each row of x. */
-__attribute__((always_inline)) static inline void row_product(const int tokens, const bool wide,
-                                                              const uint8_t *p, int64_t blocks,
-                                                              const row_unit *x, int64_t x_step,
-                                                              float *y, int64_t y_step)
+/* y[t * y_step + r] = rows r of the weight * each row of x. */
+__attribute__((always_inline)) static inline void
+row_products(const int rows, const int tokens, const bool wide, const uint8_t *p, int64_t blocks,
+             const row_unit *x, int64_t x_step, float *y, int64_t y_step)
 {
     const int64_t bytes = wide ? 34 : 18;
-    vec sum[FEW];
+    const int64_t row_bytes = blocks * bytes;
+    vec sum[TOGETHER][FEW];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3
-    for (int t = 0; t < tokens; t++) {
-        sum[t] = vec_all(0);
+        for (int t = 0; t < tokens; t++) {
+            sum[r][t] = vec_all(0);
+        }
     }
     for (; blocks >= UNIT_BLOCKS; blocks -= UNIT_BLOCKS, p += UNIT_BLOCKS * bytes, x++) {
-        if (wide) {
-            unit_q8(sum, tokens, p, x, x_step);
-        } else {
-            unit_q4(sum, tokens, p, x, x_step);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            if (wide) {
+                unit_q8(sum[r], tokens, p + r * row_bytes, x, x_step);
+            } else {
+                unit_q4(sum[r], tokens, p + r * row_bytes, x, x_step);
+            }
         }
     }
-    if (blocks > 0) { /* nothing behind the last block may be read */
+    for (int r = 0; r < rows && blocks > 0; r++) { /* nothing behind the last block may be read */
         uint8_t rest[UNIT_BLOCKS * 34] = {0};
-        memcpy(rest, p, (size_t)(blocks * bytes));
+        memcpy(rest, p + r * row_bytes, (size_t)(blocks * bytes));
         if (wide) {
-            unit_q8(sum, tokens, rest, x, x_step);
+            unit_q8(sum[r], tokens, rest, x, x_step);
         } else {
-            unit_q4(sum, tokens, rest, x, x_step);
+            unit_q4(sum[r], tokens, rest, x, x_step);
         }
     }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3
-    for (int t = 0; t < tokens; t++) {
-        y[t * y_step] = vec_sum(sum[t]);
+        for (int t = 0; t < tokens; t++) {
+            y[t * y_step + r] = vec_sum(sum[r][t]);
+        }
     }
 }
 
@@ -177,41 +187,60 @@ static inline __m256i block_numbers(const uint8_t *p, const bool wide)
     return _mm256_sub_epi8(_mm256_and_si256(both, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
 }
 
-/* y[t * y_step] = one row of the weight * each row of x. |w| * (x with w's sign): two products of
- * at most 128 * 127 fit into 16 bits. */
-__attribute__((always_inline)) static inline void row_product(const int tokens, const bool wide,
-                                                              const uint8_t *p, int64_t blocks,
-                                                              const row_unit *x, int64_t x_step,
-                                                              float *y, int64_t y_step)
+/* sum[t] += one block of the weight * that of each row of x. |w| * (x with w's sign): two products
+ * of at most 128 * 127 fit into 16 bits. */
+__attribute__((always_inline)) static inline void block_product(__m256 sum[FEW], const int tokens,
+                                                                const bool wide, const uint8_t *p,
+                                                                const row_unit *x, int64_t x_step,
+                                                                int64_t b)
+{
+    const __m256i w = block_numbers(p, wide);
+    const __m256i u = _mm256_abs_epi8(w);
+    uint16_t half;
+    memcpy(&half, p, sizeof half);
+    const __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128(half));
+#pragma GCC unroll 3
+    for (int t = 0; t < tokens; t++) {
+        const row_unit *q = x + t * x_step;
+        const __m256i a = _mm256_loadu_si256((const __m256i *)q->q[b]);
+        const __m256i pairs = _mm256_maddubs_epi16(u, _mm256_sign_epi8(a, w));
+        const __m256i s = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+        const __m128 scale = _mm_mul_ss(d, _mm_load_ss(&q->d[b]));
+        sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), _mm256_broadcastss_ps(scale), sum[t]);
+    }
+}
+
+/* y[t * y_step + r] = rows r of the weight * each row of x. */
+__attribute__((always_inline)) static inline void
+row_products(const int rows, const int tokens, const bool wide, const uint8_t *p, int64_t blocks,
+             const row_unit *x, int64_t x_step, float *y, int64_t y_step)
 {
     const int64_t bytes = wide ? 34 : 18;
-    __m256 sum[FEW];
-#pragma GCC unroll 3
-    for (int t = 0; t < tokens; t++) {
-        sum[t] = _mm256_setzero_ps();
-    }
-    for (int64_t b = 0; b < blocks; b++, p += bytes) {
-        const __m256i w = block_numbers(p, wide);
-        const __m256i u = _mm256_abs_epi8(w);
-        uint16_t half;
-        memcpy(&half, p, sizeof half);
-        const __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128(half));
+    const int64_t row_bytes = blocks * bytes;
+    __m256 sum[TOGETHER][FEW];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3
         for (int t = 0; t < tokens; t++) {
-            const row_unit *q = x + t * x_step + b / UNIT_BLOCKS;
-            const __m256i a = _mm256_loadu_si256((const __m256i *)q->q[b % UNIT_BLOCKS]);
-            const __m256i pairs = _mm256_maddubs_epi16(u, _mm256_sign_epi8(a, w));
-            const __m256i s = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-            const __m128 scale = _mm_mul_ss(d, _mm_load_ss(&q->d[b % UNIT_BLOCKS]));
-            sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), _mm256_broadcastss_ps(scale), sum[t]);
+            sum[r][t] = _mm256_setzero_ps();
         }
     }
+    for (int64_t b = 0; b < blocks; b++, p += bytes) {
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++) {
+            block_product(sum[r], tokens, wide, p + r * row_bytes, x + b / UNIT_BLOCKS, x_step,
+                          b % UNIT_BLOCKS);
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3
-    for (int t = 0; t < tokens; t++) {
-        const __m128 half =
-            _mm_add_ps(_mm256_castps256_ps128(sum[t]), _mm256_extractf128_ps(sum[t], 1));
-        const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
-        y[t * y_step] = _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+        for (int t = 0; t < tokens; t++) {
+            const __m128 half =
+                _mm_add_ps(_mm256_castps256_ps128(sum[r][t]), _mm256_extractf128_ps(sum[r][t], 1));
+            const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+            y[t * y_step + r] = _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+        }
     }
 }
 
@@ -225,12 +254,17 @@ static void rows_int8(const mdf_weight *w, int64_t m, const row_unit *x, int64_t
     const int64_t blocks = w->k / BLOCK;
     const int64_t bytes = blocks * (wide ? 34 : 18);
     const uint8_t *p = (const uint8_t *)w->raw + first * bytes;
+    int64_t j = 0;
+#define STEP(rows, t, q)                                                                           \
+    for (; j + (rows) <= count; j += (rows)) {                                                     \
+        row_products(rows, t, q, p + j * bytes, blocks, x, x_step, y + first + j, w->n);           \
+    }
 #define CASE(t, q)                                                                                 \
     case 2 * (t) + ((q) ? 1 : 0):                                                                  \
-        for (int64_t j = 0; j < count; j++)                                                        \
-        {                                                                                          \
-            row_product(t, q, p + j * bytes, blocks, x, x_step, y + first + j, w->n);              \
+        if ((t) > 1) { /* with one row of x, one stream from memory is faster than several */      \
+            STEP(TOGETHER, t, q)                                                                   \
         }                                                                                          \
+        STEP(1, t, q)                                                                              \
         break
     switch (2 * m + (wide ? 1 : 0)) {
         CASE(1, false);
@@ -243,6 +277,7 @@ static void rows_int8(const mdf_weight *w, int64_t m, const row_unit *x, int64_t
         break;
     }
 #undef CASE
+#undef STEP
 }
 
 #endif
