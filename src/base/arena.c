@@ -7,7 +7,12 @@
 
 #include "base/alloc.h"
 
-enum { ALIGNMENT = 64, MIN_BLOCK = 1 << 16 };
+enum {
+    ALIGNMENT = 64,
+    MIN_BLOCK = 1 << 16,
+    LARGE = 1 << 20 /* from here on an allocation has a block of its own size, so that none is left
+                       over at the end of a block */
+};
 
 typedef struct mdf_arena_block {
     struct mdf_arena_block *older;
@@ -31,12 +36,15 @@ static mdf_arena_block *block_new(size_t size)
     return b;
 }
 
-/* The smallest spare block of at least `bytes`, taken out of the list; NULL: none is that large. */
+/* The smallest spare block of at least `bytes`, taken out of the list; NULL: none. Small things do
+ * not take large blocks. */
 static mdf_arena_block *spare_take(mdf_arena *a, size_t bytes)
 {
     mdf_arena_block **best = NULL;
     for (mdf_arena_block **at = &a->spare; *at != NULL; at = &(*at)->older) {
-        if ((*at)->size >= bytes && (best == NULL || (*at)->size < (*best)->size)) {
+        const size_t size = (*at)->size;
+        if (size >= bytes && (bytes >= LARGE || size < LARGE) &&
+            (best == NULL || size < (*best)->size)) {
             best = at;
         }
     }
@@ -66,12 +74,12 @@ static mdf_arena_block *block_for(mdf_arena *a, size_t bytes)
     if (b != NULL) {
         return b;
     }
-    size_t want = a->block == NULL ? MIN_BLOCK : a->block->size;
+    size_t want = a->block == NULL || a->block->size >= LARGE ? MIN_BLOCK : a->block->size;
     want = want < bytes ? bytes : want;
     if (a->limit_bytes != 0 && a->held_bytes + want > a->limit_bytes) {
         want = bytes;
         if (a->held_bytes + want > a->limit_bytes) {
-            spare_free(a); /* all of them were too small */
+            spare_free(a); /* none of them was of use */
         }
         if (a->held_bytes + want > a->limit_bytes) {
             return NULL;

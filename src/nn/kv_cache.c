@@ -79,8 +79,9 @@ mdf_kv mdf_kv_append(mdf_graph *g, mdf_kv_cache *c, int layer, mdf_kv fresh)
     mdf_kv_rows *r = &c->layer[layer];
     const int64_t n = fresh.k->dim[0];
     if (c->used + n > c->capacity) {
+        const long long wanted = c->used + n;
         (void)mdf_graph_fail(g, MDF_ERR_LIMIT, "cache", "%lld tokens, more than the %lld it holds",
-                             (long long)(c->used + n), (long long)c->capacity);
+                             wanted, (long long)c->capacity);
         return (mdf_kv){0};
     }
     const size_t bytes = (size_t)(n * c->width) * sizeof *r->k;
