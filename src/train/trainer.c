@@ -89,8 +89,9 @@ static mdf_status choose_labels(trainer *t, mdf_error *err)
     }
     a->label_count = a->label_count == 0 ? t->state.label_count : a->label_count;
     if (a->label_count < 2) {
-        return mdf_fail(err, MDF_ERR_ARG, "split \"%s\": %d label, but a classifier needs two",
-                        t->opt->train_split, a->label_count);
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "split \"%s\": its cases have %d label%s, but a classifier needs two",
+                        t->opt->train_split, a->label_count, a->label_count == 1 ? "" : "s");
     }
     return MDF_OK;
 }
