@@ -71,7 +71,8 @@ void app_say(const app *a, const char *fmt, ...) MDF_PRINTF(2, 3);
  * (out of memory while building it) is an error. */
 mdf_status app_print_json(json_t *doc, mdf_error *err) MDF_NODISCARD;
 
-/* A string of the outside (a path) as JSON: bytes that are not UTF-8 become U+FFFD. NULL = no memory.
+/* A string of the outside (a path) as JSON: bytes that are not UTF-8 become U+FFFD. NULL = no
+ * memory.
  */
 json_t *app_json_string(const char *s);
 

@@ -136,7 +136,8 @@ const app_command app_data_split = {
     .description =
         "Writes the split column of DIR's table: train, val and test, stratified by class. All\n"
         "pictures of a patient land on one side. A folder of class folders gets a metadata.csv.\n"
-        "With --out the table, with absolute names, goes to another folder, which is a data set then.",
+        "With --out the table, with absolute names, goes to another folder, which is a data set "
+        "then.",
     .example = "  mdf data split --val 0.1 --test 0.2 photos\n"
                "  mdf data split --out runs/split photos",
     .option = options,

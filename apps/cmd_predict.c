@@ -247,7 +247,8 @@ const app_command app_predict = {
     .summary = "classify photographs",
     .description = "Prints the probability of each label, best first. A photograph that is dark, "
                    "blurred, cut\n"
-                   "off or no fundus is reported as such. Where one of several pictures can't be read, the others\n"
+                   "off or no fundus is reported as such. Where one of several pictures can't be "
+                   "read, the others\n"
                    "are classified all the same, and the exit code is 1.",
     .example = "  mdf predict --model runs/first --text \"63-year-old female. Left eye.\" eye.jpg",
     .option = options,

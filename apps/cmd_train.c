@@ -113,13 +113,14 @@ static mdf_status print_summary(const app *a, const train_flags *f, const mdf_tr
                                 mdf_error *err)
 {
     if (a->json) {
-        return app_print_json(
-            json_pack("{s:o, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I}", "run", app_json_string(f->out), "epochs",
-                      s->epochs, "best_epoch", s->best_epoch, "best_score", s->best_score,
-                      "temperature", s->temperature, "step_seconds", s->step_seconds, "parameters",
-                      (json_int_t)s->parameters, "allocations_last_step",
-                      (json_int_t)s->allocations, "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
-            err);
+        return app_print_json(json_pack("{s:o, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I}", "run",
+                                        app_json_string(f->out), "epochs", s->epochs, "best_epoch",
+                                        s->best_epoch, "best_score", s->best_score, "temperature",
+                                        s->temperature, "step_seconds", s->step_seconds,
+                                        "parameters", (json_int_t)s->parameters,
+                                        "allocations_last_step", (json_int_t)s->allocations,
+                                        "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
+                              err);
     }
     (void)printf("%s: best epoch %d of %d; %lld parameters, %.3f s a step, %.0f MiB at most\n",
                  f->out, s->best_epoch, s->epochs, (long long)s->parameters, s->step_seconds,

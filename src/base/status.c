@@ -16,8 +16,8 @@ const char *mdf_status_text(mdf_status status)
     return (size_t)status < count ? texts[status] : "unknown status";
 }
 
-/* Names of files, labels and keys come from outside: what they hold must not break the line or reach
- * the terminal as a command. */
+/* Names of files, labels and keys come from outside: what they hold must not break the line or
+ * reach the terminal as a command. */
 static void make_printable(char *text)
 {
     for (unsigned char c = 0; (c = (unsigned char)*text) != '\0'; text++) {

@@ -52,8 +52,8 @@ mdf_status mdf_manifest_keep_split(mdf_manifest *m, const char *split, mdf_error
         mdf_strbuf list = mdf_strbuf_new(LIST_MAX);
         list_splits(&list, m);
         const mdf_status status =
-            mdf_fail(err, MDF_ERR_ARG, "%s: no case has the split '%s'; the splits are: %s",
-                     dir, split, list.data == NULL ? "none" : list.data);
+            mdf_fail(err, MDF_ERR_ARG, "%s: no case has the split '%s'; the splits are: %s", dir,
+                     split, list.data == NULL ? "none" : list.data);
         mdf_strbuf_free(&list);
         return status;
     }

@@ -79,8 +79,8 @@ static inline void on_event(void *user, const mdf_train_event *e)
     }
 }
 
-static inline mdf_status train(const char *run, const char *const *set, const char *val, bool resume,
-                        watch *w, mdf_error *err)
+static inline mdf_status train(const char *run, const char *const *set, const char *val,
+                               bool resume, watch *w, mdf_error *err)
 {
     mdf_config *c = config(set);
     char *dir = in_root(run);

@@ -1,5 +1,6 @@
-/* Files: whole or not at all, and a reason when not. A limit of the size of files (setrlimit) stands
- * for the full disk, which a test can't make without being root; both are errors of write(). */
+/* Files: whole or not at all, and a reason when not. A limit of the size of files (setrlimit)
+ * stands for the full disk, which a test can't make without being root; both are errors of write().
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

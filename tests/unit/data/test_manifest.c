@@ -146,8 +146,7 @@ static void names_that_are_not_utf8_are_refused(void **state)
     test_folder f;
     test_folder_make(&f);
     test_put(&f, "dr\xFF/a.jpg", "");
-    expect_error(&f, MDF_ERR_FORMAT,
-                 "/dr\xFF/a.jpg: the name of the file or folder is not UTF-8");
+    expect_error(&f, MDF_ERR_FORMAT, "/dr\xFF/a.jpg: the name of the file or folder is not UTF-8");
     test_folder_remove(&f);
 }
 

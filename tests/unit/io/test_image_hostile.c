@@ -1,5 +1,5 @@
-/* Pictures with odd or malicious structure: shown when they can be, refused in one sentence when not,
- * and never a crash, a hang or a flood of memory. See tests/golden/hostile/README.md. */
+/* Pictures with odd or malicious structure: shown when they can be, refused in one sentence when
+ * not, and never a crash, a hang or a flood of memory. See tests/golden/hostile/README.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -205,8 +205,8 @@ static void rewrite(const char *path, const char *name, const mdf_st_entry *inst
             }
             continue;
         }
-        item[n] = (mdf_st_entry){
-            .name = t->name, .dtype = t->dtype, .rank = t->rank, .data = t->data};
+        item[n] =
+            (mdf_st_entry){.name = t->name, .dtype = t->dtype, .rank = t->rank, .data = t->data};
         memcpy(item[n++].dim, t->dim, sizeof t->dim);
     }
     must(mdf_safetensors_save(path, item, n, NULL, 0, &err), &err);
@@ -246,8 +246,8 @@ static void a_state_that_cannot_be_is_refused(void **state)
     double nan = NAN;
     int64_t nan_bits = 0;
     memcpy(&nan_bits, &nan, sizeof nan_bits);
-    const int64_t bad[][5] = {{-1, 0, 0, 0, 0},       {INT64_MAX, 0, 0, 0, 0}, {1, -1, 0, 0, 0},
-                              {1, 0, 2, 0, 0},        {1, 0, -1, 0, 0},        {1, 0, 0, -5, 0},
+    const int64_t bad[][5] = {{-1, 0, 0, 0, 0},      {INT64_MAX, 0, 0, 0, 0}, {1, -1, 0, 0, 0},
+                              {1, 0, 2, 0, 0},       {1, 0, -1, 0, 0},        {1, 0, 0, -5, 0},
                               {1, 0, 0, 0, nan_bits}};
     run r;
     char *path = NULL;

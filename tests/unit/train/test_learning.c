@@ -9,11 +9,23 @@ enum { CASES = 8 };
 static void eight_cases_are_learnt_by_heart(void **state)
 {
     (void)state;
-    const char *const set[] = {"epochs=40",      "label_smoothing=0",  "lm_weight=0",
-                               "mask_weight=0",   "augment.rotate=0",   "augment.scale=0",
-                               "augment.shift=0", "augment.flip=false", "augment.color=0",
-                               "weight_decay=0",  "eval_every=40",     "ema=0",
-                               "lr=0.003", "text_drop=0", "dropout=0", "aux_weight=0", NULL};
+    const char *const set[] = {"epochs=40",
+                               "label_smoothing=0",
+                               "lm_weight=0",
+                               "mask_weight=0",
+                               "augment.rotate=0",
+                               "augment.scale=0",
+                               "augment.shift=0",
+                               "augment.flip=false",
+                               "augment.color=0",
+                               "weight_decay=0",
+                               "eval_every=40",
+                               "ema=0",
+                               "lr=0.003",
+                               "text_drop=0",
+                               "dropout=0",
+                               "aux_weight=0",
+                               NULL};
     size_t of_label[2] = {0, 0};
     size_t n = 0;
     for (size_t i = 0; i < cases.case_count; i++) {
