@@ -243,7 +243,7 @@ static void missing_and_wrong_parts_are_named(void **state)
 static void a_state_that_cannot_be_is_refused(void **state)
 {
     (void)state;
-    double nan = NAN;
+    double nan = (double)NAN;
     int64_t nan_bits = 0;
     memcpy(&nan_bits, &nan, sizeof nan_bits);
     const int64_t bad[][5] = {{-1, 0, 0, 0, 0},      {INT64_MAX, 0, 0, 0, 0}, {1, -1, 0, 0, 0},
