@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "io/utf8.h"
 
 mdf_status app_usage(app *a, mdf_error *err, const char *fmt, ...)
 {
@@ -47,6 +48,25 @@ mdf_status app_print_json(json_t *doc, mdf_error *err)
     return MDF_OK;
 }
 
+json_t *app_json_string(const char *s)
+{
+    const size_t n = strlen(s);
+    mdf_strbuf text = mdf_strbuf_new(3 * n + 1);
+    mdf_strbuf_puts(&text, "");
+    for (size_t at = 0; at < n;) {
+        const size_t good = mdf_utf8_check((const uint8_t *)s + at, n - at);
+        mdf_strbuf_add(&text, s + at, good);
+        at += good;
+        if (at < n) {
+            mdf_strbuf_puts(&text, "\xEF\xBF\xBD");
+            at++;
+        }
+    }
+    json_t *value = text.failed ? NULL : json_string(text.data);
+    mdf_strbuf_free(&text);
+    return value;
+}
+
 /* folder/name suffix below the n-th place where shared files can be; NULL = no memory. */
 static char *place(const char *program_dir, const char *root, const char *folder, const char *name,
                    const char *suffix)
@@ -73,7 +93,8 @@ mdf_status app_find_file(const char *name, const char *folder, const char *suffi
         program[len] = '\0';
         slash = strrchr(program, '/');
     }
-    if (mdf_path_exists(name) || strchr(name, '/') != NULL || slash == NULL) {
+    const bool is_folder = suffix[0] != '\0' && mdf_path_is_dir(name); /* where a file is wanted */
+    if ((mdf_path_exists(name) && !is_folder) || strchr(name, '/') != NULL || slash == NULL) {
         *path = mdf_strdup(name);
         return *path != NULL ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "no memory for a path");
     }

@@ -16,6 +16,7 @@ typedef struct app {
     bool quiet;      /* --quiet: no talk on stderr but errors */
     int64_t threads; /* --threads: compute threads, 0 = one per core */
     int64_t seed;    /* --seed */
+    bool seed_given; /* the user gave --seed */
     arg_list operands;
     const volatile sig_atomic_t *stop; /* not 0 after SIGINT or SIGTERM: finish soon */
     bool wrong_usage;                  /* set by app_usage() */
@@ -71,6 +72,11 @@ void app_say(const app *a, const char *fmt, ...) MDF_PRINTF(2, 3);
 /* Prints a result as one JSON document with sorted keys kept in order; takes the reference. NULL
  * (out of memory while building it) is an error. */
 mdf_status app_print_json(json_t *doc, mdf_error *err) MDF_NODISCARD;
+
+/* A string of the outside (a path) as JSON: bytes that are not UTF-8 become U+FFFD. NULL = no
+ * memory.
+ */
+json_t *app_json_string(const char *s);
 
 /* The path of a file that comes with the program: name as it is when it exists, else below
  * share/mdf of the installation or the source tree ("presets/tiny.json"). Caller frees with

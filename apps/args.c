@@ -208,6 +208,15 @@ static mdf_status take_value(parser *p, const arg_option *o, const char **text)
     return MDF_OK;
 }
 
+/* A value of the user, not a default. */
+static mdf_status set_given(const parser *p, target t, const char *text)
+{
+    if (t.option->given_offset != 0) {
+        *(bool *)(t.base + t.option->given_offset) = true;
+    }
+    return set_value(p, t, text);
+}
+
 /* --name, --name value, --name=value */
 static mdf_status parse_long(parser *p, const char *arg)
 {
@@ -223,7 +232,7 @@ static mdf_status parse_long(parser *p, const char *arg)
     if (t.option->kind != ARG_FLAG && text == NULL) {
         MDF_TRY(take_value(p, t.option, &text));
     }
-    return set_value(p, t, text);
+    return set_given(p, t, text);
 }
 
 /* -q, -qj, -t 2, -t2 */
@@ -239,9 +248,9 @@ static mdf_status parse_letters(parser *p, const char *arg)
             if (*text == '\0') {
                 MDF_TRY(take_value(p, t.option, &text));
             }
-            return set_value(p, t, text);
+            return set_given(p, t, text);
         }
-        MDF_TRY(set_value(p, t, NULL));
+        MDF_TRY(set_given(p, t, NULL));
     }
     return MDF_OK;
 }

@@ -32,6 +32,7 @@ typedef struct arg_option {
     bool required;
     arg_kind kind;
     size_t offset;        /* of the value in the flags struct */
+    size_t given_offset;  /* of a bool there that becomes true when the user gives it; 0 = none */
     const char *metavar;  /* what the value is called, e.g. "FILE"; NULL for ARG_FLAG */
     const char *fallback; /* default, parsed like a value given by the user; NULL = zero */
     double min, max;      /* accepted range of a number; min == max: any */

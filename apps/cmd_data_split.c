@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include "app.h"
+#include "base/alloc.h"
+#include "base/file.h"
 #include "base/status.h"
 #include "data/split.h"
 
@@ -9,6 +11,7 @@ typedef struct split_flags {
     double val;
     double test;
     bool replace;
+    const char *out;
 } split_flags;
 
 static const arg_option options[] = {
@@ -32,6 +35,12 @@ static const arg_option options[] = {
      .kind = ARG_FLAG,
      .offset = offsetof(split_flags, replace),
      .help = "replace the splits that the data has already"},
+    {.name = "out",
+     .letter = 'o',
+     .kind = ARG_STRING,
+     .offset = offsetof(split_flags, out),
+     .metavar = "FOLDER",
+     .help = "write the table to FOLDER and leave DIR as it is"},
 };
 
 /* The sides with a share, in the order train, val, test. */
@@ -69,6 +78,23 @@ static mdf_status print_counts(const app *a, const mdf_manifest *m, const sides 
     return MDF_OK;
 }
 
+/* FOLDER/metadata.csv, which must not be there yet. */
+static mdf_status write_elsewhere(const split_flags *f, const mdf_manifest *m, mdf_error *err)
+{
+    MDF_TRY(mdf_make_dirs(f->out, err));
+    char *path = mdf_path_join(f->out, "metadata.csv");
+    mdf_status status = MDF_OK;
+    if (path == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", f->out);
+    } else if (mdf_path_exists(path)) {
+        status = mdf_fail(err, MDF_ERR_ARG, "%s: there is a table already", path);
+    } else {
+        status = mdf_split_export(m, path, err);
+    }
+    mdf_free(path);
+    return status;
+}
+
 static mdf_status split_manifest(app *a, const split_flags *f, mdf_manifest *m, mdf_error *err)
 {
     sides s = {.count = 0};
@@ -87,7 +113,7 @@ static mdf_status split_manifest(app *a, const split_flags *f, mdf_manifest *m, 
         &(mdf_split_options){
             .names = s.names, .shares = s.shares, .count = s.count, .seed = (uint64_t)a->seed},
         err));
-    MDF_TRY(mdf_split_write(m, 0, err));
+    MDF_TRY(f->out == NULL ? mdf_split_write(m, 0, err) : write_elsewhere(f, m, err));
     return print_counts(a, m, &s, err);
 }
 
@@ -109,8 +135,11 @@ const app_command app_data_split = {
     .summary = "split a data set by patient",
     .description =
         "Writes the split column of DIR's table: train, val and test, stratified by class. All\n"
-        "pictures of a patient land on one side. A folder of class folders gets a metadata.csv.",
-    .example = "  mdf data split --val 0.1 --test 0.2 photos",
+        "pictures of a patient land on one side. A folder of class folders gets a metadata.csv.\n"
+        "With --out the table, with absolute names, goes to another folder, which is a data set "
+        "then.",
+    .example = "  mdf data split --val 0.1 --test 0.2 photos\n"
+               "  mdf data split --out runs/split photos",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(split_flags),

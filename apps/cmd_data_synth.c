@@ -89,7 +89,7 @@ static mdf_status parse_labels(app *a, const arg_list *names, mdf_phantom_label 
 static mdf_status print_result(const app *a, const char *dir, int64_t patients, mdf_error *err)
 {
     if (a->json) {
-        return app_print_json(json_pack("{s:s, s:I, s:I}", "dir", dir, "patients",
+        return app_print_json(json_pack("{s:o, s:I, s:I}", "dir", app_json_string(dir), "patients",
                                         (json_int_t)patients, "cases", (json_int_t)patients * 2),
                               err);
     }

@@ -129,7 +129,8 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_engine_close(engine);
     MDF_TRY(status);
     if (a->json) {
-        return app_print_json(json_pack("{s:s, s:s}", "model", f->out, "dtype", f->dtype), err);
+        return app_print_json(
+            json_pack("{s:o, s:s}", "model", app_json_string(f->out), "dtype", f->dtype), err);
     }
     (void)printf("%s: weights in %s\n", f->out, f->dtype);
     return MDF_OK;

@@ -108,6 +108,12 @@ static mdf_status write_heatmap(const char *path, const uint8_t *bytes, size_t l
     return status;
 }
 
+static json_t *failure_json(const char *path, const mdf_error *e)
+{
+    return json_pack("{s:o, s:o}", "image", app_json_string(path), "error",
+                     app_json_string(e->text));
+}
+
 static json_t *result_json(const char *path, const mdf_result *r)
 {
     json_t *prob = json_object();
@@ -118,8 +124,8 @@ static json_t *result_json(const char *path, const mdf_result *r)
     for (int i = 0; i < r->warning_count; i++) {
         (void)json_array_append_new(warning, json_string(r->warning[i]));
     }
-    return json_pack("{s:s, s:b, s:o, s:o, s:f, s:o, s:f, s:f}", "image", path, "gradable",
-                     r->gradable, "label",
+    return json_pack("{s:o, s:b, s:o, s:o, s:f, s:o, s:f, s:f}", "image", app_json_string(path),
+                     "gradable", r->gradable, "label",
                      r->gradable ? json_string(r->label[r->best]) : json_null(), "probabilities",
                      prob, "quality", (double)r->quality, "warnings", warning, "decode_ms",
                      r->decode_ms, "forward_ms", r->forward_ms);
@@ -174,16 +180,44 @@ static mdf_status predict_one(const app *a, const predict_flags *f, mdf_session 
     return status;
 }
 
+/* A picture that fails does not keep the others from being classified. */
+static mdf_status predict_each(const app *a, const predict_flags *f, mdf_session *session,
+                               json_t *list, mdf_error *err)
+{
+    const size_t n = a->operands.count;
+    size_t failed = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *path = a->operands.item[i];
+        if (*a->stop != 0) {
+            return mdf_fail(err, MDF_ERR_STOPPED, "stopped after %zu of %zu pictures", i, n);
+        }
+        const mdf_status status = predict_one(a, f, session, path, list, err);
+        if (status != MDF_OK && n == 1) {
+            return status;
+        }
+        if (status != MDF_OK) {
+            failed++;
+            (void)fprintf(stderr, "mdf predict: %s\n", err->text);
+            (void)json_array_append_new(list, failure_json(path, err));
+        }
+    }
+    return failed == 0 ? MDF_OK
+                       : mdf_fail(err, MDF_ERR_FORMAT, "%zu of %zu pictures failed", failed, n);
+}
+
 static mdf_status predict_all(app *a, const predict_flags *f, mdf_session *session, mdf_error *err)
 {
+    MDF_TRY(restrict_labels(session, f->labels, err));
     json_t *list = json_array();
-    mdf_status status = restrict_labels(session, f->labels, err);
-    for (size_t i = 0; status == MDF_OK && i < a->operands.count; i++) {
-        status = *a->stop != 0 ? mdf_fail(err, MDF_ERR_STOPPED, "stopped")
-                               : predict_one(a, f, session, a->operands.item[i], list, err);
-    }
-    if (a->json && status == MDF_OK) {
-        return app_print_json(list, err);
+    const mdf_status status = predict_each(a, f, session, list, err);
+    if (a->json && (status == MDF_OK || json_array_size(list) > 0)) {
+        mdf_error print_err = {0};
+        const mdf_status printed = app_print_json(list, &print_err);
+        if (status == MDF_OK && printed != MDF_OK) {
+            *err = print_err;
+            return printed;
+        }
+        return status;
     }
     json_decref(list);
     return status;
@@ -221,7 +255,9 @@ const app_command app_predict = {
     .summary = "classify photographs",
     .description = "Prints the probability of each label, best first. A photograph that is dark, "
                    "blurred, cut\n"
-                   "off or no fundus is reported as such.",
+                   "off or no fundus is reported as such. Where one of several pictures can't be "
+                   "read, the others\n"
+                   "are classified all the same, and the exit code is 1.",
     .example = "  mdf predict --model runs/first --text \"63-year-old female. Left eye.\" eye.jpg",
     .option = options,
     .option_count = APP_COUNT(options),

@@ -44,7 +44,7 @@ static const arg_option options[] = {
      .letter = 'r',
      .kind = ARG_FLAG,
      .offset = offsetof(train_flags, resume),
-     .help = "go on from the last checkpoint in RUN"},
+     .help = "go on from the last checkpoint in RUN, with the same settings"},
     {.name = "set",
      .kind = ARG_LIST,
      .offset = offsetof(train_flags, set),
@@ -99,7 +99,10 @@ static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, mdf_e
     mdf_status status = mdf_config_load(c, path, err);
     mdf_free(path);
     MDF_TRY(status);
-    c->train.seed = (int)a->seed;
+    if (a->seed > INT32_MAX) {
+        return app_usage(a, err, "--seed of a training is at most %d", INT32_MAX);
+    }
+    c->train.seed = a->seed_given ? (int)a->seed : c->train.seed;
     for (size_t i = 0; i < f->set.count; i++) {
         MDF_TRY(mdf_config_set(c, f->set.item[i], err));
     }
@@ -110,13 +113,14 @@ static mdf_status print_summary(const app *a, const train_flags *f, const mdf_tr
                                 mdf_error *err)
 {
     if (a->json) {
-        return app_print_json(
-            json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I}", "run", f->out, "epochs",
-                      s->epochs, "best_epoch", s->best_epoch, "best_score", s->best_score,
-                      "temperature", s->temperature, "step_seconds", s->step_seconds, "parameters",
-                      (json_int_t)s->parameters, "allocations_last_step",
-                      (json_int_t)s->allocations, "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
-            err);
+        return app_print_json(json_pack("{s:o, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I}", "run",
+                                        app_json_string(f->out), "epochs", s->epochs, "best_epoch",
+                                        s->best_epoch, "best_score", s->best_score, "temperature",
+                                        s->temperature, "step_seconds", s->step_seconds,
+                                        "parameters", (json_int_t)s->parameters,
+                                        "allocations_last_step", (json_int_t)s->allocations,
+                                        "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
+                              err);
     }
     (void)printf("%s: best epoch %d of %d; %lld parameters, %.3f s a step, %.0f MiB at most\n",
                  f->out, s->best_epoch, s->epochs, (long long)s->parameters, s->step_seconds,

@@ -28,6 +28,7 @@ static const arg_option shared_options[] = {
      .letter = 's',
      .kind = ARG_INT,
      .offset = offsetof(app, seed),
+     .given_offset = offsetof(app, seed_given),
      .metavar = "N",
      .fallback = "1",
      .min = 0,

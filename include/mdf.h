@@ -93,7 +93,7 @@ typedef struct mdf_case {
 } mdf_case;
 
 typedef struct mdf_result {
-    int label_count;
+    int label_count;                   /* of the allowed labels, see mdf_session_restrict() */
     int best;                          /* index of the largest probability */
     float prob[MDF_MAX_LABELS];        /* calibrated; sums to 1 */
     const char *label[MDF_MAX_LABELS]; /* owned by the engine */
@@ -128,7 +128,8 @@ MDF_API void mdf_session_free(mdf_session *s);
 MDF_API MDF_NODISCARD mdf_status mdf_session_restrict(mdf_session *s, const char *const *labels,
                                                       size_t count, mdf_error *err);
 
-/* MDF_ERR_FORMAT: not a picture. MDF_ERR_LIMIT: picture or text too large. *out is untouched then.
+/* MDF_ERR_FORMAT: not a picture, or the text is not UTF-8. MDF_ERR_LIMIT: picture or text too
+ * large. *out is untouched then.
  */
 MDF_API MDF_NODISCARD mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c,
                                                       mdf_result *out, mdf_error *err);

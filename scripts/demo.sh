@@ -56,6 +56,17 @@ first_case() {
         }' "$1"
 }
 
+# has_sides SPLITS: are train, val and test among these?
+has_sides() {
+    local side
+    for side in train val test; do
+        case " $1 " in
+        *" $side "*) ;;
+        *) return 1 ;;
+        esac
+    done
+}
+
 # pick_case DATA: sets picture and text to a case of the test split.
 pick_case() {
     local row='' file
@@ -89,7 +100,12 @@ if [ -z "$data" ]; then
     "$mdf" data synth --patients 140 --size 128 "$data"
 fi
 say "checking the data"
-"$mdf" data check "$data"
+"$mdf" data check "$data" | tee "$out/check.txt"
+if ! has_sides "$(sed -n 's/^class *\(.*\) all$/\1/p' "$out/check.txt" | sed -n 1p)"; then
+    say "splitting the cases by patient; $data stays as it is"
+    "$mdf" data split --replace --out "$out/split" "$data"
+    data=$out/split
+fi
 
 say "training preset tiny"
 "$mdf" train --config tiny --data "$data" --out "$out/run"

@@ -28,6 +28,8 @@ static const char *reason(int code)
         return "file too large";
     case EISDIR:
         return "it is a folder";
+    case EEXIST:
+        return "a file is in its way";
     case ENOTDIR:
         return "a part of the path is not a folder";
     case EROFS:
@@ -185,10 +187,29 @@ mdf_status mdf_file_writer_write(mdf_file_writer *w, const void *data, size_t le
     return MDF_OK;
 }
 
+/* A stream remembers that a write failed, but not why. So the file is written to once more: a full
+ * disk is still full. What that adds is cut off again. Leaves the reason in errno. */
+static void ask_again(int fd)
+{
+    static const uint8_t block[4096];
+    const off_t end = lseek(fd, 0, SEEK_END);
+    int reason_code = EIO;
+    for (int i = 0; i < 16 && reason_code == EIO; i++) {
+        reason_code = write(fd, block, sizeof block) < 0 ? errno : EIO;
+    }
+    if (end >= 0 && ftruncate(fd, end) != 0) {
+        reason_code = errno;
+    }
+    errno = reason_code;
+}
+
 mdf_status mdf_file_writer_sync(mdf_file_writer *w, mdf_error *err)
 {
-    errno = EIO; /* ferror() alone does not say why */
-    if (ferror(w->stream) != 0 || fflush(w->stream) != 0 || fsync(fileno(w->stream)) != 0) {
+    if (ferror(w->stream) != 0) {
+        ask_again(fileno(w->stream));
+        return mdf_file_fail(err, w->path, "write");
+    }
+    if (fflush(w->stream) != 0 || fsync(fileno(w->stream)) != 0) {
         return mdf_file_fail(err, w->path, "write");
     }
     return MDF_OK;
@@ -262,7 +283,7 @@ mdf_status mdf_make_dirs(const char *path, mdf_error *err)
         if (c == '/' || c == '\0') {
             *p = '\0';
             if (mkdir(copy, 0755) != 0 && !(errno == EEXIST && mdf_path_is_dir(copy))) {
-                status = mdf_file_fail(err, path, "make the folder");
+                status = mdf_file_fail(err, copy, "make the folder");
             }
             *p = c;
         }

@@ -16,6 +16,17 @@ const char *mdf_status_text(mdf_status status)
     return (size_t)status < count ? texts[status] : "unknown status";
 }
 
+/* Names of files, labels and keys come from outside: what they hold must not break the line or
+ * reach the terminal as a command. */
+static void make_printable(char *text)
+{
+    for (unsigned char c = 0; (c = (unsigned char)*text) != '\0'; text++) {
+        if (c < 0x20 || c == 0x7F) {
+            *text = '?';
+        }
+    }
+}
+
 MDF_PRINTF(4, 0)
 static mdf_status fill(mdf_error *err, mdf_status code, size_t offset, const char *fmt, va_list ap)
 {
@@ -23,6 +34,7 @@ static mdf_status fill(mdf_error *err, mdf_status code, size_t offset, const cha
         err->code = code;
         err->offset = offset;
         (void)vsnprintf(err->text, sizeof err->text, fmt, ap);
+        make_printable(err->text);
     }
     return code;
 }
@@ -61,5 +73,6 @@ mdf_status mdf_fail_prefix(mdf_error *err, mdf_status code, const char *prefix)
         (void)snprintf(err->text + used, sizeof err->text - used, ": %.*s", (int)(room - used - 2),
                        text);
     }
+    make_printable(err->text);
     return err->code;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "data/fov_circle.h"
 #include "io/resize.h"
 
@@ -437,6 +438,12 @@ static void copy_square(uint8_t *dst, const uint8_t *src, int w, int h, int chan
 mdf_status mdf_crop(mdf_image *out, const mdf_image *im, mdf_square at, mdf_error *err)
 {
     mdf_image square = {0};
+    if (at.side > MDF_MAX_IMAGE_SIDE || (size_t)at.side * (size_t)at.side > MDF_MAX_IMAGE_PIXELS) {
+        return mdf_fail(err, MDF_ERR_LIMIT,
+                        "%d x %d pixels are no photograph: a square around them would have more "
+                        "than %zu million",
+                        im->width, im->height, MDF_MAX_IMAGE_PIXELS / 1000000);
+    }
     MDF_TRY(mdf_image_new(&square, at.side, at.side, err));
     copy_square(square.rgb, im->rgb, im->width, im->height, 3, at);
     *out = square;

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "data/manifest_build.h"
+#include "io/utf8.h"
 
 enum { POOL_BYTES = 1 << 16 };
 
@@ -39,6 +40,13 @@ const char *mdf_manifest_string(mdf_manifest_builder *b, const char *s)
 static bool is_empty(const char *s)
 {
     return s == NULL || s[0] == '\0';
+}
+
+/* Names become labels, rows of JSON and lines of tables. */
+static bool is_utf8(const char *s)
+{
+    const size_t n = s == NULL ? 0 : strlen(s);
+    return n == 0 || mdf_utf8_check((const uint8_t *)s, n) == n;
 }
 
 /* "metadata.csv line 7" or the file's name, for the start of a sentence. */
@@ -154,6 +162,9 @@ mdf_status mdf_manifest_add(mdf_manifest_builder *b, const mdf_manifest_row *row
 {
     if (is_empty(row->file_name)) {
         return fail_row(b, row, MDF_ERR_FORMAT, err, "file_name is empty");
+    }
+    if (!is_utf8(row->file_name) || !is_utf8(row->label) || !is_utf8(row->split)) {
+        return fail_row(b, row, MDF_ERR_FORMAT, err, "the name of the file or folder is not UTF-8");
     }
     if (!is_empty(row->text) && strlen(row->text) > MDF_MAX_TEXT_BYTES) {
         return fail_row(b, row, MDF_ERR_LIMIT, err, "the text is longer than the limit");

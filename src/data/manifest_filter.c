@@ -41,13 +41,19 @@ static void list_splits(mdf_strbuf *b, const mdf_manifest *m)
 
 mdf_status mdf_manifest_keep_split(mdf_manifest *m, const char *split, mdf_error *err)
 {
+    const char *dir = m->dir_count > 0 ? m->dirs[0] : "the data";
+    if (m->case_count > 0 && mdf_manifest_count(m, "") == m->case_count && split[0] != '\0') {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: no case has the split '%s': the data is not split; 'mdf data split' "
+                        "does that",
+                        dir, split);
+    }
     if (mdf_manifest_count(m, split) == 0) {
         mdf_strbuf list = mdf_strbuf_new(LIST_MAX);
         list_splits(&list, m);
         const mdf_status status =
-            mdf_fail(err, MDF_ERR_ARG, "%s: no case has the split '%s'; the splits are: %s",
-                     m->dir_count > 0 ? m->dirs[0] : "the data", split,
-                     list.data == NULL ? "none" : list.data);
+            mdf_fail(err, MDF_ERR_ARG, "%s: no case has the split '%s'; the splits are: %s", dir,
+                     split, list.data == NULL ? "none" : list.data);
         mdf_strbuf_free(&list);
         return status;
     }

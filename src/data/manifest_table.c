@@ -124,7 +124,7 @@ static mdf_status add_json(mdf_manifest_builder *b, const json_t *object, mdf_er
 static mdf_status read_jsonl(mdf_manifest_builder *b, const uint8_t *data, size_t len,
                              mdf_error *err)
 {
-    size_t at = 0;
+    size_t at = len >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* byte order mark */
     b->row = 0;
     for (b->line = 1; at < len; b->line++) {
         const uint8_t *end = memchr(data + at, '\n', len - at);

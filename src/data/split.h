@@ -25,4 +25,8 @@ mdf_status mdf_split_assign(mdf_manifest *m, const mdf_split_options *o,
  * replaced at once or not at all. m must hold all cases of that folder, unfiltered. */
 mdf_status mdf_split_write(const mdf_manifest *m, int source, mdf_error *err) MDF_NODISCARD;
 
+/* Writes a table of all cases to path (a metadata.csv) with absolute names of files, so that the
+ * folders of the data stay as they are. Columns that mdf does not know are left out. */
+mdf_status mdf_split_export(const mdf_manifest *m, const char *path, mdf_error *err) MDF_NODISCARD;
+
 #endif

@@ -86,7 +86,7 @@ static mdf_status rewrite_json_row(side_list *l, const char *line, size_t n, FIL
 static mdf_status rewrite_jsonl(side_list *l, const uint8_t *data, size_t len, FILE *out,
                                 const char *path, mdf_error *err)
 {
-    for (size_t at = 0; at < len;) {
+    for (size_t at = len >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; at < len;) {
         const uint8_t *end = memchr(data + at, '\n', len - at);
         const size_t n = end == NULL ? len - at : (size_t)(end - (data + at));
         const char *line = (const char *)data + at;

@@ -7,6 +7,7 @@
 #include "data/fov.h"
 #include "data/quality.h"
 #include "engine/engine.h"
+#include "io/utf8.h"
 #include "train/calibration.h"
 #include "train/samples.h"
 
@@ -117,7 +118,7 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
         status = mdf_crop(&sample->image, &full, at, err);
     }
     mdf_image_free(&full);
-    return status;
+    return status == MDF_OK ? MDF_OK : mdf_fail_prefix(err, status, sample->info->file_name);
 }
 
 /* Softmax over the allowed labels at the calibrated temperature. */
@@ -186,6 +187,22 @@ static mdf_status explain(mdf_session *s, const mdf_output *o, mdf_result *r, md
     return MDF_OK;
 }
 
+/* Leaves the allowed labels only, in the order of the model's. */
+static void keep_allowed(const mdf_session *s, mdf_result *r)
+{
+    const int best = r->best;
+    int n = 0;
+    for (int k = 0; k < r->label_count; k++) {
+        if (s->allowed[k]) {
+            r->best = k == best ? n : r->best;
+            r->label[n] = r->label[k];
+            r->prob[n] = r->prob[k];
+            n++;
+        }
+    }
+    r->label_count = n;
+}
+
 static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *c, mdf_result *r,
                         mdf_error *err)
 {
@@ -205,7 +222,11 @@ static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *
         }
     }
     probabilities(s, o.scores, r);
-    return c->heatmap && m->config.train.use_image ? explain(s, &o, r, err) : MDF_OK;
+    if (c->heatmap && m->config.train.use_image) {
+        MDF_TRY(explain(s, &o, r, err));
+    }
+    keep_allowed(s, r);
+    return MDF_OK;
 }
 
 mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *out, mdf_error *err)
@@ -215,10 +236,16 @@ mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *o
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the result");
     }
     const double start = mdf_clock_seconds();
+    const size_t text_bytes = c->text == NULL ? 0 : strlen(c->text);
     const mdf_manifest_case info = {.file_name = c->name == NULL ? "picture" : c->name,
                                     .text = c->text == NULL ? "" : c->text};
     mdf_sample sample = {.label = -1, .info = &info};
-    mdf_status status = look(s, &sample, r, c, err);
+    mdf_status status = MDF_OK;
+    if (mdf_utf8_check((const uint8_t *)c->text, text_bytes) < text_bytes) {
+        status = mdf_fail(err, MDF_ERR_FORMAT, "%s: the text that goes with it is not UTF-8",
+                          info.file_name);
+    }
+    status = status == MDF_OK ? look(s, &sample, r, c, err) : status;
     r->decode_ms = 1e3 * (mdf_clock_seconds() - start);
     if (status == MDF_OK) {
         status = infer(s, &(mdf_samples){&sample, 1}, c, r, err);

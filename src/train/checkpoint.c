@@ -133,14 +133,14 @@ static mdf_status read_state(const mdf_safetensors *file, mdf_params *p, mdf_opt
     const mdf_st_tensor *t = mdf_safetensors_find(file, "train.state");
     int64_t state[STATE_NUMBERS];
     if (t == NULL || t->dtype != MDF_DTYPE_I64 || t->bytes != sizeof state) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "checkpoint.safetensors: train.state is missing");
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is missing", file->path);
     }
     memcpy(state, t->data, sizeof state);
     double best_score;
     memcpy(&best_score, &state[4], sizeof best_score);
     if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[2] < 0 || state[2] > state[0] ||
         state[3] < 0 || !isfinite(best_score)) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "checkpoint.safetensors: train.state is not sensible");
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is not sensible", file->path);
     }
     s->epoch = (int)state[0];
     s->batch = state[1];

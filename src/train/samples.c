@@ -31,7 +31,10 @@ static mdf_status load_picture(mdf_sample *s, int side, view *v, mdf_error *err)
         status = mdf_crop(&crop, &full, v->square, err);
     }
     mdf_image_free(&full);
-    if (status == MDF_OK && crop.width > side) {
+    if (status != MDF_OK) {
+        return mdf_fail_prefix(err, status, s->info->path);
+    }
+    if (crop.width > side) {
         status = mdf_image_new(&s->image, side, side, err);
         if (status == MDF_OK) {
             status = mdf_resize_bilinear(s->image.rgb, side, side, crop.rgb, crop.width,

@@ -89,8 +89,9 @@ static mdf_status choose_labels(trainer *t, mdf_error *err)
     }
     a->label_count = a->label_count == 0 ? t->state.label_count : a->label_count;
     if (a->label_count < 2) {
-        return mdf_fail(err, MDF_ERR_ARG, "split \"%s\": %d label, but a classifier needs two",
-                        t->opt->train_split, a->label_count);
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "split \"%s\": its cases have %d label%s, but a classifier needs two",
+                        t->opt->train_split, a->label_count, a->label_count == 1 ? "" : "s");
     }
     return MDF_OK;
 }
@@ -116,7 +117,7 @@ static mdf_status apply_labels(const trainer *t, mdf_manifest *m, bool keep_mask
     return n > 0 ? MDF_OK : mdf_fail(err, MDF_ERR_ARG, "no case has one of the model's labels");
 }
 
-static mdf_status load_cases(trainer *t, mdf_error *err)
+static mdf_status choose_cases(trainer *t, mdf_error *err)
 {
     const mdf_train_options *o = t->opt;
     MDF_TRY(mdf_manifest_copy(&t->train_cases, o->manifest, err));
@@ -126,7 +127,11 @@ static mdf_status load_cases(trainer *t, mdf_error *err)
     MDF_TRY(choose_labels(t, err));
     const bool masks = t->config.unet.mask_channels > 0 && t->config.train.mask_weight > 0;
     MDF_TRY(apply_labels(t, &t->train_cases, masks && t->config.train.use_image, err));
-    MDF_TRY(apply_labels(t, &t->val_cases, false, err));
+    return apply_labels(t, &t->val_cases, false, err);
+}
+
+static mdf_status read_pictures(trainer *t, mdf_error *err)
+{
     const int a = t->config.unet.image_size;
     const int b = t->config.vision.image_size;
     const int side = (a > b ? a : b) * 5 / 4; /* room for zoom without blur */
@@ -512,8 +517,9 @@ static mdf_status prepare(trainer *t, mdf_error *err)
                         "%s: there is no checkpoint to go on from; leave out --resume to begin",
                         dir);
     }
+    MDF_TRY(choose_cases(t, err));
     MDF_TRY(mdf_make_dirs(dir, err));
-    MDF_TRY(load_cases(t, err));
+    MDF_TRY(read_pictures(t, err));
     MDF_TRY(make_tree(t, err));
     MDF_TRY(build(t, err));
     if (t->opt->resume) {

@@ -117,6 +117,39 @@ static void json_lines_say_the_same_as_csv(void **state)
     test_folder_remove(&f);
 }
 
+static void a_byte_order_mark_and_foreign_letters_are_read(void **state)
+{
+    (void)state;
+    test_folder f;
+    test_folder_make(&f);
+    test_put(&f, "\xC3\xA9.jpg", "");
+    mdf_manifest m;
+    test_put(&f, "metadata.jsonl",
+             "\xEF\xBB\xBF{\"file_name\":\"\xC3\xA9.jpg\",\"text\":\"\xE7\x9C\xBC\"}\r\n");
+    assert_int_equal(load(&m, &f, NULL), MDF_OK);
+    assert_string_equal(m.cases[0].text, "\xE7\x9C\xBC");
+    mdf_manifest_free(&m);
+    test_put(&f, "metadata.csv",
+             "\xEF\xBB\xBF"
+             "file_name,text\r\n\xC3\xA9.jpg,\"\xE7\x9C\xBC\r\n.\"\r\n");
+    assert_int_equal(load(&m, &f, NULL), MDF_OK);
+    assert_string_equal(m.cases[0].text, "\xE7\x9C\xBC\r\n.");
+    mdf_manifest_free(&m);
+    test_put(&f, "metadata.csv", "file_name,text\n\xC3\xA9.jpg,caf\xE9\n"); /* Latin-1 */
+    expect_error(&f, MDF_ERR_FORMAT, "/metadata.csv line 2: the text is not UTF-8");
+    test_folder_remove(&f);
+}
+
+static void names_that_are_not_utf8_are_refused(void **state)
+{
+    (void)state;
+    test_folder f;
+    test_folder_make(&f);
+    test_put(&f, "dr\xFF/a.jpg", "");
+    expect_error(&f, MDF_ERR_FORMAT, "/dr\xFF/a.jpg: the name of the file or folder is not UTF-8");
+    test_folder_remove(&f);
+}
+
 static void class_folders_give_labels_and_splits(void **state)
 {
     (void)state;
@@ -283,6 +316,11 @@ static void a_split_filter_keeps_its_cases_or_says_what_there_is(void **state)
     assert_int_equal(mdf_manifest_copy(&copy, &m, &err), MDF_OK);
     assert_int_equal(mdf_manifest_keep_split(&copy, "odd one", &err), MDF_OK);
     assert_int_equal(copy.case_count, 1);
+    copy.cases[0].split = "";
+    assert_int_equal(mdf_manifest_keep_split(&copy, "train", &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "no case has the split 'train': the data is not split; 'mdf "
+                                     "data split' does that"));
+    assert_int_equal(mdf_manifest_keep_split(&copy, "", &err), MDF_OK);
     mdf_manifest_free(&m); /* the copy owns its strings */
     assert_string_equal(copy.labels[copy.cases[0].label], "normal");
     assert_string_equal(copy.cases[0].file_name, "a.jpg");
@@ -347,6 +385,8 @@ int main(void)
         cmocka_unit_test(a_table_becomes_cases),
         cmocka_unit_test(without_labels_and_patients_every_image_stands_alone),
         cmocka_unit_test(json_lines_say_the_same_as_csv),
+        cmocka_unit_test(a_byte_order_mark_and_foreign_letters_are_read),
+        cmocka_unit_test(names_that_are_not_utf8_are_refused),
         cmocka_unit_test(class_folders_give_labels_and_splits),
         cmocka_unit_test(split_folders_may_have_a_table_each),
         cmocka_unit_test(the_same_id_in_two_folders_is_two_patients),

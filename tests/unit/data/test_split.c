@@ -162,7 +162,7 @@ static void json_lines_and_class_folders_are_written_too(void **state)
     test_folder f;
     test_folder_make(&f);
     test_put(&f, "a.jpg", "");
-    test_put(&f, "metadata.jsonl", "{\"file_name\":\"a.jpg\",\"box\":[1,2]}\n");
+    test_put(&f, "metadata.jsonl", "\xEF\xBB\xBF{\"file_name\":\"a.jpg\",\"box\":[1,2]}\n");
     const char *const dirs[] = {f.path};
     const mdf_split_options all = {.names = names, .shares = (double[]){1}, .count = 1};
     mdf_manifest m;
@@ -193,6 +193,54 @@ static void json_lines_and_class_folders_are_written_too(void **state)
     test_folder_remove(&f);
 }
 
+/* The data stays as it is, and the table elsewhere says the same about it. */
+static void a_table_elsewhere_is_a_data_set_of_the_same_cases(void **state)
+{
+    (void)state;
+    test_folder f;
+    test_folder g;
+    test_folder_make(&f);
+    test_folder_make(&g);
+    test_put(&f, "a.jpg", "");
+    test_put(&f, "b.jpg", "");
+    test_put(&f, "m.png", "");
+    const char *const table = "file_name,label,patient_id,text,eye,vessel_mask,age\n"
+                              "a.jpg,dr,P1,\"one, \"\"two\"\"\",OS,m.png,60\nb.jpg,,,,,,\n";
+    test_put(&f, "metadata.csv", table);
+    const char *dirs[] = {f.path};
+    const mdf_split_options all = {.names = names, .shares = (double[]){1}, .count = 1};
+    char path[128];
+    mdf_manifest m;
+    mdf_error err = {0};
+    assert_int_equal(mdf_manifest_load(&m, dirs, 1, NULL), MDF_OK);
+    assert_int_equal(mdf_split_assign(&m, &all, NULL), MDF_OK);
+    (void)snprintf(path, sizeof path, "%s/metadata.csv", g.path);
+    assert_int_equal(mdf_split_export(&m, path, &err), MDF_OK);
+    mdf_manifest_free(&m);
+    uint8_t *data = NULL;
+    size_t len = 0;
+    (void)snprintf(path, sizeof path, "%s/metadata.csv", f.path);
+    assert_int_equal(mdf_file_read(path, 1 << 20, &data, &len, NULL), MDF_OK);
+    assert_string_equal((const char *)data, table);
+    mdf_free(data);
+    dirs[0] = g.path;
+    assert_int_equal(mdf_manifest_load(&m, dirs, 1, &err), MDF_OK);
+    assert_int_equal(m.case_count, 2);
+    assert_string_equal(m.labels[m.cases[0].label], "dr");
+    assert_string_equal(m.cases[0].text, "one, \"two\"");
+    assert_string_equal(m.cases[0].patient_id, "P1");
+    assert_string_equal(m.cases[0].split, "train");
+    assert_int_equal(m.cases[0].eye, MDF_EYE_LEFT);
+    assert_non_null(strstr(m.cases[0].vessel_mask, "/m.png"));
+    assert_int_equal(m.cases[1].label, -1);
+    assert_int_equal(m.without_patient, 1);
+    assert_null(m.cases[1].vessel_mask);
+    assert_int_equal(mdf_split_export(&m, "/nonexistent/t.csv", &err), MDF_ERR_IO);
+    mdf_manifest_free(&m);
+    test_folder_remove(&f);
+    test_folder_remove(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +249,7 @@ int main(void)
         cmocka_unit_test(bad_shares_are_refused),
         cmocka_unit_test(the_table_gets_the_column_and_keeps_the_others),
         cmocka_unit_test(json_lines_and_class_folders_are_written_too),
+        cmocka_unit_test(a_table_elsewhere_is_a_data_set_of_the_same_cases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

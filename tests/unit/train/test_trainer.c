@@ -1,103 +1,9 @@
-/* Whole trainings of a very small model on phantoms: learning, resuming, threads, failures. */
+/* Whole trainings of a very small model on phantoms: resuming, threads, failures. */
 #include <math.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include "base/alloc.h"
-#include "base/file.h"
-#include "data/phantom.h"
 #include "engine/engine.h"
 #include "io/safetensors.h"
-#include "train/trainer.h"
-
-static char root[] = "/tmp/mdf_trainer_XXXXXX";
-static mdf_manifest cases;
-
-static void must(mdf_status status, const mdf_error *err)
-{
-    if (status != MDF_OK) {
-        fail_msg("%s", err->text);
-    }
-}
-
-static char *in_root(const char *name)
-{
-    char *path = mdf_path_join(root, name);
-    assert_non_null(path);
-    return path;
-}
-
-/* The tiny preset made smaller; further settings by `set`, ended by NULL. */
-static mdf_config *config(const char *const *set)
-{
-    static const char *const small[] = {"unet_config.image_size=32",
-                                        "fusion_config.grid=4",
-                                        "fusion_config.cells=1",
-                                        "text_config.hidden_size=32",
-                                        "text_config.intermediate_size=64",
-                                        "vision_config.image_size=28",
-                                        "batch_size=4",
-                                        "epochs=2",
-                                        NULL};
-    mdf_error err = {0};
-    mdf_config *c = mdf_alloc(1, sizeof *c);
-    assert_non_null(c);
-    must(mdf_config_load(c, MDF_TEST_DATA "/../presets/tiny.json", &err), &err);
-    for (size_t i = 0; small[i] != NULL; i++) {
-        must(mdf_config_set(c, small[i], &err), &err);
-    }
-    for (size_t i = 0; set != NULL && set[i] != NULL; i++) {
-        must(mdf_config_set(c, set[i], &err), &err);
-    }
-    return c;
-}
-
-typedef struct watch {
-    volatile sig_atomic_t stop;
-    size_t stop_at; /* step after which to stop; 0 = never */
-    double val_loss, val_auc;
-} watch;
-
-static void on_event(void *user, const mdf_train_event *e)
-{
-    watch *w = user;
-    if (w->stop_at > 0 && strcmp(e->phase, "train") == 0 && e->done >= w->stop_at) {
-        w->stop = 1;
-    }
-    if (e->epoch_end) {
-        w->val_loss = e->val_loss;
-        w->val_auc = e->val_auc;
-    }
-}
-
-static mdf_status train(const char *run, const char *const *set, const char *val, bool resume,
-                        watch *w, mdf_error *err)
-{
-    mdf_config *c = config(set);
-    char *dir = in_root(run);
-    mdf_train_summary summary;
-    const mdf_status status = mdf_train(&(mdf_train_options){.config = c,
-                                                             .manifest = &cases,
-                                                             .train_split = "train",
-                                                             .val_split = val,
-                                                             .out_dir = dir,
-                                                             .resume = resume,
-                                                             .progress = on_event,
-                                                             .user = w,
-                                                             .stop = &w->stop},
-                                        &summary, err);
-    mdf_free(dir);
-    mdf_free(c);
-    return status;
-}
+#include "support/training.h"
 
 static void read_file(const char *run, const char *name, uint8_t **bytes, size_t *len)
 {
@@ -121,22 +27,6 @@ static void assert_same_file(const char *a, const char *b, const char *name)
     assert_memory_equal(x, y, n);
     mdf_free(x);
     mdf_free(y);
-}
-
-/* Trained and looked at on the same cases without augmentation: a model that can learn at all gets
- * their negative log-likelihood near zero. 0.05 is a mean probability of 0.95 for the right label.
- */
-static void a_few_cases_are_learnt_by_heart(void **state)
-{
-    (void)state;
-    const char *const set[] = {"epochs=80",       "label_smoothing=0",  "lm_weight=0",
-                               "mask_weight=0",   "augment.rotate=0",   "augment.scale=0",
-                               "augment.shift=0", "augment.flip=false", "augment.color=0",
-                               "weight_decay=0",  "eval_every=80",      NULL};
-    mdf_error err = {0};
-    watch w = {0};
-    must(train("heart", set, "train", false, &w, &err), &err);
-    assert_true(w.val_loss < 0.05);
 }
 
 static void a_stopped_run_resumes_to_the_same_bits(void **state)
@@ -253,38 +143,9 @@ static void every_control_trains(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    mdf_error err = {0};
-    const mdf_phantom_label labels[] = {MDF_PHANTOM_NORMAL, MDF_PHANTOM_DR};
-    assert_non_null(mkdtemp(root));
-    char *data = in_root("data");
-    must(mdf_phantom_write(
-             data,
-             &(mdf_phantom_options){
-                 .patients = 8, .side_px = 32, .seed = 5, .labels = labels, .label_count = 2},
-             NULL, NULL, &err),
-         &err);
-    const char *dirs[] = {data};
-    must(mdf_manifest_load(&cases, dirs, 1, &err), &err);
-    mdf_free(data);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[64];
-    mdf_manifest_free(&cases);
-    (void)snprintf(command, sizeof command, "rm -rf %s", root);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_few_cases_are_learnt_by_heart),
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bits),
         cmocka_unit_test(a_run_is_not_overwritten),
         cmocka_unit_test(a_checkpoint_of_another_model_is_refused_by_name),
