@@ -157,9 +157,7 @@ mdf_tensor *mdf_mllm_read(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
 mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, bool want_masks)
 {
     mdf_output out = {0};
-    if (mdf_config_has_vision(&m->config)) {
-        out.image = mdf_vision_forward(g, &m->vision, b);
-    }
+    out.image = mdf_vision_forward(g, &m->vision, b);
     out.states = mdf_mllm_read(g, m, b, &out.image, NULL, &out, want_masks);
     if (out.states == NULL || b->tree == NULL) {
         return out;

@@ -188,7 +188,8 @@ mdf_image_tokens mdf_vision_forward(mdf_graph *g, const mdf_vision *v, const mdf
     const mdf_config *c = v->config;
     const mdf_tile_tables tables = {v->pre_tile, v->tile_position, v->post_tile};
     mdf_tiles t;
-    if (b->vision_image == NULL || !mdf_tiles_plan(g, c, b, &tables, &t) || t.pictures == 0) {
+    if (b->vision_image == NULL || !mdf_config_has_vision(c) ||
+        !mdf_tiles_plan(g, c, b, &tables, &t) || t.pictures == 0) {
         return out;
     }
     mdf_attn_segment *segment = mdf_graph_alloc(g, t.pictures, sizeof *segment);

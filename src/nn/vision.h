@@ -41,7 +41,7 @@ typedef struct mdf_image_tokens {
 
 void mdf_vision_declare(mdf_vision *v, const mdf_config *c, mdf_params *p);
 
-/* The image tokens of b's pictures; count 0 without any. */
+/* The image tokens of b's pictures; count 0 without any, or without a tower. */
 mdf_image_tokens mdf_vision_forward(mdf_graph *g, const mdf_vision *v, const mdf_batch *b);
 
 #endif
