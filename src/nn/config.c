@@ -24,7 +24,8 @@ static void set_defaults(mdf_config *c)
 
 /* Parts that are left out; their sizes must not divide by zero. */
 static const mdf_unet_config no_unet = {.image_size = 16, .norm_groups = 1};
-static const mdf_vision_config no_vision = {.num_channels = 3, .image_size = 1, .patch_size = 1};
+static const mdf_vision_config no_vision = {
+    .num_channels = 3, .image_size = 1, .patch_size = 1, .deduplicate = true};
 
 void mdf_config_released(mdf_config *c)
 {
