@@ -46,3 +46,18 @@ size_t mdf_utf8_check(const uint8_t *data, size_t len)
     }
     return len;
 }
+
+size_t mdf_utf8_bad_len(const uint8_t *data, size_t len)
+{
+    uint8_t low = 0;
+    uint8_t high = 0;
+    const size_t n = sequence(data[0], &low, &high);
+    size_t k = 1;
+    while (k < n && k < len) {
+        if (data[k] < (k == 1 ? low : 0x80) || data[k] > (k == 1 ? high : 0xBF)) {
+            break;
+        }
+        k++;
+    }
+    return k;
+}
