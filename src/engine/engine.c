@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "nn/weights.h"
+#include "train/vocabulary.h"
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -47,6 +48,9 @@ static mdf_status load(mdf_engine *e, const char *dir, mdf_error *err)
     if (status == MDF_OK) {
         status = mdf_weights_load(&e->model->params, weights_path, err);
     }
+    if (status == MDF_OK) {
+        status = mdf_vocabulary_open(&e->tokenizer, config, dir, err);
+    }
     mdf_free(config);
     mdf_free(config_path);
     mdf_free(weights_path);
@@ -81,6 +85,7 @@ void mdf_engine_close(mdf_engine *e)
 {
     if (e != NULL) {
         mdf_mllm_free(e->model);
+        mdf_tokenizer_free(e->tokenizer);
         mdf_free(e->max_isa);
         mdf_free(e);
     }

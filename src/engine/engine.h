@@ -7,6 +7,7 @@
 
 struct mdf_engine {
     mdf_mllm *model;
+    mdf_tokenizer *tokenizer;
     char *max_isa; /* NULL = the best */
 };
 

@@ -68,8 +68,13 @@ static bool skip_value(cursor *c)
     if (first != '"' && first != '{' && first != '[') {
         return skip_scalar(c);
     }
+    static const bool matters[256] = {
+        ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true};
     while (c->at < c->end) {
         const uint8_t b = c->data[c->at++];
+        if (!matters[b]) {
+            continue;
+        }
         if (b == '"') {
             if (!skip_string(c)) {
                 return false;

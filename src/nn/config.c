@@ -195,7 +195,7 @@ static mdf_status read_root(mdf_config *c, json_t *root, mdf_error *err)
     const reader r = {c, type != NULL && strcmp(type, "mllama") == 0, err};
     set_defaults(c);
     if (r.released) { /* without what this project adds */
-        c->tokenizer = MDF_TOKENIZER_LLAMA3;
+        c->tokenizer = MDF_TOKENIZER_BPE;
         c->fusion.map_count = 0;
         memset(c->fusion.map, 0, sizeof c->fusion.map);
         c->unet = (mdf_unet_config){.base = 16, .image_size = 256, .norm_groups = 8};

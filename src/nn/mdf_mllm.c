@@ -11,9 +11,6 @@ mdf_status mdf_mllm_new(mdf_mllm **out, const mdf_config *c, bool train, mdf_err
 {
     *out = NULL;
     MDF_TRY(mdf_config_validate(c, err));
-    if (c->tokenizer != MDF_TOKENIZER_BYTES) {
-        return mdf_fail(err, MDF_ERR_ARG, "tokenizer: only \"bytes\" can be run");
-    }
     mdf_mllm *m = mdf_alloc(1, sizeof *m);
     if (m == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the model");
