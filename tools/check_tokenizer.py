@@ -161,7 +161,7 @@ def compare(name, texts, ours, theirs):
     bad = [i for i in range(len(texts)) if ours[i] != theirs[i]]
     print(f"  {name}: {len(texts) - len(bad)} of {len(texts)} texts equal, {sum(map(len, theirs))} tokens")
     for i in bad[:5]:
-        print(f"    {texts[i]!r}\n      ours   {ours[i]}\n      theirs {theirs[i]}")
+        print(f"    {repr(texts[i])[:200]}\n      ours   {str(ours[i])[:300]}\n      theirs {str(theirs[i])[:300]}")
     return len(bad)
 
 

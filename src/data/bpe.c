@@ -238,3 +238,15 @@ mdf_status mdf_bpe_new(mdf_bpe *out, const mdf_tokenizer_spec *spec, mdf_arena *
     MDF_TRY(fill_byte_ids(&m));
     return fill_pairs(&m);
 }
+
+int32_t mdf_bpe_token_id(const mdf_bpe *b, mdf_text_view text)
+{
+    uint8_t bytes[MDF_MAX_TOKEN_BYTES];
+    int16_t byte_of[MDF_BPE_LETTERS];
+    size_t n = 0;
+    fill_alphabet(byte_of);
+    if (text.len == 0 || text.len > sizeof bytes || !spell(byte_of, text, bytes, &n)) {
+        return -1;
+    }
+    return mdf_bpe_find(b, mdf_bpe_hash(MDF_BPE_HASH, bytes, n), bytes, n);
+}

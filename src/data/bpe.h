@@ -41,6 +41,9 @@ static inline void mdf_token_put(mdf_token_sink *out, int32_t id)
 mdf_status mdf_bpe_new(mdf_bpe *out, const mdf_tokenizer_spec *spec, mdf_arena *arena,
                        mdf_error *err) MDF_NODISCARD;
 
+/* The token that the vocabulary writes like this, among those that text can become; -1 = none. */
+int32_t mdf_bpe_token_id(const mdf_bpe *b, mdf_text_view text);
+
 /* Appends the tokens of one piece, n bytes. Merges the pair of lowest rank first, the leftmost of
  * equal ones, in O(n log n). A byte without a token is dropped, as the reference does. scratch is
  * left as it was found. False when out of memory. */

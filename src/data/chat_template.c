@@ -113,7 +113,7 @@ static void condense_outside(condenser *c)
         while (line > from && (c->text[line - 1] == ' ' || c->text[line - 1] == '\t')) {
             line--;
         }
-        to = line == from || c->text[line - 1] == '\n' ? line : to;
+        to = line == 0 || c->text[line - 1] == '\n' ? line : to;
     }
     memcpy(c->out + c->n, c->text + from, to - from);
     c->n += to - from;
@@ -122,7 +122,7 @@ static void condense_outside(condenser *c)
 /* Caller frees; NULL = out of memory. *outside: something is written that stands in no brackets. */
 static char *condense(const char *jinja, size_t len, bool *outside)
 {
-    condenser c = {.text = jinja, .len = len, .block_before = true};
+    condenser c = {.text = jinja, .len = len};
     c.out = mdf_alloc(2 * len + 8, 1);
     *outside = false;
     while (c.out != NULL && c.at < len) {

@@ -72,20 +72,29 @@ mdf_status mdf_tokenizer_new_bytes(mdf_tokenizer **out, int32_t image_token, mdf
     return MDF_OK;
 }
 
-/* The vocabulary may hold an added token too, under the same id. */
-static mdf_status check_added(const mdf_tokenizer_spec *s, mdf_error *err)
+/* The id that the reference gives an added token that the vocabulary does not have: behind all that
+ * are there. */
+static int32_t next_id(size_t vocabulary, int32_t largest)
 {
-    for (size_t i = 0; i < s->added_count; i++) {
-        const mdf_added_token *a = &s->added[i];
-        const mdf_text_view c = a->content;
-        const int shown = (int)(c.len > 60 ? 60 : c.len);
-        if (a->id < 0 || (size_t)a->id >= MDF_MAX_VOCAB || c.len == 0) {
-            return mdf_fail(err, MDF_ERR_FORMAT, "added_tokens: the id of \"%.*s\" is out of range",
-                            shown, c.text);
-        }
-        if ((size_t)a->id >= s->token_count || s->token[a->id].text == NULL) {
-            continue;
-        }
+    return vocabulary > 0 && largest < (int32_t)vocabulary ? (int32_t)vocabulary : largest + 1;
+}
+
+static mdf_status check_id(const mdf_tokenizer *t, const mdf_tokenizer_spec *s,
+                           const mdf_added_token *a, int32_t expected, mdf_error *err)
+{
+    const mdf_text_view c = a->content;
+    const int shown = (int)(c.len > 60 ? 60 : c.len);
+    if (a->id < 0 || (size_t)a->id >= MDF_MAX_VOCAB || c.len == 0) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "added_tokens: the id of \"%.*s\" is out of range",
+                        shown, c.text);
+    }
+    const int32_t other = mdf_bpe_token_id(&t->bpe, c);
+    if (other >= 0 && other != a->id) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "added_tokens: \"%.*s\" has the id %d, but %d in the vocabulary", shown,
+                        c.text, (int)a->id, (int)other);
+    }
+    if ((size_t)a->id < s->token_count && s->token[a->id].text != NULL) {
         const mdf_text_view v = s->token[a->id];
         if (v.len != c.len || memcmp(v.text, c.text, c.len) != 0) {
             return mdf_fail(err, MDF_ERR_FORMAT,
@@ -93,6 +102,25 @@ static mdf_status check_added(const mdf_tokenizer_spec *s, mdf_error *err)
                             "vocabulary",
                             shown, c.text, (int)a->id, (int)(v.len > 60 ? 60 : v.len), v.text);
         }
+    } else if (a->id != expected) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "added_tokens: \"%.*s\" has the id %d, but the next free one is %d", shown,
+                        c.text, (int)a->id, (int)expected);
+    }
+    return MDF_OK;
+}
+
+/* The vocabulary may hold an added token too, under the same id. */
+static mdf_status check_added(const mdf_tokenizer *t, const mdf_tokenizer_spec *s, mdf_error *err)
+{
+    size_t vocabulary = 0;
+    int32_t largest = -1;
+    for (size_t i = 0; i < s->token_count; i++) {
+        vocabulary += s->token[i].text != NULL ? 1 : 0;
+    }
+    for (size_t i = 0; i < s->added_count; i++) {
+        MDF_TRY(check_id(t, s, &s->added[i], next_id(vocabulary, largest), err));
+        largest = s->added[i].id > largest ? s->added[i].id : largest;
     }
     return MDF_OK;
 }
@@ -148,9 +176,9 @@ static mdf_status check_template(const mdf_tokenizer *t, mdf_error *err)
 static mdf_status fill(mdf_tokenizer *t, const mdf_tokenizer_spec *s, int32_t image_token,
                        mdf_error *err)
 {
-    MDF_TRY(check_added(s, err));
     t->size = (int32_t)s->token_count;
     MDF_TRY(mdf_bpe_new(&t->bpe, s, &t->arena, err));
+    MDF_TRY(check_added(t, s, err));
     MDF_TRY(add_tokens(t, s, image_token, err));
     MDF_TRY(mdf_pretoken_new(&t->pre, s, err));
     for (int i = 0; i < s->pre_count; i++) {
