@@ -23,6 +23,7 @@ CHAT = os.path.join(ROOT, "golden", "chat")
 SPECIALS = ["<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>",
             "<|finetune_right_pad_id|>", "<|step_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>",
             "<|eot_id|>", "<|python_tag|>", "<|image|>"]
+CHATML = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>"]
 
 
 def corpus(r):
@@ -43,9 +44,9 @@ def merges_of_ranks(vocab):
     return out
 
 
-def added(start, extra=()):
+def added(start, extra=(), names=SPECIALS):
     special = [{"id": start + i, "content": c, "single_word": False, "lstrip": False, "rstrip": False,
-                "normalized": False, "special": True} for i, c in enumerate(SPECIALS)]
+                "normalized": False, "special": True} for i, c in enumerate(names)]
     return special + [{"id": start + len(special) + i, "content": c, "single_word": False, "lstrip": False,
                        "rstrip": False, "normalized": True, "special": False} for i, c in enumerate(extra)]
 
@@ -86,7 +87,7 @@ def make_files(r):
                         {"type": "Sequence", "processors": [byte_level(True, True), bos]},
                         model(vocab, [" ".join(m) for m in merges_of_ranks(vocab)], True)),
         "gpt2": whole(added(n, ["optic disc", "OCT scan", "  "]), byte_level(True, True), None, model(vocab, pairs, False)),
-        "digits": whole(added(n), {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True},
+        "digits": whole(added(n, names=CHATML), {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True},
                                                                          byte_level(False, True)]},
                         byte_level(True, False), model(vocab, pairs, False))}
     # bytes that no token stands for are dropped
@@ -109,7 +110,7 @@ def write_expected(r, names):
         hf = Tokenizer.from_file(path)
         texts = ["", " ", "\n", "a", " a", "user", "assistant", "\n\n", "system", "optic  disc OCT scan optic disc  x"]
         texts += SPECIALS + [SPECIALS[9] * 3, "a" + SPECIALS[11] + " b", "<|eot_id|", "<<|eot_id|>>"]
-        while len(texts) < (1100 if name == "llama3" else 250):
+        while len(texts) < (700 if name == "llama3" else 180):
             text = random_text(r, SPECIALS)
             if len(text) <= 60:
                 texts.append(text)
@@ -132,6 +133,22 @@ def write_expected(r, names):
             broken = [b for b in invalid_texts(r, 400) if len(b) <= 40][:120]
             result["broken"] = [[b.hex(), hf.encode(b.decode("utf-8", errors="replace"), add_special_tokens=False).ids]
                                 for b in broken]
+    for name, open_, close, begin, behind, end, between in (
+            ("llama3", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>", "\n\n", "<|eot_id|>", ""),
+            ("digits", "<|im_start|>", "", "", "\n", "<|im_end|>", "\n")):
+        hf = Tokenizer.from_file(os.path.join(OUT, name + ".json"))
+        ids = lambda t: hf.encode(t, add_special_tokens=False).ids  # noqa: E731
+        rows = []
+        last = open_ + "assistant" + close + behind
+        for text in ("A 63-year-old woman.", " leading blank", "\nbreak", "1234 mmHg", "Größe 目", "the optic disc " * 20, "no"):
+            head = begin + open_ + "user" + close + behind
+            rows.append([text, ids(head + text + end + between + last),
+                         ids(head) + [-1] + ids(text + end + between + last)])  # -1: the picture
+        result["prompts." + name] = rows
+        prompt = ids(last)
+        labels = ["drusen", "diabetic retinopathy", "diabetic", "no haemorrhage", "目", "2 drusen", " drusen"]
+        result["labels." + name] = [[t, ids(last + t + end)[len(prompt):]] for t in labels
+                                    if ids(last + t + end)[:len(prompt)] == prompt]
     with open(os.path.join(OUT, "expect.json"), "w", encoding="utf-8") as f:
         f.write("{\n" + ",\n".join(json.dumps(k) + ":[\n" + ",\n".join(
             json.dumps(c, ensure_ascii=True, separators=(",", ":")) for c in v) + "]" for k, v in result.items()) + "}\n")
@@ -142,13 +159,14 @@ Made by (tokenizers {tokenizers.__version__}):
 
     python tools/golden_tokenizer.py
 
-- `llama3.json`: a vocabulary of 900 tokens trained on text of the script, with Llama 3's pre-tokenizer, `ignore_merges`, its special
+- `llama3.json`: a vocabulary trained on text of the script, with Llama 3's pre-tokenizer, `ignore_merges`, its special
   tokens, merges in the way that a converter from ranks writes them ("a b"), and a template that puts `<|begin_of_text|>` first.
 - `gpt2.json`: the same vocabulary behind GPT-2's pattern with `add_prefix_space`; merges as pairs; added tokens that are not special.
-- `digits.json`: single digits first, as SmolLM2 has it; every string with \\u escapes.
+- `digits.json`: single digits first and ChatML's special tokens, as SmolLM2 has them; every string with \\u escapes.
 - `gaps.json`: 20 bytes have no token: they are dropped.
 - `expect.json`: per file `[text, ids, ids with encode_special_tokens (if others), ids with the template (if others)]`; `broken`: bytes in
   hexadecimal that are not UTF-8, and the ids of what Python's decoder (errors="replace") makes of them, with `llama3.json`.
+  `prompts.*`: text, ids of its prompt without and with a picture (-1); `labels.*`: label, its tokens behind the prompt's.
 
 Equal means equal: there is no tolerance. `tools/check_tokenizer.py` compares any tokenizer.json on 100,000 texts and all of Unicode.
 """)
