@@ -14,19 +14,20 @@
 #define MDF_MAX_RANK         6                   /* [B, M, T, P, D] and one to spare */
 #define MDF_MAX_TENSORS      100000              /* a 90B model has 1,494 */
 #define MDF_MAX_HEADER_BYTES                                                                       \
-    ((size_t)100 << 20)       /* safetensors header, as in the reference reader */
-#define MDF_MAX_LAYERS  256   /* a 90B model has 100 */
-#define MDF_MAX_TOKENS  16384 /* packed text tokens of one batch */
-#define MDF_MAX_TREE    4096  /* nodes of the labels' tree: its mask is their square, 16 MiB */
-#define MDF_MAX_THREADS 1024
-#define MDF_MAX_TOKENIZER_BYTES ((size_t)256 << 20) /* tokenizer.json of 128,257 tokens has 17 MB */
-#define MDF_MAX_VOCAB           ((size_t)1 << 20)   /* four times the largest vocabulary known */
-#define MDF_MAX_MERGES          ((size_t)1 << 22)   /* Llama 3 has 280,147 */
-#define MDF_MAX_TOKEN_BYTES     1024                /* of one token; Llama 3's longest has 128 */
-#define MDF_MAX_ADDED_TOKENS    8192                /* special tokens; Llama 3 has 257 */
-#define MDF_MAX_PRE_STEPS       8                   /* pre-tokenizers in a row */
-#define MDF_MAX_PATTERN_BYTES   4096                /* a pre-tokenizer's regular expression */
-#define MDF_MAX_ENCODE_BYTES    ((size_t)64 << 20)  /* one text: positions fit int32 many times */
-#define MDF_MAX_CHAT_BYTES      ((size_t)4 << 20)   /* a rendered chat */
+    ((size_t)100 << 20)               /* safetensors header, as in the reference reader */
+#define MDF_MAX_LAYERS          256   /* a 90B model has 100 */
+#define MDF_MAX_TOKENS          16384 /* packed text tokens of one batch */
+#define MDF_MAX_TREE            4096 /* nodes of the labels' tree: its mask is their square, 16 MiB */
+#define MDF_MAX_THREADS         1024
+#define MDF_MAX_TOKENIZER_BYTES ((size_t)256 << 20) /* tokenizer.json of 128,257 tokens has 17 MB  \
+                                                     */
+#define MDF_MAX_VOCAB         ((size_t)1 << 20)     /* four times the largest vocabulary known */
+#define MDF_MAX_MERGES        ((size_t)1 << 22)     /* Llama 3 has 280,147 */
+#define MDF_MAX_TOKEN_BYTES   1024                  /* of one token; Llama 3's longest has 128 */
+#define MDF_MAX_ADDED_TOKENS  8192                  /* special tokens; Llama 3 has 257 */
+#define MDF_MAX_PRE_STEPS     8                     /* pre-tokenizers in a row */
+#define MDF_MAX_PATTERN_BYTES 4096                  /* a pre-tokenizer's regular expression */
+#define MDF_MAX_ENCODE_BYTES  ((size_t)64 << 20)    /* one text: positions fit int32 many times */
+#define MDF_MAX_CHAT_BYTES    ((size_t)4 << 20)     /* a rendered chat */
 
 #endif

@@ -16,7 +16,8 @@ typedef struct mdf_added {
 mdf_status mdf_added_new(mdf_added *out, const mdf_added_token *token, size_t count,
                          mdf_arena *arena, mdf_error *err) MDF_NODISCARD;
 
-/* The longest token of the pass (0, or 1 for normalized ones) that text begins with; NULL = none. */
+/* The longest token of the pass (0, or 1 for normalized ones) that text begins with; NULL = none.
+ */
 const mdf_added_token *mdf_added_match(const mdf_added *a, int pass, const uint8_t *text,
                                        size_t len);
 

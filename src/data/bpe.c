@@ -152,8 +152,7 @@ static mdf_status fill_byte_ids(builder *m)
 {
     for (int i = 0; i < 256; i++) {
         const uint8_t byte = (uint8_t)i;
-        m->b->byte_id[i] =
-            mdf_bpe_find(m->b, mdf_bpe_hash(MDF_BPE_HASH, &byte, 1), &byte, 1);
+        m->b->byte_id[i] = mdf_bpe_find(m->b, mdf_bpe_hash(MDF_BPE_HASH, &byte, 1), &byte, 1);
         if (m->b->byte_id[i] < 0 && m->spec->has_unknown) {
             return mdf_fail(m->err, MDF_ERR_FORMAT,
                             "model.unk_token is set and byte %d has no token, which is not "
@@ -203,8 +202,7 @@ static mdf_status fill_pairs(builder *m)
         const int32_t left = mdf_bpe_find(m->b, hash, bytes, n);
         const int32_t right =
             mdf_bpe_find(m->b, mdf_bpe_hash(MDF_BPE_HASH, bytes + n, k), bytes + n, k);
-        const int32_t both =
-            mdf_bpe_find(m->b, mdf_bpe_hash(hash, bytes + n, k), bytes, n + k);
+        const int32_t both = mdf_bpe_find(m->b, mdf_bpe_hash(hash, bytes + n, k), bytes, n + k);
         if (left < 0 || right < 0 || both < 0) {
             return lost_merge(m, i,
                               left < 0    ? "the first"

@@ -9,13 +9,13 @@ struct mdf_bpe_pair; /* a slot of the merges' */
 
 /* Immutable once made. */
 typedef struct mdf_bpe {
-    size_t token_count;            /* ids are below */
-    uint32_t *offset;              /* [token_count + 1] into bytes */
-    uint8_t *bytes;                /* of all tokens */
-    int32_t byte_id[256];          /* token of a single byte, -1 = none */
-    struct mdf_bpe_word *word;     /* [word_mask + 1] bytes -> id */
+    size_t token_count;        /* ids are below */
+    uint32_t *offset;          /* [token_count + 1] into bytes */
+    uint8_t *bytes;            /* of all tokens */
+    int32_t byte_id[256];      /* token of a single byte, -1 = none */
+    struct mdf_bpe_word *word; /* [word_mask + 1] bytes -> id */
     size_t word_mask;
-    struct mdf_bpe_pair *pair;     /* [pair_mask + 1] (left, right) -> rank, id */
+    struct mdf_bpe_pair *pair; /* [pair_mask + 1] (left, right) -> rank, id */
     size_t pair_mask;
     bool ignore_merges;
 } mdf_bpe;

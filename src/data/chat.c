@@ -9,10 +9,9 @@
 /* White space as Python's str.strip() and so Jinja's trim know it. */
 static bool is_white(uint32_t c)
 {
-    static const uint32_t range[][2] = {{0x9, 0xD},       {0x1C, 0x20},     {0x85, 0x85},
-                                        {0xA0, 0xA0},     {0x1680, 0x1680}, {0x2000, 0x200A},
-                                        {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
-                                        {0x3000, 0x3000}};
+    static const uint32_t range[][2] = {
+        {0x9, 0xD},       {0x1C, 0x20},     {0x85, 0x85},     {0xA0, 0xA0},     {0x1680, 0x1680},
+        {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}};
     for (size_t i = 0; i < sizeof range / sizeof range[0]; i++) {
         if (c >= range[i][0] && c <= range[i][1]) {
             return true;
@@ -31,8 +30,7 @@ static size_t white_at(const uint8_t *s, size_t len)
         return is_white((uint32_t)(s[0] & 0x1F) << 6 | (s[1] & 0x3F)) ? 2 : 0;
     }
     if (len >= 3 && (s[0] & 0xF0) == 0xE0) {
-        return is_white((uint32_t)(s[0] & 0xF) << 12 | (uint32_t)(s[1] & 0x3F) << 6 |
-                        (s[2] & 0x3F))
+        return is_white((uint32_t)(s[0] & 0xF) << 12 | (uint32_t)(s[1] & 0x3F) << 6 | (s[2] & 0x3F))
                    ? 3
                    : 0;
     }

@@ -1,5 +1,5 @@
-/* Chats as Llama 3.2 Vision was trained on them: the two templates that are in circulation, rendered
- * as their Jinja texts render them (design facts: docs/MODEL.md section 5).
+/* Chats as Llama 3.2 Vision was trained on them: the two templates that are in circulation,
+ * rendered as their Jinja texts render them (design facts: docs/MODEL.md section 5).
  *
  *     mdf_chat_part part[] = {{NULL}, {"Which disease is this?"}};       NULL is the picture
  *     mdf_chat_message message = {"user", part, 2};
@@ -46,9 +46,9 @@ mdf_status mdf_chat_render(mdf_marked *out, const mdf_chat_template *t,
                            const mdf_chat_message *message, size_t count,
                            const mdf_chat_options *opt, mdf_error *err) MDF_NODISCARD;
 
-/* A prompt without a chat, as the processor makes it: <|begin_of_text|> behind the pictures that the
- * text begins with, unless the text has it somewhere already. Names of special tokens in the text
- * count: it is not a user's. */
+/* A prompt without a chat, as the processor makes it: <|begin_of_text|> behind the pictures that
+ * the text begins with, unless the text has it somewhere already. Names of special tokens in the
+ * text count: it is not a user's. */
 mdf_status mdf_chat_plain(mdf_marked *out, const char *text, mdf_error *err) MDF_NODISCARD;
 
 /* Which template a Jinja text is, by what it does. Everything that would change the result and is
@@ -61,8 +61,8 @@ mdf_status mdf_chat_recognise(mdf_chat_template *out, const char *jinja, size_t 
 mdf_status mdf_chat_parse_json(mdf_chat_template *out, bool *found, const char *data, size_t len,
                                mdf_error *err) MDF_NODISCARD;
 
-/* The first of chat_template.jinja, chat_template.json, tokenizer_config.json of a model folder that
- * has one; the simple template if none does. Errors name the file. */
+/* The first of chat_template.jinja, chat_template.json, tokenizer_config.json of a model folder
+ * that has one; the simple template if none does. Errors name the file. */
 mdf_status mdf_chat_load(mdf_chat_template *out, const char *dir, mdf_error *err) MDF_NODISCARD;
 
 #endif

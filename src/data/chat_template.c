@@ -1,6 +1,6 @@
-/* Which of the known chat templates a Jinja text is: by the pieces that decide what it writes. White
- * space between the words of Jinja, comments, and which quotes are used, are left aside; what stands
- * inside quotes counts to the letter. Nothing is interpreted. */
+/* Which of the known chat templates a Jinja text is: by the pieces that decide what it writes.
+ * White space between the words of Jinja, comments, and which quotes are used, are left aside; what
+ * stands inside quotes counts to the letter. Nothing is interpreted. */
 #include <jansson.h>
 #include <string.h>
 
@@ -84,8 +84,8 @@ static void condense_brackets(condenser *c)
     c->n = comment ? start : c->n;
 }
 
-/* Between brackets: white space that Jinja would write as it is (with trim_blocks and lstrip_blocks,
- * as transformers runs it), and every other text, is kept. */
+/* Between brackets: white space that Jinja would write as it is (with trim_blocks and
+ * lstrip_blocks, as transformers runs it), and every other text, is kept. */
 static void condense_outside(condenser *c)
 {
     size_t from = c->at;
@@ -138,9 +138,12 @@ static char *condense(const char *jinja, size_t len, bool *outside)
 
 /* In both. */
 static const char *const needed[] = {
-    "bos_token",           "'<|start_header_id|>'+message['role']+'<|end_header_id|>\\n\\n'",
-    "message['content']",  "<|eot_id|>",
-    "add_generation_prompt", "'<|start_header_id|>assistant<|end_header_id|>\\n\\n'"};
+    "bos_token",
+    "'<|start_header_id|>'+message['role']+'<|end_header_id|>\\n\\n'",
+    "message['content']",
+    "<|eot_id|>",
+    "add_generation_prompt",
+    "'<|start_header_id|>assistant<|end_header_id|>\\n\\n'"};
 
 /* What the full template does besides. */
 static const char *const needed_full[] = {
@@ -157,10 +160,10 @@ static const char *const needed_full[] = {
 
 /* What would change the simple template's result. */
 static const char *const foreign_simple[] = {
-    "system",  "raise_exception", "tools",   "strftime", "date_string", "replace", "upper",
-    "lower",   "join",            "default", "import",   "include",     "macro",   "loop.last",
-    "[1:]",    "|list",           "|string", "|e",       "namespace",   ".strip",  ".split",
-    "think",   "Environment",     "ipython", "range("};
+    "system", "raise_exception", "tools", "strftime",    "date_string", "replace",
+    "upper",  "lower",           "join",  "default",     "import",      "include",
+    "macro",  "loop.last",       "[1:]",  ")|",          "content|",    "namespace",
+    ".strip", ".split",          "think", "Environment", "ipython",     "range("};
 
 /* What the pieces of a message would be changed by, in either. */
 static const char *const foreign[] = {"content['text']|", "message['role']|",
@@ -180,6 +183,17 @@ static const char *first(const char *text, const char *const *list, size_t count
 
 #define FIRST(text, list, there) first(text, list, sizeof(list) / sizeof(list)[0], there)
 
+/* A filter on an item other than trim. */
+static bool other_filter(const char *text)
+{
+    for (const char *at = strstr(text, "]|"); at != NULL; at = strstr(at + 1, "]|")) {
+        if (strncmp(at, "]|trim", 6) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static mdf_status unknown(mdf_error *err, const char *what, const char *piece)
 {
     return mdf_fail(err, MDF_ERR_FORMAT,
@@ -196,7 +210,7 @@ static mdf_status recognise(mdf_chat_template *out, const char *text, bool outsi
     if (piece != NULL) {
         return unknown(err, "it lacks", piece);
     }
-    piece = FIRST(text, foreign, true);
+    piece = other_filter(text) ? "|" : FIRST(text, foreign, true);
     if (piece != NULL) {
         return unknown(err, "it has", piece);
     }
@@ -265,8 +279,7 @@ mdf_status mdf_chat_parse_json(mdf_chat_template *out, bool *found, const char *
     const json_t *text = choose(json_object_get(root, "chat_template"));
     mdf_status status = MDF_OK;
     if (text != NULL) {
-        status =
-            mdf_chat_recognise(out, json_string_value(text), json_string_length(text), err);
+        status = mdf_chat_recognise(out, json_string_value(text), json_string_length(text), err);
         *found = status == MDF_OK;
     }
     json_decref(root);

@@ -45,8 +45,8 @@ static mdf_status put_special(const mdf_marked *m, mark where, const mdf_tokeniz
                     : mdf_fail(err, MDF_ERR_FORMAT, "the tokenizer has no token \"%s\"", name);
 }
 
-static mdf_status encode(const mdf_marked *m, const mdf_tokenizer *t, token_span out,
-                         size_t *count, mdf_error *err)
+static mdf_status encode(const mdf_marked *m, const mdf_tokenizer *t, token_span out, size_t *count,
+                         mdf_error *err)
 {
     const size_t marks = m->marks.len / sizeof(mark);
     size_t done = 0;
@@ -79,8 +79,10 @@ mdf_status mdf_marked_encode(const mdf_marked *m, const mdf_tokenizer *t, int32_
 {
     *count = 0;
     if (m->text.failed || m->marks.failed) {
-        return mdf_fail(err, MDF_ERR_LIMIT, "the text is longer than the limit of %zu bytes, or "
-                        "out of memory", m->text.max_bytes);
+        return mdf_fail(err, MDF_ERR_LIMIT,
+                        "the text is longer than the limit of %zu bytes, or "
+                        "out of memory",
+                        m->text.max_bytes);
     }
     size_t n = 0;
     const mdf_status status = encode(m, t, (token_span){id, capacity}, &n, err);

@@ -9,8 +9,9 @@
 #include "base/alloc.h"
 
 /* GPT-2's own pattern, which ByteLevel uses. */
-static const char gpt2_pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+"
-                                   "|\\s+(?!\\S)|\\s+";
+static const char gpt2_pattern[] =
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+"
+    "|\\s+(?!\\S)|\\s+";
 
 /* Backtracking that no pattern of a tokenizer needs; a text of one letter 64 MB long needs none. */
 enum { MATCH_LIMIT = 200000000 };
@@ -60,9 +61,9 @@ static mdf_status compile_text(mdf_pretoken *p, pcre2_code **out, const mdf_strb
     if (*out == NULL) {
         PCRE2_UCHAR why[128] = {0};
         (void)pcre2_get_error_message(code, why, sizeof why);
-        return mdf_fail(err, code == PCRE2_ERROR_HEAPLIMIT || code == 121 ? MDF_ERR_NOMEM
-                                                                          : MDF_ERR_FORMAT,
-                        "pre_tokenizer: the pattern is not valid: %s", (const char *)why);
+        return mdf_fail(
+            err, code == PCRE2_ERROR_HEAPLIMIT || code == 121 ? MDF_ERR_NOMEM : MDF_ERR_FORMAT,
+            "pre_tokenizer: the pattern is not valid: %s", (const char *)why);
     }
     (void)pcre2_pattern_info(*out, PCRE2_INFO_MATCHEMPTY, &empty);
     if (empty != 0) {

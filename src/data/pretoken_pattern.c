@@ -4,8 +4,9 @@
 #include "data/pretoken.h"
 
 /* Unicode's White_Space. PCRE2's own \s has U+180E too. */
-#define WHITE "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}"      \
-              "\\x{202f}\\x{205f}\\x{3000}"
+#define WHITE                                                                                      \
+    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}"             \
+    "\\x{202f}\\x{205f}\\x{3000}"
 
 /* Letters of Unicode 15 and 16, which a PCRE2 of Unicode 14 does not know. */
 #define LETTERS                                                                                    \
@@ -35,9 +36,8 @@ typedef struct translator {
 static mdf_status refuse(const translator *t, size_t from, size_t len, const char *why)
 {
     len = len > t->len - from ? t->len - from : len;
-    return mdf_fail(t->err, MDF_ERR_FORMAT,
-                    "pre_tokenizer: \"%.*s\" at byte %zu of the pattern %s", (int)len,
-                    t->text + from, from, why);
+    return mdf_fail(t->err, MDF_ERR_FORMAT, "pre_tokenizer: \"%.*s\" at byte %zu of the pattern %s",
+                    (int)len, t->text + from, from, why);
 }
 
 static bool follows(const translator *t, const char *s)

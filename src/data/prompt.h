@@ -24,12 +24,12 @@ mdf_status mdf_prompt_build(const mdf_tokenizer *t, int32_t *token, size_t capac
  * A node comes after its parent. The end of turn ends every label: predicted, never fed. */
 typedef struct mdf_label_tree {
     const mdf_tokenizer *tokenizer; /* of the prompts too */
-    int64_t nodes;   /* fed tokens */
-    int32_t *token;  /* [nodes] */
-    int32_t *depth;  /* [nodes], 0 = directly behind the prompt */
-    uint8_t *mask;   /* [nodes,nodes] row sees column: ancestor or self */
-    int64_t labels;  /* K */
-    int32_t *offset; /* [K+1] into source and target */
+    int64_t nodes;                  /* fed tokens */
+    int32_t *token;                 /* [nodes] */
+    int32_t *depth;                 /* [nodes], 0 = directly behind the prompt */
+    uint8_t *mask;                  /* [nodes,nodes] row sees column: ancestor or self */
+    int64_t labels;                 /* K */
+    int32_t *offset;                /* [K+1] into source and target */
     int32_t *source; /* node whose logits predict the token; -1 = the prompt's last token */
     int32_t *target; /* token */
 } mdf_label_tree;
@@ -37,10 +37,10 @@ typedef struct mdf_label_tree {
 /* A label's tokens are those that stand behind the prompt's when both are encoded as one text; if
  * the label changes how the prompt's last blanks are encoded, those of the label alone.
  *
- * Copies what it needs of the labels; the tokenizer must outlive the tree; caller frees *out with mdf_label_tree_free(). MDF_ERR_ARG for
- * no labels, an empty label or two with equal tokens; MDF_ERR_LIMIT for more than MDF_MAX_CLASSES labels,
- * a label of more than MDF_MAX_LABEL_BYTES or a tree of more than MDF_MAX_TREE nodes;
- * MDF_ERR_NOMEM. On failure *out is NULL. */
+ * Copies what it needs of the labels; the tokenizer must outlive the tree; caller frees *out with
+ * mdf_label_tree_free(). MDF_ERR_ARG for no labels, an empty label or two with equal tokens;
+ * MDF_ERR_LIMIT for more than MDF_MAX_CLASSES labels, a label of more than MDF_MAX_LABEL_BYTES or a
+ * tree of more than MDF_MAX_TREE nodes; MDF_ERR_NOMEM. On failure *out is NULL. */
 mdf_status mdf_label_tree_new(mdf_label_tree **out, const mdf_tokenizer *t,
                               const char *const *labels, int count, mdf_error *err) MDF_NODISCARD;
 void mdf_label_tree_free(mdf_label_tree *t); /* NULL is allowed */

@@ -47,8 +47,8 @@ void mdf_tokenizer_free(mdf_tokenizer *t)
 
 mdf_status mdf_tokenizer_new_bytes(mdf_tokenizer **out, int32_t image_token, mdf_error *err)
 {
-    static const char *const name[] = {"<|begin_of_text|>", "<|start_header_id|>",
-                                       "<|end_header_id|>", "<|eot_id|>",
+    static const char *const name[] = {"<|begin_of_text|>",         "<|start_header_id|>",
+                                       "<|end_header_id|>",         "<|eot_id|>",
                                        "<|finetune_right_pad_id|>", MDF_IMAGE_TOKEN};
     enum { COUNT = sizeof name / sizeof name[0] };
     mdf_added_token added[COUNT];
@@ -62,8 +62,8 @@ mdf_status mdf_tokenizer_new_bytes(mdf_tokenizer **out, int32_t image_token, mdf
     added[COUNT - 1].id = image_token;
     MDF_TRY(tokenizer_alloc(&t, err));
     t->size = (image_token > MDF_TOKEN_PAD ? image_token : MDF_TOKEN_PAD) + 1;
-    const mdf_status status = mdf_added_new(&t->added, added, image_token < 0 ? COUNT - 1 : COUNT,
-                                            &t->arena, err);
+    const mdf_status status =
+        mdf_added_new(&t->added, added, image_token < 0 ? COUNT - 1 : COUNT, &t->arena, err);
     if (status != MDF_OK) {
         mdf_tokenizer_free(t);
         return status;
@@ -234,8 +234,8 @@ int32_t mdf_tokenizer_special(const mdf_tokenizer *t, const char *name)
     return found == NULL ? -1 : found->id;
 }
 
-/* Byte pairs: one token a byte, of which an ill-formed one has become three, and a blank in front of
- * every piece. */
+/* Byte pairs: one token a byte, of which an ill-formed one has become three, and a blank in front
+ * of every piece. */
 size_t mdf_tokenizer_most(const mdf_tokenizer *t, size_t bytes)
 {
     if (t->pre == NULL) {

@@ -2,8 +2,8 @@
  *
  *     mdf_tokenizer *t = NULL;
  *     MDF_TRY(mdf_tokenizer_load(&t, "model/tokenizer.json", 128256, err));
- *     MDF_TRY(mdf_tokenizer_encode(t, text, strlen(text), MDF_ENCODE_PLAIN, id, room, &count, err));
- *     mdf_tokenizer_free(t);
+ *     MDF_TRY(mdf_tokenizer_encode(t, text, strlen(text), MDF_ENCODE_PLAIN, id, room, &count,
+ * err)); mdf_tokenizer_free(t);
  *
  * Two kinds share the interface: the bytes of the text, which needs no file, and byte-level
  * byte-pair encoding (Llama 3, GPT-2, SmolLM2). Immutable once made: several threads may use one.

@@ -16,9 +16,12 @@ static const struct {
     bool gpt2;           /* GPT-2's pattern comes then */
     bool ignore_merges;
 } pre_tokenizers[] = {
-    {"llama-bpe", LLAMA3_PATTERN, false, true}, {"llama3", LLAMA3_PATTERN, false, true},
-    {"llama-v3", LLAMA3_PATTERN, false, true},  {"smollm", MDF_PRE_DIGIT, true, false},
-    {"gpt-2", NULL, true, false},               {"default", NULL, true, false},
+    {"llama-bpe", LLAMA3_PATTERN, false, true},
+    {"llama3", LLAMA3_PATTERN, false, true},
+    {"llama-v3", LLAMA3_PATTERN, false, true},
+    {"smollm", MDF_PRE_DIGIT, true, false},
+    {"gpt-2", NULL, true, false},
+    {"default", NULL, true, false},
 };
 
 static mdf_status set_pre(mdf_tokenizer_spec *s, const char *name, mdf_error *err)

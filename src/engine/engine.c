@@ -17,8 +17,8 @@ void mdf_set_threads(int threads)
 #if defined(_OPENMP)
     const int wanted = threads > 0 ? threads : omp_get_max_threads();
     const int limit = omp_get_thread_limit();
-    /* oneDNN waits at its barriers for as many threads as OpenMP announces; more than OpenMP's limit
-     * (OMP_THREAD_LIMIT) never come. */
+    /* oneDNN waits at its barriers for as many threads as OpenMP announces; more than OpenMP's
+     * limit (OMP_THREAD_LIMIT) never come. */
     omp_set_num_threads(wanted < limit ? wanted : limit);
 #else
     (void)threads;

@@ -11,8 +11,8 @@ struct mdf_engine {
     char *max_isa; /* NULL = the best */
 };
 
-/* Sets the number of compute threads of the calling thread's parallel regions; 0 = as many as OpenMP
- * starts by itself. Never more than OpenMP's own limit. */
+/* Sets the number of compute threads of the calling thread's parallel regions; 0 = as many as
+ * OpenMP starts by itself. Never more than OpenMP's own limit. */
 void mdf_set_threads(int threads);
 
 #endif

@@ -129,8 +129,8 @@ static mdf_status read_added(const reader *r, const json_t *list)
         return bad(r, "added_tokens", "must be a list");
     }
     if (count > MDF_MAX_ADDED_TOKENS) {
-        return mdf_fail(r->err, MDF_ERR_LIMIT, "added_tokens: %zu, more than the limit of %d", count,
-                        MDF_MAX_ADDED_TOKENS);
+        return mdf_fail(r->err, MDF_ERR_LIMIT, "added_tokens: %zu, more than the limit of %d",
+                        count, MDF_MAX_ADDED_TOKENS);
     }
     mdf_added_token *added = mdf_arena_zalloc(&r->spec->arena, count, sizeof *added);
     if (added == NULL) {

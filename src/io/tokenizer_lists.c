@@ -358,11 +358,8 @@ static mdf_status put_token(mdf_tokenizer_spec *s, mdf_text_view **table, size_t
 mdf_status mdf_tokenizer_read_vocab(mdf_tokenizer_spec *spec, const uint8_t *data,
                                     mdf_json_part part, mdf_error *err)
 {
-    cursor c = {.data = data,
-                .at = part.at,
-                .end = part.at + part.len,
-                .arena = &spec->arena,
-                .err = err};
+    cursor c = {
+        .data = data, .at = part.at, .end = part.at + part.len, .arena = &spec->arena, .err = err};
     mdf_text_view *table = NULL;
     size_t room = 0;
     spec->token_count = 0;
@@ -432,11 +429,8 @@ static mdf_status read_merge(cursor *c, size_t rank, mdf_merge_view *out)
 mdf_status mdf_tokenizer_read_merges(mdf_tokenizer_spec *spec, const uint8_t *data,
                                      mdf_json_part part, mdf_error *err)
 {
-    cursor c = {.data = data,
-                .at = part.at,
-                .end = part.at + part.len,
-                .arena = &spec->arena,
-                .err = err};
+    cursor c = {
+        .data = data, .at = part.at, .end = part.at + part.len, .arena = &spec->arena, .err = err};
     const size_t most = part.len / 5 < MDF_MAX_MERGES ? part.len / 5 : MDF_MAX_MERGES;
     mdf_merge_view *merge = mdf_arena_alloc(&spec->arena, most + 1, sizeof *merge);
     if (merge == NULL) {

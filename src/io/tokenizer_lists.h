@@ -1,5 +1,6 @@
-/* The two lists that make tokenizer.json large, vocabulary and merges, read without a tree: hundreds
- * of thousands of strings that are only looked at. Everything else in the file is jansson's. */
+/* The two lists that make tokenizer.json large, vocabulary and merges, read without a tree:
+ * hundreds of thousands of strings that are only looked at. Everything else in the file is
+ * jansson's. */
 #ifndef MDF_IO_TOKENIZER_LISTS_H
 #define MDF_IO_TOKENIZER_LISTS_H
 

@@ -38,11 +38,11 @@ typedef struct mdf_pre_step {
 
 /* What the pre-tokenizer Digits takes for one: numbers, and those of Unicode 17 (U+11DE0..U+11DE9,
  * U+16FF4..U+16FF6), which the reference's patterns do not know yet. */
-#define MDF_PRE_DIGIT                                                                              \
-    "[\\p{N}\xF0\x91\xB7\xA0-\xF0\x91\xB7\xA9\xF0\x96\xBF\xB4-\xF0\x96\xBF\xB6]"
+#define MDF_PRE_DIGIT "[\\p{N}\xF0\x91\xB7\xA0-\xF0\x91\xB7\xA9\xF0\x96\xBF\xB4-\xF0\x96\xBF\xB6]"
 
 typedef struct mdf_tokenizer_spec {
-    const mdf_text_view *token; /* [token_count] by id, in the byte alphabet; text NULL = no token */
+    const mdf_text_view
+        *token; /* [token_count] by id, in the byte alphabet; text NULL = no token */
     size_t token_count;
     const mdf_merge_view *merge; /* [merge_count] in order of rank */
     size_t merge_count;

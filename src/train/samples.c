@@ -239,9 +239,9 @@ static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const md
         text = b->mirrored.failed ? NULL : b->mirrored.data;
     }
     size_t count = 0;
-    mdf_status status = mdf_prompt_build(b->tokenizer, b->prompt + *used,
-                                         b->prompt_capacity - *used, &count, &b->image_at[at], text,
-                                         c->answer.missing_text, c->train.use_image, err);
+    mdf_status status =
+        mdf_prompt_build(b->tokenizer, b->prompt + *used, b->prompt_capacity - *used, &count,
+                         &b->image_at[at], text, c->answer.missing_text, c->train.use_image, err);
     if (b->mirrored.failed) {
         status = mdf_fail(err, MDF_ERR_LIMIT, "%s: the text is too long", s->info->file_name);
     }

@@ -15,9 +15,9 @@
 #include "train/metrics.h"
 #include "train/optimizer.h"
 #include "train/prefetch.h"
-#include "train/vocabulary.h"
 #include "train/runlog.h"
 #include "train/sampler.h"
+#include "train/vocabulary.h"
 
 typedef struct trainer {
     const mdf_train_options *opt;

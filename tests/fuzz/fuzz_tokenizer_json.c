@@ -1,6 +1,6 @@
 /* Any bytes as a tokenizer.json: no crash; what is accepted encodes texts (the file's own bytes, as
- * text and as users' text) without ever making a special token of a user's text, and every id can be
- * shown again. */
+ * text and as users' text) without ever making a special token of a user's text, and every id can
+ * be shown again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

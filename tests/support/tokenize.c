@@ -1,7 +1,7 @@
 /* mdf_tokenize TOKENIZER_JSON [specials|plain|template|decode]: tools/check_tokenizer.py's other
  * end. Reads texts from standard input, each as a 32-bit length in the machine's order and its
- * bytes, and writes their tokens, as a 32-bit number and that many 32-bit ids; with `decode` the other way
- * round. Says how long loading and encoding took on standard error. */
+ * bytes, and writes their tokens, as a 32-bit number and that many 32-bit ids; with `decode` the
+ * other way round. Says how long loading and encoding took on standard error. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

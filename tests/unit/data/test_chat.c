@@ -69,9 +69,9 @@ static void check_case(const json_t *row)
         for (size_t j = 0; j < json_array_size(parts); j++) {
             part[i][j].text = json_string_value(json_array_get(parts, j));
         }
-        message[i] = (mdf_chat_message){
-            json_string_value(json_array_get(json_array_get(list, i), 0)), part[i],
-            json_array_size(parts)};
+        message[i] =
+            (mdf_chat_message){json_string_value(json_array_get(json_array_get(list, i), 0)),
+                               part[i], json_array_size(parts)};
     }
     const mdf_chat_options options = {json_string_value(json_array_get(row, 3)),
                                       json_is_true(json_array_get(row, 2))};
@@ -129,6 +129,7 @@ static void a_template_that_does_something_else_is_refused(void **state)
          "it lacks \"ifimage_ns.has_imagesandnotsystem_message==''\""},
         {"full.jinja", "content['text'] }}", "content['text'] | trim }}",
          "it has \"content['text']|\""},
+        {"full.jinja", "content['text'] }}", "content['text'] | lower }}", "it has \"|\""},
         {"full.jinja", "<|eot_id|>\" }}\n{%- endif %}", "<|eot_id|>\" }}\n{%- endif %}extra",
          "it has text outside of \"{{ }}\""},
         {"full.jinja", "<|end_header_id|>\\n\\n' }}\n  {%- if", "<|end_header_id|>\\n' }}\n {%- if",
@@ -137,6 +138,7 @@ static void a_template_that_does_something_else_is_refused(void **state)
          "it has text outside of \"{{ }}\""},
         {"simple.jinja", "loop.index0 == 0", "true", "it lacks \"loop.index0 == 0\""},
         {"simple.jinja", "{{ bos_token }}", "{{ bos_token }}{{ tools }}", "it has \"tools\""},
+        {"simple.jinja", "message['content'] }}", "message['content'] | upper }}", "it has \"|\""},
         {"simple.jinja", "bos_token", "'<s>'", "it lacks \"bos_token\""},
         {"simple.jinja", "<|eot_id|>", "<|im_end|>", "it lacks \"<|eot_id|>\""},
     };
@@ -210,8 +212,7 @@ static void a_users_text_makes_no_special_token(void **state)
     int32_t id[400];
     size_t count = 0;
     mdf_marked m = mdf_marked_new(1000);
-    assert_int_equal(
-        mdf_tokenizer_load(&t, GOLDEN "tokenizer/llama3.json", -1, NULL), MDF_OK);
+    assert_int_equal(mdf_tokenizer_load(&t, GOLDEN "tokenizer/llama3.json", -1, NULL), MDF_OK);
     assert_int_equal(
         mdf_chat_render(&m, &simple, &message, 1, &(mdf_chat_options){.ask = true}, NULL), MDF_OK);
     assert_int_equal(mdf_marked_encode(&m, t, id, 400, &count, NULL), MDF_OK);
@@ -250,7 +251,8 @@ static void a_template_is_found_in_json(void **state)
 {
     (void)state;
     static const char none[] = "{\"bos_token\": \"x\"}";
-    static const char list[] = "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"x\"}]}";
+    static const char list[] =
+        "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"x\"}]}";
     static const char bad[] = "{\"chat_template\": \"{{ x }}\"}";
     mdf_chat_template t = {0};
     bool found = true;
@@ -267,7 +269,8 @@ static void a_template_is_found_in_json(void **state)
     assert_int_equal(mdf_chat_load(&t, GOLDEN "tokenizer", &err), MDF_OK); /* no file: simple */
     assert_true(t.kind == MDF_CHAT_SIMPLE && t.images && !t.trims);
     char *text = read_text("full.jinja");
-    json_t *root = json_pack("{s:[{s:s, s:s}]}", "chat_template", "name", "default", "template", text);
+    json_t *root =
+        json_pack("{s:[{s:s, s:s}]}", "chat_template", "name", "default", "template", text);
     char *dump = json_dumps(root, 0);
     assert_int_equal(mdf_chat_parse_json(&t, &found, dump, strlen(dump), NULL), MDF_OK);
     assert_true(found && t.kind == MDF_CHAT_FULL);

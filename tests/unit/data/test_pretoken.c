@@ -77,9 +77,9 @@ static void expect(const char *pattern, const char *text, const char *want)
     mdf_arena scratch;
     assert_int_equal(mdf_arena_init(&scratch, 0, 0, NULL), MDF_OK);
     assert_int_equal(make(&p, pattern, NULL), MDF_OK);
-    assert_int_equal(mdf_pretoken_split(p, (const uint8_t *)text, strlen(text), &scratch, collect,
-                                        &got, NULL),
-                     MDF_OK);
+    assert_int_equal(
+        mdf_pretoken_split(p, (const uint8_t *)text, strlen(text), &scratch, collect, &got, NULL),
+        MDF_OK);
     assert_string_equal(got.text, want);
     mdf_pretoken_free(p);
     mdf_arena_free(&scratch);
@@ -92,9 +92,10 @@ static void matches_and_what_lies_between_are_pieces(void **state)
     expect("b+", "xyz", "xyz|");
     expect("b", "", "");
     expect("(a|b)", "ab", "a|b|");
-    expect("\\s+", "a\xE1\xA0\x8E\xE2\x80\x83z", "a\xE1\xA0\x8E|\xE2\x80\x83|z|"); /* U+180E stays */
+    expect("\\s+", "a\xE1\xA0\x8E\xE2\x80\x83z",
+           "a\xE1\xA0\x8E|\xE2\x80\x83|z|"); /* U+180E stays */
     expect("\\S+", "a\xE1\xA0\x8E z", "a\xE1\xA0\x8E| |z|");
-    expect("\\p{L}+", "1\xF0\xB1\x8D\x90x", "1|\xF0\xB1\x8D\x90x|"); /* U+31350, of Unicode 15 */
+    expect("\\p{L}+", "1\xF0\xB1\x8D\x90x", "1|\xF0\xB1\x8D\x90x|");  /* U+31350, of Unicode 15 */
     expect("[^\\p{N}]+", "a\xF0\x91\xBD\x90", "a|\xF0\x91\xBD\x90|"); /* U+11F50, of Unicode 15 */
     expect("\\p{N}{1,3}", "12345", "123|45|");
     expect("(?i:'s)", "x'S'\xC5\xBF", "x|'S|'\xC5\xBF|"); /* long s folds to s */
@@ -110,10 +111,10 @@ static void a_pattern_that_takes_too_long_is_an_error(void **state)
     mdf_error err = {0};
     memset(text, 'a', sizeof text);
     assert_int_equal(mdf_arena_init(&scratch, 0, 0, NULL), MDF_OK);
-    assert_int_equal(make(&p, "(?:a|aa)+b", NULL), MDF_OK);
-    assert_int_equal(mdf_pretoken_split(p, (const uint8_t *)text, sizeof text, &scratch, collect,
-                                        &got, &err),
-                     MDF_ERR_LIMIT);
+    assert_int_equal(make(&p, "(?:a|aa)+[bc]", NULL), MDF_OK);
+    assert_int_equal(
+        mdf_pretoken_split(p, (const uint8_t *)text, sizeof text, &scratch, collect, &got, &err),
+        MDF_ERR_LIMIT);
     assert_string_equal(err.text, "the pre-tokenizer's pattern takes too many steps on this text");
     mdf_pretoken_free(p);
     assert_int_equal(make(&p, "b", NULL), MDF_OK);

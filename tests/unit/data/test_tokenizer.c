@@ -152,9 +152,9 @@ static void check_prompts(const char *name, int32_t image)
             int32_t id[ROOM];
             size_t count = 0;
             int32_t image_at = 7;
-            assert_int_equal(mdf_prompt_build(t, id, ROOM, &count, &image_at, text, NULL, with == 1,
-                                              NULL),
-                             MDF_OK);
+            assert_int_equal(
+                mdf_prompt_build(t, id, ROOM, &count, &image_at, text, NULL, with == 1, NULL),
+                MDF_OK);
             expect_ids(id, count, json_array_get(row, 1 + with), image);
             assert_true(count <= mdf_prompt_capacity(t, text, NULL));
             assert_true(with == 1 ? id[image_at] == image : image_at == -1);
@@ -206,7 +206,8 @@ static void the_image_token_has_the_models_id(void **state)
     assert_int_equal(mdf_tokenizer_load(&t, GOLDEN "llama3.json", 5, &err), MDF_ERR_FORMAT);
     assert_non_null(strstr(err.text, "the id of \"<|image|>\" is 679, but the model's is 5"));
     assert_int_equal(mdf_tokenizer_load(&t, GOLDEN "digits.json", 5, &err), MDF_ERR_FORMAT);
-    assert_non_null(strstr(err.text, "the model's id of \"<|image|>\", 5, is that of another token"));
+    assert_non_null(
+        strstr(err.text, "the model's id of \"<|image|>\", 5, is that of another token"));
     assert_int_equal(mdf_tokenizer_load(&t, GOLDEN "none.json", 5, &err), MDF_ERR_IO);
     t = load("digits", -1);
     assert_int_equal(mdf_prompt_check(t, &err), MDF_ERR_FORMAT);
@@ -226,13 +227,13 @@ static void bytes_are_a_tokenizer_too(void **state)
     size_t count = 0;
     mdf_strbuf out = mdf_strbuf_new(100);
     assert_int_equal(mdf_tokenizer_new_bytes(&t, 264, NULL), MDF_OK);
-    assert_int_equal(mdf_tokenizer_encode(t, "a\xFF<|image|>", 11, MDF_ENCODE_SPECIALS, id, 32,
-                                          &count, NULL),
-                     MDF_OK);
+    assert_int_equal(
+        mdf_tokenizer_encode(t, "a\xFF<|image|>", 11, MDF_ENCODE_SPECIALS, id, 32, &count, NULL),
+        MDF_OK);
     assert_int_equal(count, 3);
     assert_true(id[0] == 'a' && id[1] == 255 && id[2] == 264);
-    assert_int_equal(mdf_tokenizer_encode(t, "<|image|>", 9, MDF_ENCODE_PLAIN, id, 32, &count, NULL),
-                     MDF_OK);
+    assert_int_equal(
+        mdf_tokenizer_encode(t, "<|image|>", 9, MDF_ENCODE_PLAIN, id, 32, &count, NULL), MDF_OK);
     assert_true(count == 9 && id[0] == '<');
     id[0] = 259;
     assert_int_equal(mdf_tokenizer_decode(t, id, 2, false, &out, NULL), MDF_OK);
@@ -302,7 +303,10 @@ static void expect_new(const mdf_tokenizer_spec *s, const char *want)
     assert_null(t);
 }
 
-#define VIEW(s) {s, sizeof(s) - 1}
+#define VIEW(s)                                                                                    \
+    {                                                                                              \
+        s, sizeof(s) - 1                                                                           \
+    }
 
 static void a_spec_that_does_not_fit_together_is_refused(void **state)
 {
@@ -508,8 +512,8 @@ static void the_real_vocabulary_gives_the_known_ids(void **state)
 {
     (void)state;
     const char *path = getenv("MDF_LLAMA3_TOKENIZER");
-    static const int32_t want[] = {75885, 420,  2217,  304, 1403,   23719, 128256,
-                                   3475,  11914, 262, 128256, 564,   198};
+    static const int32_t want[] = {75885, 420,   2217, 304,    1403, 23719, 128256,
+                                   3475,  11914, 262,  128256, 564,  198};
     static const char text[] =
         "Describe this image in two sentences<|image|> Test sentence   <|image|>ok\n";
     mdf_tokenizer *t = NULL;
@@ -519,9 +523,9 @@ static void the_real_vocabulary_gives_the_known_ids(void **state)
         skip();
     }
     assert_int_equal(mdf_tokenizer_load(&t, path, 128256, NULL), MDF_OK);
-    assert_int_equal(mdf_tokenizer_encode(t, text, sizeof text - 1, MDF_ENCODE_SPECIALS, id, 32,
-                                          &count, NULL),
-                     MDF_OK);
+    assert_int_equal(
+        mdf_tokenizer_encode(t, text, sizeof text - 1, MDF_ENCODE_SPECIALS, id, 32, &count, NULL),
+        MDF_OK);
     assert_int_equal(count, sizeof want / sizeof want[0]);
     assert_memory_equal(id, want, sizeof want);
     mdf_tokenizer_free(t);

@@ -122,7 +122,8 @@ static void what_is_not_known_is_named(void **state)
                  "model.continuing_subword_prefix is set, which is not supported");
     expect_error(MODEL, "\"dropout\":0.1", f, "model.dropout is set, which is not supported");
     expect_error(MODEL, "\"ignore_merges\":1", f, "model.ignore_merges must be true or false");
-    expect_error(PRE, "{\"type\":\"Metaspace\"}", f, "pre_tokenizer: \"Metaspace\" is not supported");
+    expect_error(PRE, "{\"type\":\"Metaspace\"}", f,
+                 "pre_tokenizer: \"Metaspace\" is not supported");
     expect_error(PRE, "null", f,
                  "pre_tokenizer has no ByteLevel step: only byte-level models can be read");
     expect_error(PRE, "{\"x\":1}", f, "pre_tokenizer has an entry without a type");
@@ -132,9 +133,8 @@ static void what_is_not_known_is_named(void **state)
                  f, "pre_tokenizer has a step behind ByteLevel, which is not supported");
     expect_error(PRE, "{\"type\":\"Split\",\"pattern\":{\"String\":\"x\"}}", f,
                  "pre_tokenizer: Split has no pattern.Regex");
-    expect_error(PRE,
-                 "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"x\"},\"behavior\":\"Removed\"}", f,
-                 "pre_tokenizer: Split.behavior: \"Removed\" is not supported");
+    expect_error(PRE, "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"x\"},\"behavior\":\"Removed\"}",
+                 f, "pre_tokenizer: Split.behavior: \"Removed\" is not supported");
     expect_error(PRE,
                  "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"x\"},\"behavior\":\"Isolated\","
                  "\"invert\":true}",
