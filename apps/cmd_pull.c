@@ -75,7 +75,7 @@ static mdf_status read_token(const pull_flags *f, char **token, mdf_error *err)
     size_t len = 0;
     *token = NULL;
     if (f->token_file != NULL) {
-        MDF_TRY(mdf_file_read(f->token_file, MDF_MAX_TOKEN_BYTES, &text, &len, err));
+        MDF_TRY(mdf_file_read(f->token_file, MDF_MAX_SECRET_BYTES, &text, &len, err));
     } else if (variable == NULL) {
         return MDF_OK;
     }

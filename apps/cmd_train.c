@@ -5,6 +5,7 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "progress.h"
 #include "train/trainer.h"
 
@@ -92,11 +93,24 @@ static void on_event(void *user, const mdf_train_event *e)
                      .done = e->done, .total = e->total, .images = e->images, .loss = e->loss});
 }
 
-static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, mdf_error *err)
+/* tokenizer.json of the folder that path lies in; NULL = out of memory. */
+static char *tokenizer_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash == NULL ? mdf_strdup(".") : mdf_strndup(path, (size_t)(slash - path) + 1);
+    char *out = dir == NULL ? NULL : mdf_path_join(dir, "tokenizer.json");
+    mdf_free(dir);
+    return out;
+}
+
+/* *tokenizer: the file that a model with tokenizer "bpe" needs; to be freed by the caller. */
+static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, char **tokenizer,
+                              mdf_error *err)
 {
     char *path = NULL;
     MDF_TRY(app_find_file(f->config, "presets", ".json", &path, err));
     mdf_status status = mdf_config_load(c, path, err);
+    *tokenizer = status == MDF_OK ? tokenizer_beside(path) : NULL;
     mdf_free(path);
     MDF_TRY(status);
     if (a->seed > INT32_MAX) {
@@ -128,7 +142,8 @@ static mdf_status print_summary(const app *a, const train_flags *f, const mdf_tr
     return MDF_OK;
 }
 
-static mdf_status train(app *a, const train_flags *f, const mdf_config *c, mdf_error *err)
+static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const char *tokenizer,
+                        mdf_error *err)
 {
     mdf_manifest manifest;
     MDF_TRY(mdf_manifest_load(&manifest, f->data.item, f->data.count, err));
@@ -139,6 +154,7 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, mdf_e
                                                              .train_split = f->train_split,
                                                              .val_split = f->val_split,
                                                              .out_dir = f->out,
+                                                             .tokenizer_path = tokenizer,
                                                              .resume = f->resume,
                                                              .progress = on_event,
                                                              .user = &watch,
@@ -157,10 +173,12 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     if (c == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
     }
-    mdf_status status = load_config(a, f, c, err);
+    char *tokenizer = NULL;
+    mdf_status status = load_config(a, f, c, &tokenizer, err);
     if (status == MDF_OK) {
-        status = train(a, f, c, err);
+        status = train(a, f, c, tokenizer, err);
     }
+    mdf_free(tokenizer);
     mdf_free(c);
     return status;
 }

@@ -385,7 +385,7 @@ def write_config(path, spec):
     text = dict(spec["text"])
     if text["rope_scaling"]["rope_type"] == "default":
         text.pop("rope_scaling")
-    conf = {"model_type": "mllama", "image_token_index": text["vocab_size"], "tokenizer": "llama3",
+    conf = {"model_type": "mllama", "image_token_index": text["vocab_size"], "tokenizer": "bpe",
             "text_config": text, "vision_config": spec["vision"],
             "fusion_config": {"map": []}}
     path.write_text(json.dumps(conf, indent=2) + "\n", encoding="utf-8")

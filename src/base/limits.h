@@ -21,10 +21,22 @@
 #define MDF_MAX_TREE        4096  /* nodes of the labels' tree: its mask is their square, 16 MiB */
 #define MDF_MAX_THREADS     1024
 
-#define MDF_MAX_LIST_BYTES  ((size_t)32 << 20)  /* a page of a hub's list: 1,000 files are 300 KB */
-#define MDF_MAX_LIST_FILES  100000              /* files of one repository */
-#define MDF_MAX_LIST_PATH   1024                /* bytes of a path in it */
-#define MDF_MAX_FETCH_BYTES ((uint64_t)1 << 41) /* one file from a hub: 2 TiB */
-#define MDF_MAX_TOKEN_BYTES 4096                /* an access token */
+#define MDF_MAX_LIST_BYTES   ((size_t)32 << 20) /* a page of a hub's list: 1,000 files are 300 KB */
+#define MDF_MAX_LIST_FILES   100000             /* files of one repository */
+#define MDF_MAX_LIST_PATH    1024               /* bytes of a path in it */
+#define MDF_MAX_FETCH_BYTES  ((uint64_t)1 << 41) /* one file from a hub: 2 TiB */
+#define MDF_MAX_SECRET_BYTES 4096                /* an access token */
+
+#define MDF_MAX_TOKENIZER_BYTES                                                                    \
+    ((size_t)256 << 20)                          /* tokenizer.json of 128,257 tokens has 17 MB     \
+                                                  */
+#define MDF_MAX_VOCAB         ((size_t)1 << 20)  /* four times the largest vocabulary known */
+#define MDF_MAX_MERGES        ((size_t)1 << 22)  /* Llama 3 has 280,147 */
+#define MDF_MAX_TOKEN_BYTES   1024               /* of one token; Llama 3's longest has 128 */
+#define MDF_MAX_ADDED_TOKENS  8192               /* special tokens; Llama 3 has 257 */
+#define MDF_MAX_PRE_STEPS     8                  /* pre-tokenizers in a row */
+#define MDF_MAX_PATTERN_BYTES 4096               /* a pre-tokenizer's regular expression */
+#define MDF_MAX_ENCODE_BYTES  ((size_t)64 << 20) /* one text: positions fit int32 many times */
+#define MDF_MAX_CHAT_BYTES    ((size_t)4 << 20)  /* a rendered chat */
 
 #endif

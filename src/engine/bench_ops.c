@@ -49,11 +49,14 @@ static int64_t prompt_rows(const mdf_config *c)
     size_t count = 0;
     int32_t image_at = 0;
     mdf_error err = {0};
-    if (mdf_prompt_build(token, 512, &count, &image_at, mdf_bench_sentence(2), "", true,
-                         c->image_token_index, &err) != MDF_OK) {
-        return 86;
+    mdf_tokenizer *bytes = NULL;
+    mdf_status status = mdf_tokenizer_new_bytes(&bytes, c->image_token_index, &err);
+    if (status == MDF_OK) {
+        status = mdf_prompt_build(bytes, token, 512, &count, &image_at, mdf_bench_sentence(2), "",
+                                  true, &err);
     }
-    return (int64_t)count;
+    mdf_tokenizer_free(bytes);
+    return status == MDF_OK ? (int64_t)count : 86;
 }
 
 static void products_of(product p[PRODUCTS], const mdf_config *c)

@@ -178,6 +178,7 @@ mdf_status mdf_bench_unet(mdf_bench *b, mdf_error *err)
 
 typedef struct model_race {
     mdf_mllm *model;
+    mdf_tokenizer *tokenizer; /* of bytes: only the number of tokens matters */
     mdf_label_tree *tree;
     mdf_batch_buffer buffer;
     bool masks;
@@ -205,9 +206,9 @@ static mdf_status fill_batch(model_race *r, const mdf_config *c, int64_t *rows, 
     }
     for (size_t i = 0; i < n; i++) {
         size_t count = 0;
-        MDF_TRY(mdf_prompt_build(b->prompt + used, b->prompt_capacity - used, &count,
+        MDF_TRY(mdf_prompt_build(r->tokenizer, b->prompt + used, b->prompt_capacity - used, &count,
                                  &b->image_at[i], mdf_bench_sentence((int64_t)i),
-                                 c->answer.missing_text, true, c->image_token_index, err));
+                                 c->answer.missing_text, true, err));
         b->prompt_len[i] = (int32_t)count;
         b->label[i] = (int32_t)(i % (size_t)c->answer.label_count);
         used += count;
@@ -233,7 +234,8 @@ static mdf_status model_make(model_race *r, mdf_bench *b, mdf_error *err)
     for (int i = 0; i < c->answer.label_count; i++) {
         label[i] = c->answer.labels[i];
     }
-    MDF_TRY(mdf_label_tree_new(&r->tree, label, c->answer.label_count, err));
+    MDF_TRY(mdf_tokenizer_new_bytes(&r->tokenizer, c->image_token_index, err));
+    MDF_TRY(mdf_label_tree_new(&r->tree, r->tokenizer, label, c->answer.label_count, err));
     MDF_TRY(mdf_mllm_new(&r->model, c, true, err));
     mdf_params_initialise(&r->model->params, 1);
     MDF_TRY(mdf_batch_buffer_new(&r->buffer, c, r->tree, (size_t)c->train.batch_size, err));
@@ -294,5 +296,6 @@ mdf_status mdf_bench_model(mdf_bench *b, mdf_error *err)
     mdf_batch_buffer_free(&r.buffer);
     mdf_mllm_free(r.model);
     mdf_label_tree_free(r.tree);
+    mdf_tokenizer_free(r.tokenizer);
     return status;
 }

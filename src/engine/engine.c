@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "train/vocabulary.h"
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -51,9 +52,6 @@ static mdf_status load_config(mdf_config *c, const char *dir, mdf_error *err)
         status = mdf_fail(err, MDF_ERR_FORMAT, "%s: answer_config.labels has fewer than two labels",
                           path);
     }
-    if (status == MDF_OK && c->tokenizer != MDF_TOKENIZER_BYTES) {
-        status = mdf_fail(err, MDF_ERR_ARG, "%s: tokenizer: only \"bytes\" can be run", path);
-    }
     mdf_free(path);
     return status;
 }
@@ -73,6 +71,9 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
     }
     if (status == MDF_OK) {
         status = load_weights(e, config, opt, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_vocabulary_open(&e->tokenizer, config, opt->model_dir, err);
     }
     mdf_free(config);
     return status;
@@ -107,6 +108,7 @@ void mdf_engine_close(mdf_engine *e)
     if (e != NULL) {
         mdf_mllm_free(e->model);
         mdf_weights_close(&e->weights);
+        mdf_tokenizer_free(e->tokenizer);
         mdf_free(e->max_isa);
         mdf_free(e);
     }

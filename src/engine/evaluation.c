@@ -80,7 +80,7 @@ static mdf_status run_model(mdf_scores *scores, const mdf_engine *e, const mdf_s
     mdf_kernels *kernels = NULL;
     mdf_graph graph = {0};
     mdf_batch_buffer buffer = {0};
-    mdf_status status = mdf_label_tree_new(&tree, label, c->answer.label_count, err);
+    mdf_status status = mdf_label_tree_new(&tree, e->tokenizer, label, c->answer.label_count, err);
     if (status == MDF_OK) {
         status = mdf_kernels_new(&kernels, e->max_isa, err);
     }

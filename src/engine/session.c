@@ -40,7 +40,7 @@ mdf_status mdf_session_new(mdf_session **out, mdf_engine *e, mdf_error *err)
         status = mdf_graph_init(&s->graph, s->kernels, false, 0, err);
     }
     if (status == MDF_OK) {
-        status = mdf_label_tree_new(&s->tree, label, c->answer.label_count, err);
+        status = mdf_label_tree_new(&s->tree, e->tokenizer, label, c->answer.label_count, err);
     }
     if (status == MDF_OK) {
         status = mdf_batch_buffer_new(&s->buffer, c, s->tree, 1, err);

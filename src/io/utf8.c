@@ -1,6 +1,8 @@
 /* UTF-8 checks for text that comes from outside. */
 #include "io/utf8.h"
 
+#include <string.h>
+
 /* Bytes of the sequence that starts with lead, and the range its second byte must lie in (Unicode
  * 15, table 3-7); 0 for a byte that can't start one. */
 static size_t sequence(uint8_t lead, uint8_t *low, uint8_t *high)
@@ -30,6 +32,20 @@ size_t mdf_utf8_check(const uint8_t *data, size_t len)
 {
     size_t i = 0;
     while (i < len) {
+        uint64_t eight = 0;
+        if (data[i] < 0x80) { /* most texts are ASCII for the most part */
+            while (len - i >= sizeof eight) {
+                memcpy(&eight, data + i, sizeof eight);
+                if ((eight & 0x8080808080808080u) != 0) {
+                    break;
+                }
+                i += sizeof eight;
+            }
+            while (i < len && data[i] < 0x80) {
+                i++;
+            }
+            continue;
+        }
         uint8_t low = 0;
         uint8_t high = 0;
         const size_t n = sequence(data[i], &low, &high);
@@ -45,4 +61,19 @@ size_t mdf_utf8_check(const uint8_t *data, size_t len)
         i += n;
     }
     return len;
+}
+
+size_t mdf_utf8_bad_len(const uint8_t *data, size_t len)
+{
+    uint8_t low = 0;
+    uint8_t high = 0;
+    const size_t n = sequence(data[0], &low, &high);
+    size_t k = 1;
+    while (k < n && k < len) {
+        if (data[k] < (k == 1 ? low : 0x80) || data[k] > (k == 1 ? high : 0xBF)) {
+            break;
+        }
+        k++;
+    }
+    return k;
 }

@@ -23,7 +23,7 @@ enum {
 
 typedef enum mdf_tokenizer_kind {
     MDF_TOKENIZER_BYTES, /* 256 bytes and 5 special tokens */
-    MDF_TOKENIZER_LLAMA3 /* the released model's byte-pair vocabulary */
+    MDF_TOKENIZER_BPE    /* byte pairs: the tokenizer.json beside the configuration */
 } mdf_tokenizer_kind;
 
 typedef enum mdf_fusion_attend { MDF_FUSION_BRANCH, MDF_FUSION_CONCAT } mdf_fusion_attend;

@@ -15,7 +15,7 @@ mdf_config_kind mdf_config_kind_of(const struct json_t *root)
 
 void mdf_config_hf_defaults(mdf_config *c, mdf_config_kind kind)
 {
-    c->tokenizer = MDF_TOKENIZER_LLAMA3;
+    c->tokenizer = MDF_TOKENIZER_BPE;
     c->fusion.map_count = 0;
     memset(c->fusion.map, 0, sizeof c->fusion.map);
     c->text.cross_count = 0;

@@ -9,7 +9,7 @@
 static const char *const model_types[] = {"mdf_mllm", "mllama", "llama", NULL};
 static const char *const text_types[] = {"mllama_text_model", NULL};
 static const char *const vision_types[] = {"mllama_vision_model", NULL};
-static const char *const tokenizers[] = {"bytes", "llama3", NULL};
+static const char *const tokenizers[] = {"bytes", "bpe", NULL};
 static const char *const text_acts[] = {"silu", NULL};
 static const char *const vision_acts[] = {"gelu", NULL};
 static const char *const rope_types[] = {"llama3", NULL};

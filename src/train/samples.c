@@ -130,6 +130,7 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
     const size_t m = (size_t)c->unet.mask_channels;
     const size_t side = s > t ? s : t;
     *b = (mdf_batch_buffer){.capacity = capacity,
+                            .tokenizer = tree->tokenizer,
                             .mirrored = mdf_strbuf_new(MDF_MAX_TEXT_BYTES + 64)};
     MDF_TRY(mdf_arena_init(&b->scratch, 0, 0, err));
     b->tree = (mdf_tree_view){.nodes = tree->nodes,
@@ -241,9 +242,9 @@ static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const md
         text = b->mirrored.failed ? NULL : b->mirrored.data;
     }
     size_t count = 0;
-    mdf_status status = mdf_prompt_build(b->prompt + *used, b->prompt_capacity - *used, &count,
-                                         &b->image_at[at], text, c->answer.missing_text,
-                                         c->train.use_image, c->image_token_index, err);
+    mdf_status status =
+        mdf_prompt_build(b->tokenizer, b->prompt + *used, b->prompt_capacity - *used, &count,
+                         &b->image_at[at], text, c->answer.missing_text, c->train.use_image, err);
     if (b->mirrored.failed) {
         status = mdf_fail(err, MDF_ERR_LIMIT, "%s: the text is too long", s->info->file_name);
     }

@@ -39,6 +39,7 @@ void mdf_samples_free(mdf_samples *s);
 typedef struct mdf_batch_buffer {
     mdf_batch batch; /* what the model reads; points into the arrays below */
     mdf_tree_view tree;
+    const mdf_tokenizer *tokenizer;
     size_t capacity; /* cases */
     mdf_real *unet_image, *vision_image, *mask, *mask_there;
     int32_t *prompt, *prompt_len, *image_at, *label;
@@ -49,6 +50,7 @@ typedef struct mdf_batch_buffer {
     mdf_strbuf mirrored;    /* a text with left and right exchanged */
 } mdf_batch_buffer;
 
+/* The prompts are encoded by the tree's tokenizer, which must outlive the buffer. */
 mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
                                 const mdf_label_tree *tree, size_t capacity,
                                 mdf_error *err) MDF_NODISCARD;

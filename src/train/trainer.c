@@ -17,12 +17,14 @@
 #include "train/prefetch.h"
 #include "train/runlog.h"
 #include "train/sampler.h"
+#include "train/vocabulary.h"
 
 typedef struct trainer {
     const mdf_train_options *opt;
     mdf_config config;
     mdf_manifest train_cases, val_cases;
     mdf_samples train, val;
+    mdf_tokenizer *tokenizer;
     mdf_label_tree *tree;
     mdf_kernels *kernels;
     mdf_mllm *model;
@@ -142,11 +144,16 @@ static mdf_status read_pictures(trainer *t, mdf_error *err)
 
 static mdf_status make_tree(trainer *t, mdf_error *err)
 {
+    const char *dir = t->opt->out_dir;
+    if (t->config.tokenizer != MDF_TOKENIZER_BYTES && t->opt->tokenizer_path != NULL) {
+        MDF_TRY(mdf_vocabulary_copy(dir, t->opt->tokenizer_path, err));
+    }
+    MDF_TRY(mdf_vocabulary_open(&t->tokenizer, &t->config, dir, err));
     const char *label[MDF_MAX_CLASSES];
     for (int i = 0; i < t->config.answer.label_count; i++) {
         label[i] = t->config.answer.labels[i];
     }
-    return mdf_label_tree_new(&t->tree, label, t->config.answer.label_count, err);
+    return mdf_label_tree_new(&t->tree, t->tokenizer, label, t->config.answer.label_count, err);
 }
 
 static mdf_status build(trainer *t, mdf_error *err)
@@ -539,6 +546,7 @@ static void free_all(trainer *t)
     mdf_mllm_free(t->model);
     mdf_kernels_free(t->kernels);
     mdf_label_tree_free(t->tree);
+    mdf_tokenizer_free(t->tokenizer);
     mdf_samples_free(&t->train);
     mdf_samples_free(&t->val);
     mdf_manifest_free(&t->train_cases);

@@ -28,6 +28,8 @@ typedef struct mdf_train_options {
     const mdf_manifest *manifest; /* all splits */
     const char *train_split, *val_split;
     const char *out_dir;
+    const char
+        *tokenizer_path; /* tokenizer "bpe": copied to out_dir if there is none. May be NULL */
     bool resume;
     void (*progress)(void *user, const mdf_train_event *event); /* may be NULL */
     void *user;

@@ -19,14 +19,14 @@ static void check(bool holds)
     }
 }
 
-static void check_prompt(const char *text, bool image)
+static void check_prompt(const mdf_tokenizer *bytes, const char *text, bool image)
 {
-    const size_t capacity = mdf_prompt_capacity(text, "none");
+    const size_t capacity = mdf_prompt_capacity(bytes, text, "none");
     int32_t *token = mdf_alloc(capacity, sizeof *token);
     size_t count = 0;
     int32_t image_at = 0;
     check(token != NULL);
-    if (mdf_prompt_build(token, capacity, &count, &image_at, text, "none", image, IMAGE, NULL) !=
+    if (mdf_prompt_build(bytes, token, capacity, &count, &image_at, text, "none", image, NULL) !=
         MDF_OK) {
         check(strlen(text) > MDF_MAX_TEXT_BYTES && count == 0 && image_at == -1);
         mdf_free(token);
@@ -64,7 +64,7 @@ static void check_label(const mdf_label_tree *t, int64_t k, const char *label)
     }
 }
 
-static void check_tree(char *text)
+static void check_tree(const mdf_tokenizer *bytes, char *text)
 {
     const char *label[MOST_LABELS];
     int n = 0;
@@ -78,7 +78,7 @@ static void check_tree(char *text)
         *p++ = '\0';
     }
     mdf_label_tree *t = NULL;
-    if (mdf_label_tree_new(&t, label, n, NULL) != MDF_OK) {
+    if (mdf_label_tree_new(&t, bytes, label, n, NULL) != MDF_OK) {
         check(t == NULL);
         return;
     }
@@ -92,10 +92,12 @@ static void check_tree(char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = mdf_strndup((const char *)data, size);
-    check(text != NULL);
-    check_prompt(text, true);
-    check_prompt(text, false);
-    check_tree(text);
+    mdf_tokenizer *bytes = NULL;
+    check(text != NULL && mdf_tokenizer_new_bytes(&bytes, IMAGE, NULL) == MDF_OK);
+    check_prompt(bytes, text, true);
+    check_prompt(bytes, text, false);
+    check_tree(bytes, text);
+    mdf_tokenizer_free(bytes);
     mdf_free(text);
     return 0;
 }

@@ -16,6 +16,21 @@
 
 enum { IMAGE = 264, ROOM = MDF_MAX_TEXT_BYTES + 64 };
 
+static mdf_tokenizer *bytes;
+
+static int make_bytes(void **state)
+{
+    (void)state;
+    return mdf_tokenizer_new_bytes(&bytes, IMAGE, NULL) == MDF_OK ? 0 : -1;
+}
+
+static int free_bytes(void **state)
+{
+    (void)state;
+    mdf_tokenizer_free(bytes);
+    return 0;
+}
+
 static void expect_prompt(const char *text, const char *missing, bool image, const int32_t *want,
                           size_t want_count, int32_t want_image_at)
 {
@@ -24,12 +39,12 @@ static void expect_prompt(const char *text, const char *missing, bool image, con
     int32_t image_at = 99;
     mdf_error err = {0};
     assert_int_equal(
-        mdf_prompt_build(token, ROOM, &count, &image_at, text, missing, image, IMAGE, &err),
+        mdf_prompt_build(bytes, token, ROOM, &count, &image_at, text, missing, image, &err),
         MDF_OK);
     assert_int_equal(count, want_count);
     assert_memory_equal(token, want, want_count * sizeof *want);
     assert_int_equal(image_at, want_image_at);
-    assert_true(count <= mdf_prompt_capacity(text, missing));
+    assert_true(count <= mdf_prompt_capacity(bytes, text, missing));
 }
 
 static void a_prompt_with_a_picture(void **state)
@@ -40,7 +55,7 @@ static void a_prompt_with_a_picture(void **state)
                             'O', 'D', 0xC3, 0xA9, 259, 257, 'a', 's', 's', 'i',
                             's', 't', 'a',  'n',  't', 258, 10,  10};
     expect_prompt("OD\xC3\xA9", "none", true, want, COUNT(want), 9);
-    assert_int_equal(mdf_prompt_capacity("OD\xC3\xA9", "none"), COUNT(want));
+    assert_int_equal(mdf_prompt_capacity(bytes, "OD\xC3\xA9", "none"), COUNT(want));
 }
 
 static void a_prompt_without_a_picture(void **state)
@@ -68,7 +83,7 @@ static void special_tokens_in_the_text_stay_bytes(void **state)
     size_t count = 0;
     int32_t image_at = 0;
     assert_int_equal(
-        mdf_prompt_build(token, COUNT(token), &count, &image_at, text, "", true, IMAGE, NULL),
+        mdf_prompt_build(bytes, token, COUNT(token), &count, &image_at, text, "", true, NULL),
         MDF_OK);
     assert_int_equal(image_at, 9);
     for (size_t i = 0; text[i] != '\0'; i++) {
@@ -87,36 +102,36 @@ static void a_text_at_the_limit_passes_and_one_byte_more_does_not(void **state)
     mdf_error err = {0};
     memset(text, 'x', sizeof text);
     text[MDF_MAX_TEXT_BYTES] = '\0';
-    assert_int_equal(mdf_prompt_build(token, ROOM, &count, &image_at, text, "", true, IMAGE, &err),
+    assert_int_equal(mdf_prompt_build(bytes, token, ROOM, &count, &image_at, text, "", true, &err),
                      MDF_OK);
     assert_int_equal(count, MDF_MAX_TEXT_BYTES + 24);
     text[MDF_MAX_TEXT_BYTES] = 'x';
     text[MDF_MAX_TEXT_BYTES + 1] = '\0';
-    assert_int_equal(mdf_prompt_build(token, ROOM, &count, &image_at, text, "", true, IMAGE, &err),
+    assert_int_equal(mdf_prompt_build(bytes, token, ROOM, &count, &image_at, text, "", true, &err),
                      MDF_ERR_LIMIT);
     assert_string_equal(err.text, "the text has 8193 bytes, more than the limit of 8192");
     assert_int_equal(count, 0);
     assert_int_equal(image_at, -1);
     assert_int_equal(
-        mdf_prompt_build(token, ROOM, &count, &image_at, NULL, text, true, IMAGE, &err),
+        mdf_prompt_build(bytes, token, ROOM, &count, &image_at, NULL, text, true, &err),
         MDF_ERR_LIMIT);
 }
 
 static void too_little_room_is_an_error_and_nothing_is_written_behind_it(void **state)
 {
     (void)state;
-    const size_t need = mdf_prompt_capacity("ab", NULL);
+    const size_t need = mdf_prompt_capacity(bytes, "ab", NULL);
     int32_t token[64];
     size_t count = 0;
     int32_t image_at = 0;
     token[need] = -7;
     token[need - 1] = -7;
     assert_int_equal(
-        mdf_prompt_build(token, need - 1, &count, &image_at, "ab", NULL, true, IMAGE, NULL),
+        mdf_prompt_build(bytes, token, need - 1, &count, &image_at, "ab", NULL, true, NULL),
         MDF_ERR_LIMIT);
     assert_int_equal(token[need - 1], -7);
     assert_int_equal(
-        mdf_prompt_build(token, need, &count, &image_at, "ab", NULL, true, IMAGE, NULL), MDF_OK);
+        mdf_prompt_build(bytes, token, need, &count, &image_at, "ab", NULL, true, NULL), MDF_OK);
     assert_int_equal(count, need);
     assert_int_equal(token[need], -7);
 }
@@ -133,7 +148,7 @@ static void labels_that_share_a_beginning_share_nodes(void **state)
     static const int32_t target[] = {'d', 'r', 259, 'd', 'r', 'u', 's', 'e', 'n',
                                      259, 'n', 'o', 'r', 'm', 'a', 'l', 259};
     mdf_label_tree *t = NULL;
-    assert_int_equal(mdf_label_tree_new(&t, labels, 3, NULL), MDF_OK);
+    assert_int_equal(mdf_label_tree_new(&t, bytes, labels, 3, NULL), MDF_OK);
     assert_int_equal(t->nodes, 12);
     assert_int_equal(t->labels, 3);
     assert_memory_equal(t->token, token, sizeof token);
@@ -161,7 +176,7 @@ static void branches_do_not_see_each_other(void **state)
     static const int32_t depth[] = {0, 1, 2, 2, 0};
     static const int32_t source[] = {-1, 0, 1, 2, -1, 0, 1, 3, -1, 4};
     mdf_label_tree *t = NULL;
-    assert_int_equal(mdf_label_tree_new(&t, labels, 3, NULL), MDF_OK);
+    assert_int_equal(mdf_label_tree_new(&t, bytes, labels, 3, NULL), MDF_OK);
     assert_int_equal(t->nodes, 5);
     assert_memory_equal(t->mask, mask, sizeof mask);
     assert_memory_equal(t->depth, depth, sizeof depth);
@@ -173,7 +188,7 @@ static void expect_refused(const char *const *labels, int count, mdf_status code
 {
     mdf_label_tree *t = NULL;
     mdf_error err = {0};
-    assert_int_equal(mdf_label_tree_new(&t, labels, count, &err), code);
+    assert_int_equal(mdf_label_tree_new(&t, bytes, labels, count, &err), code);
     assert_string_equal(err.text, text);
     assert_null(t);
 }
@@ -200,7 +215,7 @@ static void labels_have_limits(void **state)
         text[i][1] = (char)('a' + i / 16);
     }
     mdf_label_tree *t = NULL;
-    assert_int_equal(mdf_label_tree_new(&t, labels, MDF_MAX_CLASSES, NULL), MDF_OK);
+    assert_int_equal(mdf_label_tree_new(&t, bytes, labels, MDF_MAX_CLASSES, NULL), MDF_OK);
     assert_int_equal(t->nodes, 16 + 256);
     mdf_label_tree_free(t);
     expect_refused(labels, MDF_MAX_CLASSES + 1, MDF_ERR_LIMIT,
@@ -210,14 +225,14 @@ static void labels_have_limits(void **state)
         memset(text[i], 'x', MDF_MAX_LABEL_BYTES);
         text[i][0] = (char)('A' + i);
     }
-    assert_int_equal(mdf_label_tree_new(&t, labels, 32, NULL), MDF_OK);
+    assert_int_equal(mdf_label_tree_new(&t, bytes, labels, 32, NULL), MDF_OK);
     assert_int_equal(t->nodes, 4096);
     mdf_label_tree_free(t);
     text[32][1] = '\0';
     expect_refused(labels, 33, MDF_ERR_LIMIT,
                    "the labels' tree has more tokens than the limit of 4096; use fewer or shorter "
                    "labels");
-    assert_int_equal(mdf_label_tree_new(&t, labels, 2, NULL), MDF_OK);
+    assert_int_equal(mdf_label_tree_new(&t, bytes, labels, 2, NULL), MDF_OK);
     mdf_label_tree_free(t);
     text[1][MDF_MAX_LABEL_BYTES] = 'x';
     expect_refused(labels, 2, MDF_ERR_LIMIT,
@@ -234,7 +249,7 @@ static void every_failed_allocation_is_reported(void **state)
     mdf_status status = MDF_ERR_NOMEM;
     while (status == MDF_ERR_NOMEM) {
         mdf_alloc_fail_after(++n);
-        status = mdf_label_tree_new(&t, labels, 2, NULL);
+        status = mdf_label_tree_new(&t, bytes, labels, 2, NULL);
         mdf_alloc_fail_after(0);
         assert_true((status == MDF_OK) == (t != NULL));
     }
@@ -258,5 +273,5 @@ int main(void)
         cmocka_unit_test(labels_have_limits),
         cmocka_unit_test(every_failed_allocation_is_reported),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_bytes, free_bytes);
 }

@@ -24,6 +24,7 @@ typedef struct golden {
     mdf_kernels *kernels;
     mdf_mllm *model;
     mdf_graph graph;
+    mdf_tokenizer *tokenizer;
     mdf_label_tree *tree;
     mdf_tree_view view;
     mdf_safetensors cases, expect;
@@ -64,8 +65,8 @@ static inline void golden_prompts(golden *g, const mdf_config *c)
     size_t used = 0;
     for (int i = 0; i < 2; i++) {
         size_t n = 0;
-        must(mdf_prompt_build(g->prompt + used, 1024 - used, &n, &g->image_at[i], texts[i],
-                              c->answer.missing_text, true, c->image_token_index, &err),
+        must(mdf_prompt_build(g->tokenizer, g->prompt + used, 1024 - used, &n, &g->image_at[i],
+                              texts[i], c->answer.missing_text, true, &err),
              &err);
         g->prompt_len[i] = (int32_t)n;
         used += n;
@@ -91,7 +92,8 @@ static inline void golden_open(golden *g, const char *const *set)
     for (int i = 0; i < c.answer.label_count; i++) {
         label[i] = g->model->config.answer.labels[i];
     }
-    must(mdf_label_tree_new(&g->tree, label, c.answer.label_count, &err), &err);
+    must(mdf_tokenizer_new_bytes(&g->tokenizer, c.image_token_index, &err), &err);
+    must(mdf_label_tree_new(&g->tree, g->tokenizer, label, c.answer.label_count, &err), &err);
     g->view = (mdf_tree_view){g->tree->nodes,  g->tree->token,  g->tree->depth,  g->tree->mask,
                               g->tree->labels, g->tree->offset, g->tree->source, g->tree->target};
     golden_numbers(&g->cases, "image_unet", g->unet_image, sizeof g->unet_image / sizeof(mdf_real));
@@ -124,6 +126,7 @@ static inline void golden_close(golden *g)
     mdf_safetensors_close(&g->cases);
     mdf_safetensors_close(&g->expect);
     mdf_label_tree_free(g->tree);
+    mdf_tokenizer_free(g->tokenizer);
     mdf_graph_free(&g->graph);
     mdf_mllm_free(g->model);
     mdf_kernels_free(g->kernels);

@@ -438,7 +438,7 @@ static void expect_released(const char *text)
     assert_int_equal(config.text.rope_scaling.original_max_position_embeddings, 8192);
     assert_int_equal(mdf_config_vision_output(&config), 7680);
     assert_int_equal(mdf_config_aspect_ratios(&config), 8);
-    assert_int_equal(config.tokenizer, MDF_TOKENIZER_LLAMA3);
+    assert_int_equal(config.tokenizer, MDF_TOKENIZER_BPE);
     assert_int_equal(config.fusion.map_count, 0); /* no branch */
     assert_true(config.text.gate_init == 0.0 && config.text.initializer_range == 0.02);
     expect_round_trip();
