@@ -1,4 +1,5 @@
 /* A table of a split data set that lies elsewhere. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,34 +9,31 @@
 
 enum { COLUMNS = 8 };
 
-/* The absolute name of a file that exists; "" for none. Free with free(). */
-static char *absolute(const char *path)
+/* The absolute name of a file that exists; "" for none. */
+static bool absolute(char out[PATH_MAX], const char *path)
 {
-    return path == NULL ? calloc(1, 1) : realpath(path, NULL);
+    out[0] = '\0';
+    return path == NULL || realpath(path, out) != NULL;
 }
 
 static mdf_status write_case(FILE *out, const mdf_manifest *m, const mdf_manifest_case *c,
                              mdf_error *err)
 {
-    char *image = absolute(c->path);
-    char *vessels = absolute(c->vessel_mask);
-    char *lesions = absolute(c->lesion_mask);
-    mdf_status status = MDF_OK;
-    if (image == NULL || vessels == NULL || lesions == NULL) {
-        status = mdf_fail(err, MDF_ERR_IO, "%s: can't find the absolute name", c->path);
-    } else {
-        static const char *const eyes[] = {"", "left", "right"};
-        const char *label = c->label < 0 ? "" : m->labels[c->label];
-        /* A case without a patient has its own path as the id. */
-        const char *patient = strcmp(c->patient_id, c->path) == 0 ? "" : c->patient_id;
-        const char *const row[COLUMNS] = {image,   label,        c->split, patient,
-                                          c->text, eyes[c->eye], vessels,  lesions};
-        mdf_csv_write_row(out, row, COLUMNS);
+    static const char *const eyes[] = {"", "left", "right"};
+    char image[PATH_MAX];
+    char vessels[PATH_MAX];
+    char lesions[PATH_MAX];
+    if (!absolute(image, c->path) || !absolute(vessels, c->vessel_mask) ||
+        !absolute(lesions, c->lesion_mask)) {
+        return mdf_fail(err, MDF_ERR_IO, "%s: can't find the absolute name", c->path);
     }
-    free(image);
-    free(vessels);
-    free(lesions);
-    return status;
+    const char *label = c->label < 0 ? "" : m->labels[c->label];
+    /* A case without a patient has its own path as the id. */
+    const char *patient = strcmp(c->patient_id, c->path) == 0 ? "" : c->patient_id;
+    const char *const row[COLUMNS] = {image,   label,        c->split, patient,
+                                      c->text, eyes[c->eye], vessels,  lesions};
+    mdf_csv_write_row(out, row, COLUMNS);
+    return MDF_OK;
 }
 
 mdf_status mdf_split_export(const mdf_manifest *m, const char *path, mdf_error *err)

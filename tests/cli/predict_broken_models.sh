@@ -18,7 +18,7 @@ fresh && sed -i 's/"mdf.level.1.norm.weight"/"mdf.level.1.norm.weighs"/' m/model
 fresh && rm m/model.safetensors && try m
 fresh && rm m/config.json && try m
 fresh && head -c 500 "$project/models/small/config.json" >m/config.json && try m
-fresh && sed -i 's/"grid"/"gird"/' m/config.json && try m
+fresh && sed -i 's/"grid"/"gridd"/' m/config.json && try m
 fresh && sed -i 's/"epochs": *[0-9]*/"epochs": 999999999/' m/config.json && try m
 fresh && sed -i 's/"intermediate_size": *[0-9]*/"intermediate_size": 8/' m/config.json && try m
 try nowhere
