@@ -11,6 +11,7 @@
 
 typedef struct train_flags {
     const char *config;
+    const char *init;
     arg_list data;
     const char *out;
     bool resume;
@@ -22,11 +23,16 @@ typedef struct train_flags {
 static const arg_option options[] = {
     {.name = "config",
      .letter = 'c',
-     .required = true,
      .kind = ARG_STRING,
      .offset = offsetof(train_flags, config),
      .metavar = "FILE",
      .help = "model and training settings, a JSON file or the name of a preset (tiny, small)"},
+    {.name = "init",
+     .letter = 'i',
+     .kind = ARG_STRING,
+     .offset = offsetof(train_flags, init),
+     .metavar = "DIR",
+     .help = "begin with the weights of this model folder, and its settings unless --config"},
     {.name = "data",
      .letter = 'd',
      .required = true,
@@ -103,14 +109,30 @@ static char *tokenizer_beside(const char *path)
     return out;
 }
 
+/* Caller frees *path. */
+static mdf_status find_config(const train_flags *f, char **path, mdf_error *err)
+{
+    if (f->config != NULL) {
+        return app_find_file(f->config, "presets", ".json", path, err);
+    }
+    *path = mdf_path_join(f->init, "config.json");
+    return *path != NULL ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a path");
+}
+
 /* *tokenizer: the file that a model with tokenizer "bpe" needs; to be freed by the caller. */
 static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, char **tokenizer,
                               mdf_error *err)
 {
     char *path = NULL;
-    MDF_TRY(app_find_file(f->config, "presets", ".json", &path, err));
+    if (f->config == NULL && f->init == NULL) {
+        return app_usage(a, err, "give --config or --init");
+    }
+    MDF_TRY(find_config(f, &path, err));
     mdf_status status = mdf_config_load(c, path, err);
-    *tokenizer = status == MDF_OK ? tokenizer_beside(path) : NULL;
+    if (status == MDF_OK) {
+        *tokenizer =
+            f->init != NULL ? mdf_path_join(f->init, "tokenizer.json") : tokenizer_beside(path);
+    }
     mdf_free(path);
     MDF_TRY(status);
     if (a->seed > INT32_MAX) {
@@ -154,6 +176,7 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
                                                              .train_split = f->train_split,
                                                              .val_split = f->val_split,
                                                              .out_dir = f->out,
+                                                             .init_dir = f->init,
                                                              .tokenizer_path = tokenizer,
                                                              .resume = f->resume,
                                                              .progress = on_event,
@@ -163,6 +186,10 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
     app_progress_finish(&watch.bar);
     mdf_manifest_free(&manifest);
     MDF_TRY(status);
+    if (f->init != NULL && !f->resume) {
+        app_say(a, "%zu of %zu tensors were taken from %s", summary.tensors_taken, summary.tensors,
+                f->init);
+    }
     return print_summary(a, f, &summary, err);
 }
 
@@ -186,10 +213,13 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
 const app_command app_train = {
     .name = "train",
     .summary = "train a model",
-    .description = "Trains a model on the train split of the data, chooses the best epoch on the\n"
-                   "validation split and writes everything to RUN. SIGINT or SIGTERM writes a\n"
-                   "checkpoint first; --resume goes on from there.",
-    .example = "  mdf train --config tiny --data phantoms --out runs/first\n"
+    .description =
+        "Trains a model on the train split of the data, chooses the best epoch on the\n"
+        "validation split and writes everything to RUN. SIGINT or SIGTERM writes a\n"
+        "checkpoint first; --resume goes on from there. --init fine-tunes a model: what\n"
+        "its folder has no weights for is drawn by chance.",
+    .example = "  mdf train --init models/smol --data photos --out runs/fine\n"
+               "  mdf train --config tiny --data phantoms --out runs/first\n"
                "  mdf train --config tiny --data phantoms --out runs/first --resume",
     .option = options,
     .option_count = APP_COUNT(options),

@@ -89,6 +89,21 @@ mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err)
     return mdf_weights_check_extra(p, w, err);
 }
 
+mdf_status mdf_weights_set_known(mdf_params *p, const mdf_weights *w, size_t *set, mdf_error *err)
+{
+    *set = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        mdf_tensor *t = &p->item[i]->tensor;
+        const mdf_model_weight *from = NULL;
+        if (mdf_weights_find(w, t->name) != NULL) {
+            MDF_TRY(find_param(w, t, &from, err));
+            MDF_TRY(read_numbers(t->data, from, (size_t)mdf_tensor_count(t), err));
+            ++*set;
+        }
+    }
+    return mdf_weights_check_extra(p, w, err);
+}
+
 bool mdf_weights_stays(const mdf_tensor *t)
 {
     return t->rank == 2;

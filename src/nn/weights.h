@@ -48,6 +48,11 @@ bool mdf_weights_stays(const mdf_tensor *t);
  * Errors name file and tensor. */
 mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err) MDF_NODISCARD;
 
+/* The same for those parameters that the files have; the others keep their values. *set: how many
+ * there were. */
+mdf_status mdf_weights_set_known(mdf_params *p, const mdf_weights *w, size_t *set,
+                                 mdf_error *err) MDF_NODISCARD;
+
 /* Parameters that are only declared: matrices stay in the mapped files (raw and dtype, or data
  * where the file has aligned floats), the others become floats. Only those are looked through for
  * numbers that are not finite, unless check_all: that reads all of the files. w must outlive p. */

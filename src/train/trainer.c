@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "nn/weights.h"
 #include "train/calibration.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
@@ -41,6 +42,7 @@ typedef struct trainer {
     double times[64]; /* of the last steps, in seconds */
     size_t time_count;
     size_t last_allocations;
+    size_t tensors_taken; /* of opt->init_dir */
 } trainer;
 
 static bool stopped(const trainer *t)
@@ -156,12 +158,24 @@ static mdf_status make_tree(trainer *t, mdf_error *err)
     return mdf_label_tree_new(&t->tree, t->tokenizer, label, t->config.answer.label_count, err);
 }
 
+static mdf_status take_weights(trainer *t, mdf_error *err)
+{
+    mdf_weights w;
+    MDF_TRY(mdf_weights_open(&w, t->opt->init_dir, err));
+    const mdf_status status = mdf_weights_set_known(&t->model->params, &w, &t->tensors_taken, err);
+    mdf_weights_close(&w);
+    return status;
+}
+
 static mdf_status build(trainer *t, mdf_error *err)
 {
     const size_t batch = (size_t)t->config.train.batch_size;
     MDF_TRY(mdf_kernels_new(&t->kernels, NULL, err));
     MDF_TRY(mdf_mllm_new(&t->model, &t->config, true, err));
     mdf_params_initialise(&t->model->params, (uint64_t)t->config.train.seed);
+    if (t->opt->init_dir != NULL && !t->opt->resume) {
+        MDF_TRY(take_weights(t, err));
+    }
     MDF_TRY(mdf_optimizer_new(&t->optimizer, &t->model->params, t->config.train.ema > 0, err));
     MDF_TRY(mdf_graph_init(&t->graph, t->kernels, true, 0, err));
     MDF_TRY(mdf_graph_init(&t->eval_graph, t->kernels, false, 0, err));
@@ -420,7 +434,9 @@ static void summarise(trainer *t, mdf_train_summary *s)
                              .best_score = t->state.best_score,
                              .temperature = t->config.answer.temperature,
                              .step_seconds = n > 0 ? t->times[n / 2] : 0,
-                             .allocations = t->last_allocations};
+                             .allocations = t->last_allocations,
+                             .tensors = t->model->params.count,
+                             .tensors_taken = t->tensors_taken};
     for (size_t i = 0; i < t->model->params.count; i++) {
         s->parameters += mdf_tensor_count(&t->model->params.item[i]->tensor);
     }

@@ -28,6 +28,8 @@ typedef struct mdf_train_options {
     const mdf_manifest *manifest; /* all splits */
     const char *train_split, *val_split;
     const char *out_dir;
+    const char *init_dir; /* model folder whose weights a new run begins with, as far as it has
+                             them; NULL: all are drawn by chance */
     const char
         *tokenizer_path; /* tokenizer "bpe": copied to out_dir if there is none. May be NULL */
     bool resume;
@@ -42,6 +44,7 @@ typedef struct mdf_train_summary {
     double step_seconds; /* median time of a step */
     size_t allocations;  /* of the last step */
     int64_t parameters;
+    size_t tensors, tensors_taken; /* all, and those that init_dir had */
 } mdf_train_summary;
 
 /* MDF_ERR_STOPPED: *stop was set; the checkpoint holds the work so far. MDF_ERR_NUMERIC: the loss

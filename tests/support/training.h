@@ -21,6 +21,7 @@
 
 static char root[] = "/tmp/mdf_trainer_XXXXXX";
 static mdf_manifest cases;
+static const char *init_dir; /* of the runs to come; NULL: they begin with random weights */
 
 static inline void must(mdf_status status, const mdf_error *err)
 {
@@ -90,6 +91,7 @@ static inline mdf_status train(const char *run, const char *const *set, const ch
                                                              .train_split = "train",
                                                              .val_split = val,
                                                              .out_dir = dir,
+                                                             .init_dir = init_dir,
                                                              .resume = resume,
                                                              .progress = on_event,
                                                              .user = w,

@@ -64,6 +64,25 @@ static void a_checkpoint_of_another_model_is_refused_by_name(void **state)
     assert_non_null(strstr(err.text, "unet.enc.1.conv1.weight"));
 }
 
+/* Nothing is learnt, so that what is written is what was read: the weights of "whole". */
+static void a_run_begins_with_given_weights(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    char *from = in_root("whole");
+    const char *const set[] = {"epochs=1",    "lr=0",           "lr_unet=0", "lr_vision=0",
+                               "lr_fusion=0", "weight_decay=0", NULL};
+    init_dir = from;
+    must(train("begun", set, "val", false, &w, &err), &err);
+    assert_same_file("whole", "begun", "model.safetensors");
+    const char *const other[] = {"unet_config.base=8", NULL};
+    assert_int_equal(train("begun2", other, "val", false, &w, &err), MDF_ERR_SHAPE);
+    assert_non_null(strstr(err.text, "unet.enc.1.conv1.weight"));
+    init_dir = NULL;
+    mdf_free(from);
+}
+
 /* Writes NaN over the first moments in a run's checkpoint, as a broken disk or program might. */
 static void poison_moments(const char *run)
 {
@@ -148,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bits),
         cmocka_unit_test(a_run_is_not_overwritten),
+        cmocka_unit_test(a_run_begins_with_given_weights),
         cmocka_unit_test(a_checkpoint_of_another_model_is_refused_by_name),
         cmocka_unit_test(a_loss_that_is_no_number_ends_the_run),
         cmocka_unit_test(one_and_two_threads_agree),
