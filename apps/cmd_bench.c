@@ -14,6 +14,7 @@ typedef struct bench_flags {
     arg_list only;
     bool masks;
     const char *isa;
+    const char *model;
     int64_t base, batch;
 } bench_flags;
 
@@ -40,6 +41,12 @@ static const arg_option options[] = {
      .offset = offsetof(bench_flags, only),
      .metavar = "PART",
      .help = "measure only unet, step, gemm, conv or attention"},
+    {.name = "model",
+     .letter = 'm',
+     .kind = ARG_STRING,
+     .offset = offsetof(bench_flags, model),
+     .metavar = "DIR",
+     .help = "measure a classification by this model folder, stage by stage, and nothing else"},
     {.name = "masks",
      .kind = ARG_FLAG,
      .offset = offsetof(bench_flags, masks),
@@ -71,7 +78,7 @@ static const arg_option options[] = {
 static mdf_status choose_parts(app *a, const arg_list *only, unsigned *parts, mdf_error *err)
 {
     static const char *const names[] = {"unet", "step", "gemm", "conv", "attention"};
-    *parts = only->count == 0 ? MDF_BENCH_ALL : 0;
+    *parts = only->count == 0 ? MDF_BENCH_ALL & ~(unsigned)MDF_BENCH_STAGES : 0;
     for (size_t i = 0; i < only->count; i++) {
         size_t at = 0;
         while (at < APP_COUNT(names) && strcmp(only->item[i], names[at]) != 0) {
@@ -121,10 +128,12 @@ static json_t *report_json(const mdf_bench_report *r)
         }
         (void)json_array_append_new(rows, row);
     }
-    return json_pack("{s:s, s:i, s:[f, f], s:[f, f], s:o, s:o, s:o}", "isa", r->isa, "threads",
-                     r->threads, "peak_gflops", r->peak[0], r->peak[1], "memory_gbs", r->memory[0],
-                     r->memory[1], "unet_step", step_json(&r->unet), "model_step",
-                     step_json(&r->model), "operations", rows);
+    return json_pack("{s:s, s:i, s:[f, f], s:[f, f], s:f, s:I, s:I, s:o, s:o, s:o}", "isa", r->isa,
+                     "threads", r->threads, "peak_gflops", r->peak[0], r->peak[1], "memory_gbs",
+                     r->memory[0], r->memory[1], "open_seconds", r->open_seconds, "model_bytes",
+                     (json_int_t)r->model_bytes, "model_peak_bytes",
+                     (json_int_t)r->model_peak_bytes, "unet_step", step_json(&r->unet),
+                     "model_step", step_json(&r->model), "operations", rows);
 }
 
 static void print_step(const char *what, const mdf_bench_step *s)
@@ -148,6 +157,11 @@ static void print_report(const mdf_bench_report *r)
                  r->isa, r->threads, r->peak[0], r->peak[1], r->memory[0], r->memory[1]);
     print_step("U-Net", &r->unet);
     print_step("model", &r->model);
+    if (r->open_seconds > 0) {
+        (void)printf("opened in %.2f s; %.0f MiB of files mapped, %.0f MiB resident at most\n",
+                     r->open_seconds, (double)r->model_bytes / 1048576,
+                     (double)r->model_peak_bytes / 1048576);
+    }
     if (r->rows > 0) {
         (void)printf("%-22s %-44s %9s %9s %6s %9s\n", "operation", "shape", "ms", "GFLOP/s", "peak",
                      "oneDNN ms");
@@ -181,6 +195,12 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     const bench_flags *f = flags;
     unsigned parts = 0;
     MDF_TRY(choose_parts(a, &f->only, &parts, err));
+    if (f->model != NULL) {
+        if (f->only.count > 0) {
+            return app_usage(a, err, "--model measures nothing else; leave --only out");
+        }
+        parts = MDF_BENCH_STAGES;
+    }
     mdf_config *config = mdf_alloc(1, sizeof *config);
     mdf_bench_report *report = mdf_alloc(1, sizeof *report);
     mdf_status status = config == NULL || report == NULL
@@ -189,6 +209,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     if (status == MDF_OK) {
         status = mdf_bench_run(report,
                                &(mdf_bench_options){.config = config,
+                                                    .model_dir = f->model,
                                                     .parts = parts,
                                                     .repeat = (int)f->repeat,
                                                     .masks = f->masks,

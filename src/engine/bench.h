@@ -8,17 +8,19 @@
 #include "nn/config.h"
 
 typedef enum mdf_bench_part {
-    MDF_BENCH_UNET = 1,      /* training step of a U-Net alone */
-    MDF_BENCH_STEP = 2,      /* training step and forward pass of the configuration */
-    MDF_BENCH_GEMM = 4,      /* dense products */
-    MDF_BENCH_CONV = 8,      /* convolutions, in turns with oneDNN's own */
-    MDF_BENCH_ATTENTION = 16 /* attention, forward and backward */
+    MDF_BENCH_UNET = 1,       /* training step of a U-Net alone */
+    MDF_BENCH_STEP = 2,       /* training step and forward pass of the configuration */
+    MDF_BENCH_GEMM = 4,       /* dense products */
+    MDF_BENCH_CONV = 8,       /* convolutions, in turns with oneDNN's own */
+    MDF_BENCH_ATTENTION = 16, /* attention, forward and backward */
+    MDF_BENCH_STAGES = 32     /* stages of a classification by model_dir */
 } mdf_bench_part;
-enum { MDF_BENCH_ALL = 31, MDF_BENCH_ROWS = 256 };
+enum { MDF_BENCH_ALL = 63, MDF_BENCH_ROWS = 256 };
 
 /* A zeroed U-Net size takes the value of the race with PyTorch. */
 typedef struct mdf_bench_options {
     const mdf_config *config;                 /* no labels: the six of ODIR */
+    const char *model_dir;                    /* of MDF_BENCH_STAGES; NULL leaves them out */
     unsigned parts;                           /* of mdf_bench_part */
     int repeat;                               /* timed runs */
     bool masks;                               /* the configuration's step trains the decoder too */
@@ -58,6 +60,9 @@ typedef struct mdf_bench_report {
     double peak[2];             /* GFLOP/s of fused multiply-adds in registers: one thread, all */
     double memory[2];           /* GB/s of y = a x + y beyond the caches */
     mdf_bench_step unet, model; /* batch 0: not measured */
+    double open_seconds;        /* of model_dir; its stages are rows */
+    size_t model_bytes;         /* of the files that stay mapped; 0: it became floats */
+    size_t model_peak_bytes;    /* resident memory of the process, at most, mapped files included */
     mdf_bench_row row[MDF_BENCH_ROWS];
     size_t rows;
 } mdf_bench_report;

@@ -35,6 +35,7 @@ mdf_status mdf_bench_gemm(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_weights(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_conv(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_attention(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_bench_stages(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 
 /* A prompt like those of the data sets: words of a sentence about case i. */
 const char *mdf_bench_sentence(int64_t i);
