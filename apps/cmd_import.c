@@ -74,7 +74,7 @@ static mdf_status import_files(app *a, const import_flags *f, const mdf_precisio
     const mdf_status status = mdf_import_gguf(f->out, &how, &w.watch, result, &remark, err);
     app_model_watch_finish(&w);
     if (status == MDF_OK && remark.text[0] != '\0') {
-        app_say(a, "%s", remark.text);
+        app_say(a, "warning: %s", remark.text);
     }
     return status;
 }
