@@ -82,19 +82,43 @@ static const char *shape_text(char out[96], int rank, const int64_t *dim)
     return out;
 }
 
+/* Converters drop and add dimensions of 1: the others must agree, and so the order of the numbers.
+ */
+static bool same_shape(const mdf_gguf_tensor *g, const mdf_tensor *t)
+{
+    int k = 0;
+    for (int i = 0; i < g->rank; i++) {
+        if (g->dim[i] == 1) {
+            continue;
+        }
+        while (k < t->rank && t->dim[k] == 1) {
+            k++;
+        }
+        if (k == t->rank || t->dim[k++] != g->dim[i]) {
+            return false;
+        }
+    }
+    while (k < t->rank && t->dim[k] == 1) {
+        k++;
+    }
+    return k == t->rank;
+}
+
 static mdf_status check_weight(const importer *im, const mdf_gguf_weight *w, const mdf_tensor *t,
                                mdf_error *err)
 {
     const mdf_gguf_tensor *g = &w->tensor;
     const char *path = path_of(im, w);
-    if (g->rank != t->rank || memcmp(g->dim, t->dim, (size_t)t->rank * sizeof *g->dim) != 0) {
+    if (!same_shape(g, t)) {
         char has[96];
         char want[96];
         return mdf_fail(
             err, MDF_ERR_SHAPE, "%s: tensor \"%.120s\" has shape [%s], but the model needs [%s]",
             path, w->source, shape_text(has, g->rank, g->dim), shape_text(want, t->rank, t->dim));
     }
-    if (!mdf_dtype_is_float(g->dtype) && !(mdf_dtype_is_block(g->dtype) && g->rank == 2)) {
+    const bool rows_of_blocks =
+        mdf_dtype_is_block(g->dtype) && g->rank == 2 && t->rank == 2 && g->dim[1] == t->dim[1];
+    if (!mdf_dtype_is_float(g->dtype) && !rows_of_blocks) {
         return mdf_fail(err, MDF_ERR_FORMAT,
                         "%s: tensor \"%.120s\" has type %s, but floating-point numbers are needed",
                         path, w->source, mdf_dtype_name(g->dtype));
@@ -186,7 +210,7 @@ static mdf_status make_config(mdf_config *c, const mdf_gguf_model *m, const char
     return status == MDF_OK ? status : mdf_fail_prefix(err, status, path);
 }
 
-static mdf_status open(importer *im, mdf_error *err)
+static mdf_status open_source(importer *im, mdf_error *err)
 {
     MDF_TRY(mdf_gguf_files_open(&im->files, im->how->path, im->how->paths, err));
     MDF_TRY(mdf_gguf_model_read(&im->from, &im->files, err));
@@ -203,8 +227,8 @@ static mdf_status open(importer *im, mdf_error *err)
 }
 
 /* The small files first: those can be taken away again. */
-static mdf_status write(importer *im, mdf_import_files *small, const char *dir,
-                        const mdf_stream_watch *watch, mdf_error *err)
+static mdf_status write_target(importer *im, mdf_import_files *small, const char *dir,
+                               const mdf_stream_watch *watch, mdf_error *err)
 {
     const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
     bool made = false;
@@ -227,11 +251,11 @@ static mdf_status run(importer *im, const char *dir, const mdf_stream_watch *wat
                       mdf_error *remark, mdf_error *err)
 {
     mdf_import_files small;
-    MDF_TRY(open(im, err));
+    MDF_TRY(open_source(im, err));
     MDF_TRY(plan(im, err));
     mdf_status status = mdf_import_files_make(&small, &im->files, &im->model->config, remark, err);
     if (status == MDF_OK) {
-        status = write(im, &small, dir, watch, err);
+        status = write_target(im, &small, dir, watch, err);
     }
     mdf_import_files_free(&small);
     MDF_TRY(status);
