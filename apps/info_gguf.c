@@ -127,13 +127,26 @@ static mdf_status add_parts(json_t *doc, const mdf_gguf_files *f, mdf_error *err
     return MDF_OK;
 }
 
+/* Keys come from outside: no commands to a terminal. */
+static void add_key(json_t *keys, const mdf_gguf_value *v)
+{
+    char name[256];
+    size_t n = 0;
+    for (; v->key[n] != '\0' && n + 1 < sizeof name; n++) {
+        const unsigned char c = (unsigned char)v->key[n];
+        name[n] = c < 0x20 || c > 0x7e ? '?' : v->key[n];
+    }
+    name[n] = '\0';
+    if (json_object_get(keys, name) == NULL) { /* the first file's counts */
+        (void)json_object_set_new(keys, name, value_of(v));
+    }
+}
+
 static void add_file(const mdf_gguf *file, bool tensors, json_t *keys, json_t *types, json_t *rows,
                      size_t *bytes)
 {
     for (size_t i = 0; i < file->values; i++) {
-        if (json_object_get(keys, file->value[i].key) == NULL) { /* the first file's counts */
-            (void)json_object_set_new(keys, file->value[i].key, value_of(&file->value[i]));
-        }
+        add_key(keys, &file->value[i]);
     }
     for (size_t i = 0; i < file->count; i++) {
         const mdf_gguf_tensor *t = &file->tensor[i];
