@@ -192,7 +192,8 @@ static mdf_status plan(importer *im, mdf_error *err)
                : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a matrix of %zu bytes", most);
 }
 
-/* The settings of the files among the defaults of everything that they have not. */
+/* The settings of the files among the defaults of everything that they have not, every value in its
+ * range. */
 static mdf_status make_config(mdf_config *c, const mdf_gguf_model *m, const char *path,
                               mdf_error *err)
 {
@@ -206,8 +207,13 @@ static mdf_status make_config(mdf_config *c, const mdf_gguf_model *m, const char
         c->vision = m->vision;
         c->vision.deduplicate = true;
     }
-    const mdf_status status = mdf_config_validate(c, err);
-    return status == MDF_OK ? status : mdf_fail_prefix(err, status, path);
+    mdf_strbuf form = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES); /* what will be read later */
+    mdf_status status = mdf_config_write(c, &form, err);
+    if (status == MDF_OK) {
+        status = mdf_config_parse(c, form.data, form.len, path, err);
+    }
+    mdf_strbuf_free(&form);
+    return status;
 }
 
 static mdf_status open_source(importer *im, mdf_error *err)
