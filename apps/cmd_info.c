@@ -329,8 +329,8 @@ const app_command app_info = {
     .summary = "describe a model, a run or a file",
     .description =
         "Prints settings and weights of a run or model (of this project or Hugging Face's), the\n"
-        "tensors of a safetensors file, the settings of a config file with every default, or "
-        "size,\n"
+        "tensors of a safetensors file, keys and number formats of a GGUF file, the settings of a\n"
+        "config file with every default, or size,\n"
         "field of view and quality of a picture. Models are counted by part: tensors, parameters\n"
         "and, where there are weights, bytes.",
     .example = "  mdf info runs/first\n  mdf info --json eye.jpg",
