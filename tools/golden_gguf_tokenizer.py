@@ -12,7 +12,9 @@ from gguf import GGMLQuantizationType as T
 from gguf import GGUFWriter, quants
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "gguf_tokenizer"
+TESTS = pathlib.Path(__file__).resolve().parent.parent / "tests"
+FOLDER = TESTS / "golden" / "gguf_tokenizer"
+CORPUS = TESTS / "fuzz" / "corpus" / "gguf"
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
           r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 TEXT = """The patient is a 63-year-old woman with type 2 diabetes. Fundus photograph of the left eye:
@@ -93,6 +95,7 @@ def write(name, out, types, values, with_model=False):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    (CORPUS / f"tokenizer_{name}").write_bytes((FOLDER / f"{name}.gguf").read_bytes())
 
 
 def main():

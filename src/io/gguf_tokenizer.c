@@ -98,9 +98,11 @@ static bool is_token(const maker *m, mdf_gguf_string s)
 
 static mdf_status check_text(const maker *m, const char *key, size_t i, mdf_gguf_string s)
 {
-    return s.len > 0 && mdf_utf8_check((const uint8_t *)s.text, s.len) == s.len
-               ? MDF_OK
-               : mdf_fail(m->err, MDF_ERR_FORMAT, "%s: item %zu is empty or not UTF-8", key, i);
+    const bool is_text = s.len > 0 && memchr(s.text, 0, s.len) == NULL &&
+                         mdf_utf8_check((const uint8_t *)s.text, s.len) == s.len;
+    return is_text ? MDF_OK
+                   : mdf_fail(m->err, MDF_ERR_FORMAT,
+                              "%s: item %zu is empty, has a zero byte or is not UTF-8", key, i);
 }
 
 static mdf_status sort_tokens(const maker *m)

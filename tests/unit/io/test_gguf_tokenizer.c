@@ -143,9 +143,14 @@ static void arrays_that_make_no_tokenizer_are_named(void **state)
     refused(&s, MDF_ERR_FORMAT, "tokenizer.ggml.tokens: items 0 and 2 are both \"a\"");
     make(&s);
     s.token[1] = text("\xff");
-    refused(&s, MDF_ERR_FORMAT, "tokenizer.ggml.tokens: item 1 is empty or not UTF-8");
+    refused(&s, MDF_ERR_FORMAT,
+            "tokenizer.ggml.tokens: item 1 is empty, has a zero byte or is not UTF-8");
     s.token[1] = text("");
-    refused(&s, MDF_ERR_FORMAT, "tokenizer.ggml.tokens: item 1 is empty or not UTF-8");
+    refused(&s, MDF_ERR_FORMAT,
+            "tokenizer.ggml.tokens: item 1 is empty, has a zero byte or is not UTF-8");
+    s.token[1] = (mdf_gguf_string){"b\0", 2};
+    refused(&s, MDF_ERR_FORMAT,
+            "tokenizer.ggml.tokens: item 1 is empty, has a zero byte or is not UTF-8");
     make(&s);
     s.merge[0] = text("ab");
     refused(&s, MDF_ERR_FORMAT,
@@ -157,7 +162,8 @@ static void arrays_that_make_no_tokenizer_are_named(void **state)
     refused(&s, MDF_ERR_FORMAT,
             "tokenizer.ggml.merges: item 0, \"b a\", needs a token that is not there");
     s.merge[0] = text("a \xff");
-    refused(&s, MDF_ERR_FORMAT, "tokenizer.ggml.merges: item 0 is empty or not UTF-8");
+    refused(&s, MDF_ERR_FORMAT,
+            "tokenizer.ggml.merges: item 0 is empty, has a zero byte or is not UTF-8");
     static char longest[8192];
     memset(longest, 'a', sizeof longest - 1);
     longest[4] = ' ';
