@@ -1,9 +1,8 @@
-/* mdf import: a model of Hugging Face's, or a GGUF file, becomes this project's folder; LoRA
+/* mdf import: a model of Hugging Face's or of GGUF files becomes this project's folder; LoRA
  * adapters are merged. */
-#include <string.h>
-
 #include "app.h"
-#include "engine/model_gguf.h"
+#include "base/file.h"
+#include "engine/import_gguf.h"
 #include "model_watch.h"
 #include "nn/lora.h"
 
@@ -11,7 +10,6 @@ typedef struct import_flags {
     const char *out;
     const char *lora;
     const char *dtype;
-    const char *projector;
 } import_flags;
 
 static const arg_option options[] = {
@@ -33,11 +31,6 @@ static const arg_option options[] = {
      .metavar = "TYPE",
      .fallback = "keep",
      .help = "numbers of the matrices: keep, f32, f16, bf16, q8_0 ...; see mdf quantize"},
-    {.name = "projector",
-     .kind = ARG_STRING,
-     .offset = offsetof(import_flags, projector),
-     .metavar = "FILE",
-     .help = "GGUF file of the vision part, when it stands apart"},
 };
 
 static mdf_precision precision_of(mdf_dtype type, bool keep)
@@ -49,25 +42,41 @@ static mdf_precision precision_of(mdf_dtype type, bool keep)
     return p;
 }
 
-static bool is_gguf(const char *path)
+static mdf_status import_folder(app *a, const import_flags *f, const mdf_precision *precision,
+                                mdf_rewrite_result *result, mdf_error *err)
 {
-    const size_t n = strlen(path);
-    return n > 5 && strcmp(path + n - 5, ".gguf") == 0;
+    mdf_lora lora = {0};
+    mdf_rewrite how = {.precision = *precision};
+    if (a->operands.count > 1) {
+        return app_usage(a, err, "one folder at a time: %s is too much", a->operands.item[1]);
+    }
+    if (f->lora != NULL) {
+        MDF_TRY(mdf_lora_load(&lora, f->lora, err));
+        how.lora = &lora;
+        how.refuse_quantised = true;
+    }
+    const mdf_status status =
+        app_rewrite(a, "import", a->operands.item[0], f->out, &how, result, err);
+    mdf_lora_free(&lora);
+    return status;
 }
 
-static mdf_status import_gguf(app *a, const import_flags *f, const char *path, mdf_error *err)
+static mdf_status import_files(app *a, const import_flags *f, const mdf_precision *precision,
+                               mdf_rewrite_result *result, mdf_error *err)
 {
+    const mdf_gguf_import how = {a->operands.item, a->operands.count, *precision};
+    mdf_error remark;
     app_model_watch w;
-    mdf_rewrite_result result;
-    if (f->lora != NULL || strcmp(f->dtype, "keep") != 0) {
-        return app_usage(a, err, "--lora and --dtype do not go with a GGUF file");
+    if (f->lora != NULL) {
+        return app_usage(a, err, "--lora takes a folder as SRC; import the GGUF file first");
     }
     app_model_watch_start(&w, a, "import");
-    const mdf_status status =
-        mdf_model_import_gguf(path, f->projector, f->out, &w.watch, &result, err);
+    const mdf_status status = mdf_import_gguf(f->out, &how, &w.watch, result, &remark, err);
     app_model_watch_finish(&w);
-    MDF_TRY(status);
-    return app_print_rewrite(a, f->out, false, &result, err);
+    if (status == MDF_OK && remark.text[0] != '\0') {
+        app_say(a, "warning: %s", remark.text);
+    }
+    return status;
 }
 
 static mdf_status run(app *a, const void *flags, mdf_error *err)
@@ -75,45 +84,34 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     const import_flags *f = flags;
     mdf_dtype type = MDF_DTYPE_F32;
     bool keep = true;
-    mdf_lora lora = {0};
     mdf_rewrite_result result;
-    if (is_gguf(a->operands.item[0])) {
-        return import_gguf(a, f, a->operands.item[0], err);
-    }
-    if (f->projector != NULL) {
-        return app_usage(a, err, "--projector goes with a GGUF file");
-    }
     MDF_TRY(app_parse_format(a, "dtype", f->dtype, &type, &keep, err));
-    mdf_rewrite how = {.precision = precision_of(type, keep)};
-    if (f->lora != NULL) {
-        MDF_TRY(mdf_lora_load(&lora, f->lora, err));
-        how.lora = &lora;
-        how.refuse_quantised = true;
-    }
-    const mdf_status status =
-        app_rewrite(a, "import", a->operands.item[0], f->out, &how, &result, err);
-    mdf_lora_free(&lora);
-    MDF_TRY(status);
+    const mdf_precision precision = precision_of(type, keep);
+    MDF_TRY(mdf_path_is_dir(a->operands.item[0]) ? import_folder(a, f, &precision, &result, err)
+                                                 : import_files(a, f, &precision, &result, err));
     return app_print_rewrite(a, f->out, false, &result, err);
 }
 
 const app_command app_import = {
     .name = "import",
-    .summary = "take over a model of Hugging Face's or of llama.cpp",
+    .summary = "take over a model of Hugging Face's or of GGUF files",
     .description =
         "Reads a folder with config.json and safetensors files (Llama 3.2 Vision or a Llama text\n"
         "model; transformers 4 or 5, older or newer names, one file or shards) and writes it as a\n"
         "folder of this project, with the tokenizer's files. With --lora a PEFT adapter is "
         "merged.\n"
-        "Other commands read such folders without this step, too. A GGUF file (Llama text models;\n"
-        "Llama 3.2 Vision as ollama stores it) is taken over with its number formats; its\n"
-        "tokenizer.json must be put beside it.",
+        "Other commands read such folders without this step, too.\n"
+        "\n"
+        "Or reads GGUF files: a text model of the Llama architecture, or Llama 3.2 Vision as "
+        "ollama\n"
+        "has it, in one file, in parts (name the first) or pictures and text apart (name both).\n"
+        "Quantised weights are copied as they are; the tokenizer becomes a tokenizer.json.",
     .example = "  mdf import Llama-3.2-11B-Vision-Instruct --out llama\n"
                "  mdf import Llama-3.2-11B-Vision-Instruct --lora adapter --out tuned\n"
-               "  mdf import SmolLM2-135M-Instruct.Q8_0.gguf --out smollm2",
+               "  mdf import SmolLM2-135M-Instruct.Q4_1.gguf --out smollm2",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(import_flags),
-    .operand = {"SRC", 1, 1, "folder or GGUF file to read"},
+    .operand = {"SRC", 1, 64, "folder, or GGUF files"},
     .run = run,
 };

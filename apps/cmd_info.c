@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "data/fov.h"
 #include "data/quality.h"
+#include "info.h"
 #include "io/image.h"
 #include "io/safetensors.h"
 #include "nn/config.h"
@@ -26,7 +27,7 @@ static const arg_option options[] = {
     {.name = "tensors",
      .kind = ARG_FLAG,
      .offset = offsetof(info_flags, tensors),
-     .help = "list every tensor of a folder, too"},
+     .help = "list every tensor of a folder or GGUF file, too"},
     {.name = "check-tensors",
      .kind = ARG_FLAG,
      .offset = offsetof(info_flags, check_tensors),
@@ -41,13 +42,12 @@ static json_t *string_of(mdf_strbuf *b)
     return s;
 }
 
-static mdf_status no_memory(mdf_error *err)
+mdf_status info_no_memory(mdf_error *err)
 {
     return mdf_fail(err, MDF_ERR_NOMEM, "no memory for the result");
 }
 
-/* {"vision": {"tensors": 1, "parameters": 2}, ..., "total": {...}}; bytes where they are known. */
-static json_t *parts_of(const mdf_part_count count[MDF_PARTS])
+json_t *info_parts(const mdf_part_count count[MDF_PARTS])
 {
     json_t *doc = json_object();
     mdf_part_count sum = {0};
@@ -78,8 +78,8 @@ static mdf_status count_parts(mdf_config *config, json_t **parts, mdf_error *err
     MDF_TRY(mdf_mllm_declare(&model, config, err));
     mdf_parts_of_params(count, &model->params, config);
     mdf_mllm_free(model);
-    *parts = parts_of(count);
-    return *parts != NULL ? MDF_OK : no_memory(err);
+    *parts = info_parts(count);
+    return *parts != NULL ? MDF_OK : info_no_memory(err);
 }
 
 static mdf_status describe_loaded(mdf_config *config, json_t **doc, mdf_error *err)
@@ -93,7 +93,7 @@ static mdf_status describe_loaded(mdf_config *config, json_t **doc, mdf_error *e
     if (status == MDF_OK) {
         *doc = json_loadb(text.data, text.len, 0, NULL);
         if (*doc == NULL || json_object_set(*doc, "parts", parts) != 0) {
-            status = no_memory(err);
+            status = info_no_memory(err);
         }
     }
     json_decref(parts);
@@ -105,7 +105,7 @@ static mdf_status describe_config(const char *path, json_t **doc, mdf_error *err
 {
     mdf_config *config = mdf_alloc(1, sizeof *config);
     if (config == NULL) {
-        return no_memory(err);
+        return info_no_memory(err);
     }
     mdf_status status = mdf_config_load(config, path, err);
     if (status == MDF_OK) {
@@ -115,26 +115,25 @@ static mdf_status describe_config(const char *path, json_t **doc, mdf_error *err
     return status;
 }
 
-static json_t *tensor_row(const mdf_st_tensor *t)
+json_t *info_tensor(const char *name, mdf_dtype type, int rank, const int64_t *dim)
 {
     json_t *shape = json_array();
-    for (int i = 0; i < t->rank; i++) {
-        (void)json_array_append_new(shape, json_integer((json_int_t)t->dim[i]));
+    for (int i = 0; i < rank; i++) {
+        (void)json_array_append_new(shape, json_integer((json_int_t)dim[i]));
     }
-    return json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype", mdf_dtype_name(t->dtype), "shape",
+    return json_pack("{s:s, s:s, s:o}", "name", name, "dtype", mdf_dtype_name(type), "shape",
                      shape);
 }
 
-/* "Q4_0": how many tensors and bytes */
-static void add_type(json_t *types, const mdf_st_tensor *t)
+void info_add_type(json_t *types, mdf_dtype type, size_t bytes)
 {
-    const char *name = mdf_dtype_name(t->dtype);
+    const char *name = mdf_dtype_name(type);
     json_t *row = json_object_get(types, name);
     const json_int_t tensors = json_integer_value(json_object_get(row, "tensors"));
-    const json_int_t bytes = json_integer_value(json_object_get(row, "bytes"));
+    const json_int_t before = json_integer_value(json_object_get(row, "bytes"));
     (void)json_object_set_new(
         types, name,
-        json_pack("{s:I, s:I}", "tensors", tensors + 1, "bytes", bytes + (json_int_t)t->bytes));
+        json_pack("{s:I, s:I}", "tensors", tensors + 1, "bytes", before + (json_int_t)bytes));
 }
 
 static mdf_status describe_tensors(const char *path, const info_flags *f, bool rows_too,
@@ -156,10 +155,10 @@ static mdf_status describe_tensors(const char *path, const info_flags *f, bool r
     for (size_t file = 0; file < weights.shards.files; file++) {
         for (size_t i = 0; i < weights.shards.file[file].count; i++) {
             const mdf_st_tensor *t = &weights.shards.file[file].tensor[i];
-            add_type(types, t);
+            info_add_type(types, t->dtype, t->bytes);
             numbers += t->count;
             if (rows_too) {
-                (void)json_array_append_new(rows, tensor_row(t));
+                (void)json_array_append_new(rows, info_tensor(t->name, t->dtype, t->rank, t->dim));
             }
         }
     }
@@ -167,9 +166,9 @@ static mdf_status describe_tensors(const char *path, const info_flags *f, bool r
     *doc = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "files",
                      (json_int_t)weights.shards.files, "tensors", (json_int_t)weights.count,
                      "numbers", (json_int_t)numbers, "bytes", (json_int_t)weights.bytes, "types",
-                     types, "parts", parts_of(count), "tensor", rows);
+                     types, "parts", info_parts(count), "tensor", rows);
     mdf_weights_close(&weights);
-    return *doc != NULL ? MDF_OK : no_memory(err);
+    return *doc != NULL ? MDF_OK : info_no_memory(err);
 }
 
 static mdf_status describe_pixels(const mdf_image *im, const char *format, json_t **doc,
@@ -184,7 +183,7 @@ static mdf_status describe_pixels(const mdf_image *im, const char *format, json_
     *doc = json_pack("{s:s, s:i, s:i, s:s, s:f, s:o}", "format", format, "width", im->width,
                      "height", im->height, "field_of_view", mdf_fov_kind_text(fov.kind), "quality",
                      (double)quality.score, "faults", string_of(&reasons));
-    return *doc != NULL ? MDF_OK : no_memory(err);
+    return *doc != NULL ? MDF_OK : info_no_memory(err);
 }
 
 static mdf_status describe_picture(const char *path, mdf_image_format format, json_t **doc,
@@ -219,7 +218,7 @@ static mdf_status describe_folder(const char *path, const info_flags *f, json_t 
     json_t *weights = NULL;
     mdf_status status = MDF_OK;
     if (config_path == NULL) {
-        status = no_memory(err);
+        status = info_no_memory(err);
     } else if (!mdf_path_exists(config_path)) {
         status =
             mdf_fail(err, MDF_ERR_FORMAT, "%s is no run or model: it has no config.json", path);
@@ -232,7 +231,7 @@ static mdf_status describe_folder(const char *path, const info_flags *f, json_t 
     }
     if (status == MDF_OK) {
         *doc = json_pack("{s:O, s:O*}", "config", config, "weights", weights);
-        status = *doc != NULL ? MDF_OK : no_memory(err);
+        status = *doc != NULL ? MDF_OK : info_no_memory(err);
     }
     json_decref(config);
     json_decref(weights);
@@ -257,6 +256,9 @@ static mdf_status describe(const char *path, const info_flags *f, json_t **doc, 
     if (ends_with(path, ".safetensors") || ends_with(path, ".safetensors.index.json")) {
         return describe_tensors(path, f, true, doc, err);
     }
+    if (ends_with(path, ".gguf")) {
+        return info_gguf(path, f->tensors, f->check_tensors, doc, err);
+    }
     if (ends_with(path, ".json")) {
         return describe_config(path, doc, err);
     }
@@ -265,7 +267,7 @@ static mdf_status describe(const char *path, const info_flags *f, json_t **doc, 
     mdf_map_close(&map);
     if (format == MDF_IMAGE_UNKNOWN) {
         return mdf_fail(err, MDF_ERR_FORMAT,
-                        "%s is neither a picture nor a .json or .safetensors file", path);
+                        "%s is neither a picture nor a .json, .safetensors or .gguf file", path);
     }
     return describe_picture(path, format, doc, err);
 }
@@ -327,14 +329,14 @@ const app_command app_info = {
     .summary = "describe a model, a run or a file",
     .description =
         "Prints settings and weights of a run or model (of this project or Hugging Face's), the\n"
-        "tensors of a safetensors file, the settings of a config file with every default, or "
-        "size,\n"
+        "tensors of a safetensors file, keys and number formats of a GGUF file, the settings of a\n"
+        "config file with every default, or size,\n"
         "field of view and quality of a picture. Models are counted by part: tensors, parameters\n"
         "and, where there are weights, bytes.",
     .example = "  mdf info runs/first\n  mdf info --json eye.jpg",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(info_flags),
-    .operand = {"FILE", 1, 1, "run folder, .safetensors, .json or picture"},
+    .operand = {"FILE", 1, 1, "run folder, .safetensors, .gguf, .json or picture"},
     .run = run,
 };

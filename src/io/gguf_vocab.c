@@ -101,6 +101,7 @@ static mdf_status read(mdf_gguf_vocab *v, const mdf_gguf_files *f, mdf_error *er
     MDF_TRY(read_id(v, f, "tokenizer.ggml.eot_token_id", &v->eot, err));
     MDF_TRY(read_id(v, f, "tokenizer.ggml.unknown_token_id", &v->unknown, err));
     MDF_TRY(read_id(v, f, "tokenizer.ggml.padding_token_id", &v->pad, err));
+    v->says_bos = mdf_gguf_files_value(f, "tokenizer.ggml.add_bos_token", NULL) != NULL;
     MDF_TRY(read_flag(f, "tokenizer.ggml.add_bos_token", &v->add_bos, err));
     return read_flag(f, "tokenizer.ggml.add_eos_token", &v->add_eos, err);
 }

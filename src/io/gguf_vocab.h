@@ -26,6 +26,7 @@ typedef struct mdf_gguf_vocab {
     size_t merges;
     int64_t bos, eos, eot, unknown, pad; /* ids; -1: none */
     bool add_bos, add_eos;               /* around every text */
+    bool says_bos;                       /* add_bos is from the file, not just the default */
     mdf_arena arena;
 } mdf_gguf_vocab;
 

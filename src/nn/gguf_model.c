@@ -310,20 +310,32 @@ const mdf_gguf_weight *mdf_gguf_model_find(const mdf_gguf_model *m, const char *
     return m->count == 0 ? NULL : bsearch(&key, m->weight, m->count, sizeof key, by_name);
 }
 
+/* Bytes of a row. */
+static size_t row_bytes(const mdf_gguf_weight *w)
+{
+    return w->tensor.bytes / (size_t)(w->tensor.rank == 0 ? 1 : w->tensor.dim[0]);
+}
+
+const uint8_t *mdf_gguf_weight_row(const mdf_gguf_weight *w, int64_t row)
+{
+    int64_t from = row;
+    if (w->heads > 0) {
+        const int64_t width = w->tensor.dim[0] / w->heads;
+        const int64_t within = row % width;
+        from = row - within + 2 * (within % (width / 2)) + within / (width / 2);
+    }
+    return w->tensor.data + (size_t)from * row_bytes(w);
+}
+
 void mdf_gguf_weight_copy(const mdf_gguf_weight *w, int64_t first, int64_t rows, void *out)
 {
-    const mdf_gguf_tensor *t = &w->tensor;
-    const int64_t all = t->rank == 0 ? 1 : t->dim[0];
-    const size_t row_bytes = t->bytes / (size_t)all;
+    const size_t bytes = row_bytes(w);
     uint8_t *to = out;
     if (w->heads == 0) {
-        memcpy(to, t->data + (size_t)first * row_bytes, (size_t)rows * row_bytes);
+        memcpy(to, mdf_gguf_weight_row(w, first), (size_t)rows * bytes);
         return;
     }
-    const int64_t width = all / w->heads;
-    for (int64_t r = first; r < first + rows; r++, to += row_bytes) {
-        const int64_t within = r % width;
-        const int64_t from = r - within + 2 * (within % (width / 2)) + within / (width / 2);
-        memcpy(to, t->data + (size_t)from * row_bytes, row_bytes);
+    for (int64_t r = first; r < first + rows; r++, to += bytes) {
+        memcpy(to, mdf_gguf_weight_row(w, r), bytes);
     }
 }

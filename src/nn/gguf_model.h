@@ -39,7 +39,10 @@ void mdf_gguf_model_free(mdf_gguf_model *m);
 
 const mdf_gguf_weight *mdf_gguf_model_find(const mdf_gguf_model *m, const char *name);
 
-/* Bytes of rows first .. first + rows - 1 in our order; a row is all but the first dimension. */
+/* Where row `row` of our order stands in the file; a row is all but the first dimension. */
+const uint8_t *mdf_gguf_weight_row(const mdf_gguf_weight *w, int64_t row);
+
+/* Bytes of rows first .. first + rows - 1 in our order. */
 void mdf_gguf_weight_copy(const mdf_gguf_weight *w, int64_t first, int64_t rows, void *out);
 
 #endif

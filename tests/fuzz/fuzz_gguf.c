@@ -1,11 +1,12 @@
 /* Any bytes as a GGUF file: no crash, and what is accepted lies inside the input, can be found by
  * its name and read to its last number; as a model, its rows can be put in order; as a tokenizer,
- * its texts can be read. */
+ * its texts can be read and become JSON. */
+#include <jansson.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "io/gguf_vocab.h"
+#include "io/gguf_tokenizer.h"
 #include "nn/gguf_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -73,6 +74,20 @@ static void use_model(const mdf_gguf_files *f)
     mdf_gguf_model_free(&m);
 }
 
+static void use_tokenizer(const mdf_gguf_vocab *v)
+{
+    mdf_error remark;
+    mdf_strbuf out = mdf_strbuf_new((size_t)64 << 20);
+    if (mdf_gguf_tokenizer_json(v, &out, &remark, NULL) == MDF_OK) {
+        json_t *root = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, NULL);
+        if (root == NULL) {
+            abort();
+        }
+        json_decref(root);
+    }
+    mdf_strbuf_free(&out);
+}
+
 static void use_vocab(const mdf_gguf_files *f)
 {
     mdf_gguf_vocab v;
@@ -89,6 +104,7 @@ static void use_vocab(const mdf_gguf_files *f)
     if (sum == SIZE_MAX) { /* so that the loops stay */
         abort();
     }
+    use_tokenizer(&v);
     mdf_gguf_vocab_free(&v);
 }
 

@@ -13,7 +13,6 @@
 
 #include "base/alloc.h"
 #include "engine/blocks_plain.h"
-#include "engine/model_gguf.h"
 #include "engine/model_init.h"
 #include "engine/model_rewrite.h"
 #include "nn/lora.h"
@@ -219,48 +218,6 @@ static void an_adapter_is_merged_on_the_way_in(void **state)
     test_folder_remove(&f);
 }
 
-/* tests/golden/gguf_model: the same tensors as transformers has them; gates went through tanh. */
-static void a_gguf_file_becomes_a_folder(void **state)
-{
-    (void)state;
-    static const char *const name[] = {"llama", "mllama"};
-    for (size_t k = 0; k < 2; k++) {
-        test_folder f;
-        char path[256];
-        char file[512];
-        mdf_rewrite_result r;
-        mdf_weights got;
-        mdf_weights expect;
-        mdf_error err = {0};
-        size_t compared = 0;
-        test_folder_make(&f);
-        path_in(path, &f, "m");
-        (void)snprintf(file, sizeof file, MDF_TEST_DATA "/golden/gguf_model/%s.gguf", name[k]);
-        if (mdf_model_import_gguf(file, NULL, path, NULL, &r, &err) != MDF_OK) {
-            fail_msg("%s", err.text);
-        }
-        assert_int_equal(mdf_weights_open(&got, path, NULL), MDF_OK);
-        assert_int_equal(got.count, r.tensors);
-        mdf_rewrite_result_free(&r);
-        (void)snprintf(file, sizeof file, MDF_TEST_DATA "/golden/gguf_model/%s.safetensors",
-                       name[k]);
-        assert_int_equal(mdf_weights_open(&expect, file, NULL), MDF_OK);
-        for (size_t i = 0; i < got.count; i++) {
-            const mdf_model_weight *w = mdf_weights_find(&expect, got.item[i].name);
-            if (w == NULL || w->tensor->count == 1) {
-                continue;
-            }
-            assert_int_equal(w->tensor->bytes, got.item[i].tensor->bytes);
-            assert_memory_equal(w->tensor->data, got.item[i].tensor->data, w->tensor->bytes);
-            compared++;
-        }
-        assert_true(compared >= 20);
-        mdf_weights_close(&got);
-        mdf_weights_close(&expect);
-        test_folder_remove(&f);
-    }
-}
-
 /* A file-size limit stands in for a disk that is full. */
 static void a_full_disk_and_a_stop_leave_nothing(void **state)
 {
@@ -323,7 +280,6 @@ int main(void)
         cmocka_unit_test(quantised_weights_are_as_far_off_as_the_report_says),
         cmocka_unit_test(a_released_model_comes_and_goes_unchanged),
         cmocka_unit_test(an_adapter_is_merged_on_the_way_in),
-        cmocka_unit_test(a_gguf_file_becomes_a_folder),
         cmocka_unit_test(a_full_disk_and_a_stop_leave_nothing),
         cmocka_unit_test(plain_blocks_round_to_nearest),
     };
