@@ -174,7 +174,7 @@ static void settings_are_read_back(void **state)
     assert_int_equal(config.text.cross_attention_layers[1], 3);
     assert_int_equal(config.vision.image_size, 28);
     assert_true(config.text.leak_rows && config.vision.deduplicate);
-    assert_int_equal(config.tokenizer, MDF_TOKENIZER_LLAMA3);
+    assert_int_equal(config.tokenizer, MDF_TOKENIZER_BPE);
     assert_false(mdf_config_has_unet(&config));
     must(mdf_generation_load(&g, dir, &config, &err), &err);
     assert_int_equal(g.eos_count, 1);

@@ -1,0 +1,2 @@
+# exit: 2
+"$mdf" bench --model "$project/models/small" --only gemm
