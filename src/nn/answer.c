@@ -44,11 +44,11 @@ bool mdf_answer_plan(mdf_graph *g, const mdf_config *c, const mdf_tree_view *t, 
 }
 
 mdf_tensor *mdf_answer_scores(mdf_graph *g, const mdf_answer_rows *a, mdf_tensor *h,
-                              mdf_tensor *lm_head, int64_t cases, int64_t labels,
+                              const mdf_text *text, int64_t cases, int64_t labels,
                               mdf_tensor **log_prob)
 {
     h = mdf_gather_rows(g, h, a->row, a->pairs);
-    mdf_tensor *p = mdf_log_prob(g, mdf_linear(g, h, lm_head, NULL), a->target);
+    mdf_tensor *p = mdf_log_prob(g, mdf_text_logits(g, text, h), a->target);
     mdf_tensor *scores = mdf_segment_sum(g, p, a->index, a->weight, a->offset, cases * labels);
     if (log_prob != NULL) {
         *log_prob = p;

@@ -4,6 +4,7 @@
 
 #include "nn/batch.h"
 #include "nn/config.h"
+#include "nn/text.h"
 
 /* Logits are computed once for every (row, target) pair of the tree. */
 typedef struct mdf_answer_rows {
@@ -22,7 +23,7 @@ bool mdf_answer_plan(mdf_graph *g, const mdf_config *c, const mdf_tree_view *t, 
 
 /* Hidden states h [N,D] -> scores [B,K]; *log_prob, unless NULL, takes the pairs' [B*pairs]. */
 mdf_tensor *mdf_answer_scores(mdf_graph *g, const mdf_answer_rows *a, mdf_tensor *h,
-                              mdf_tensor *lm_head, int64_t cases, int64_t labels,
+                              const mdf_text *text, int64_t cases, int64_t labels,
                               mdf_tensor **log_prob);
 
 #endif

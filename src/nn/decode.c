@@ -36,7 +36,7 @@ mdf_status mdf_decoder_new(mdf_decoder **out, const mdf_mllm *m, const mdf_kerne
         status = mdf_kv_cache_new(&d->cache, &m->config, capacity, err);
     }
     if (status == MDF_OK) {
-        d->logits = mdf_alloc((size_t)m->text.lm_head->dim[0], sizeof *d->logits);
+        d->logits = mdf_alloc((size_t)m->config.text.vocab_size, sizeof *d->logits);
         d->state = mdf_alloc((size_t)m->config.text.hidden_size, sizeof *d->state);
         if (d->logits == NULL || d->state == NULL) {
             status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the decoder");
@@ -95,7 +95,7 @@ static mdf_status take_last(mdf_decoder *d, mdf_tensor *states, mdf_error *err)
     const int64_t last = states->dim[0] - 1;
     memcpy(d->state, states->data + last * width, (size_t)width * sizeof *d->state);
     mdf_tensor *row = mdf_constant(g, d->state, 2, (int64_t[]){1, width});
-    const mdf_tensor *logits = mdf_linear(g, row, d->model->text.lm_head, NULL);
+    const mdf_tensor *logits = mdf_text_logits(g, &d->model->text, row);
     MDF_TRY(mdf_graph_status(g, err));
     memcpy(d->logits, logits->data, (size_t)mdf_tensor_count(logits) * sizeof *d->logits);
     return MDF_OK;
@@ -218,7 +218,7 @@ mdf_status mdf_decoder_score(mdf_decoder *d, const mdf_tree_view *t, mdf_real *s
     if (!mdf_answer_plan(g, &d->model->config, t, 1, &behind, NULL, &a)) {
         return mdf_graph_status(g, err);
     }
-    const mdf_tensor *s = mdf_answer_scores(g, &a, h, d->model->text.lm_head, 1, t->labels, NULL);
+    const mdf_tensor *s = mdf_answer_scores(g, &a, h, &d->model->text, 1, t->labels, NULL);
     MDF_TRY(mdf_graph_status(g, err));
     memcpy(scores, s->data, (size_t)t->labels * sizeof *scores);
     return MDF_OK;
@@ -246,7 +246,7 @@ const mdf_real *mdf_decoder_logits(const mdf_decoder *d)
 
 int64_t mdf_decoder_vocabulary(const mdf_decoder *d)
 {
-    return d->model->text.lm_head->dim[0];
+    return d->model->config.text.vocab_size;
 }
 
 const mdf_mllm *mdf_decoder_model(const mdf_decoder *d)

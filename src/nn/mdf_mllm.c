@@ -173,7 +173,7 @@ mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
         return out;
     }
     out.scores =
-        mdf_answer_scores(g, &a, out.states, m->text.lm_head, b->cases, b->tree->labels, &log_prob);
+        mdf_answer_scores(g, &a, out.states, &m->text, b->cases, b->tree->labels, &log_prob);
     if (want_masks && out.fusion.cases > 0 && m->unet.head_w != NULL) {
         out.mask_logits = mdf_fusion_masks(g, &m->unet, &out.fusion);
     }

@@ -109,9 +109,17 @@ void mdf_text_declare(mdf_text *t, const mdf_config *c, mdf_params *p)
     t->norm_w = mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_ONE, 0, 1, &d,
                               "model.language_model.norm.weight");
     t->lm_head = c->text.tie_word_embeddings
-                     ? t->embed_tokens
+                     ? NULL
                      : mdf_param_add(p, MDF_GROUP_TEXT, MDF_INIT_NORMAL, sd, 2,
                                      (int64_t[]){vocab, d}, "lm_head.weight");
+}
+
+mdf_tensor *mdf_text_logits(mdf_graph *g, const mdf_text *t, mdf_tensor *h)
+{
+    mdf_tensor *head = t->lm_head != NULL
+                           ? t->lm_head
+                           : mdf_first_rows(g, t->embed_tokens, t->config->text.vocab_size);
+    return mdf_linear(g, h, head, NULL);
 }
 
 static mdf_attn_plan text_plan(const mdf_config *c)

@@ -23,7 +23,7 @@ typedef struct mdf_text {
     mdf_tensor *embed_tokens; /* [V+8, D] */
     mdf_text_layer *layer;
     mdf_tensor *norm_w;  /* [D] */
-    mdf_tensor *lm_head; /* [V,D]; embed_tokens when tied */
+    mdf_tensor *lm_head; /* [V,D]; NULL when tied, see mdf_text_logits() */
     mdf_real *inv_freq;  /* [hd/2] */
 } mdf_text;
 
@@ -43,6 +43,10 @@ typedef struct mdf_text_input {
     mdf_kv_cache *cache;           /* of the one case, or NULL; not while training */
     mdf_real *trace;               /* [layers, N, D] takes every layer's output, or NULL */
 } mdf_text_input;
+
+/* Logits [N,V] of hidden states h [N,D]: the image token and the rows behind it, which the table
+ * has but the vocabulary has not, are no answers (trap 6). */
+mdf_tensor *mdf_text_logits(mdf_graph *g, const mdf_text *t, mdf_tensor *h);
 
 void mdf_text_declare(mdf_text *t, const mdf_config *c, mdf_params *p);
 

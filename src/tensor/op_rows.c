@@ -280,3 +280,34 @@ mdf_tensor *mdf_segment_sum(mdf_graph *g, mdf_tensor *x, const int32_t *index,
     }
     return mdf_graph_record(g, &op_segment_sum, y, &x, 1, s);
 }
+
+static void first_rows_backward(mdf_graph *g, const mdf_node *node)
+{
+    mdf_real *dx = mdf_grad_add_target(g, node->in[0]);
+    if (dx != NULL) {
+        mdf_add_into(g, dx, node->out->grad, mdf_tensor_count(node->out), true);
+    }
+}
+
+static const mdf_op op_first_rows = {"first_rows", first_rows_backward};
+
+mdf_tensor *mdf_first_rows(mdf_graph *g, mdf_tensor *x, int64_t count)
+{
+    if (x == NULL) {
+        return NULL;
+    }
+    if (x->rank != 2 || count < 0 || count > x->dim[0]) {
+        return mdf_graph_fail(g, MDF_ERR_SHAPE, op_first_rows.name,
+                              "want x [M,C] and at most M rows");
+    }
+    if (count == x->dim[0]) {
+        return x;
+    }
+    mdf_tensor *y = mdf_constant(g, x->data, 2, (int64_t[]){count, x->dim[1]});
+    if (y == NULL) {
+        return NULL;
+    }
+    y->raw = x->raw;
+    y->dtype = x->dtype;
+    return mdf_graph_record(g, &op_first_rows, y, &x, 1, NULL);
+}

@@ -179,6 +179,8 @@ mdf_tensor *mdf_add_rows(mdf_graph *g, mdf_tensor *x, mdf_tensor *table, mdf_ten
 /* y[n,:] = x[row[n],:]; row[n] < 0 gives zeros. x [M,C] -> [count,C]. Also the token embedding.
  * row is caller-owned. */
 mdf_tensor *mdf_gather_rows(mdf_graph *g, mdf_tensor *x, const int32_t *row, int64_t count);
+/* The first count rows of x [M,C], without a copy; a raw x stays raw. */
+mdf_tensor *mdf_first_rows(mdf_graph *g, mdf_tensor *x, int64_t count);
 /* [Na,C], [Nb,C] -> [Na+Nb,C] */
 mdf_tensor *mdf_concat_rows(mdf_graph *g, mdf_tensor *a, mdf_tensor *b);
 /* Feature-wise interleave of k tensors [N,C] behind a first one: [N, C + k*C] with element

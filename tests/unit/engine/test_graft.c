@@ -50,8 +50,8 @@ static mdf_mllm *open_model(const char *dir)
     return m;
 }
 
-/* Hidden states of five tokens; with a picture when the model has eyes. Caller frees. */
-static mdf_real *states_of(const mdf_mllm *m, bool picture)
+/* Logits of five tokens; with a picture when the model has eyes. Caller frees. */
+static mdf_real *logits_of(const mdf_mllm *m, bool picture)
 {
     mdf_error err = {0};
     mdf_kernels *k = NULL;
@@ -75,9 +75,11 @@ static mdf_real *states_of(const mdf_mllm *m, bool picture)
                          .prompt_len = &len};
     const mdf_output o = mdf_mllm_forward(&g, m, &b, false);
     must(mdf_graph_status(&g, &err), &err);
-    const size_t n = (size_t)mdf_tensor_count(o.states);
-    mdf_real *copy = mdf_alloc(n, sizeof *copy);
-    memcpy(copy, o.states->data, n * sizeof *copy);
+    const mdf_tensor *logits = mdf_text_logits(&g, &m->text, o.states);
+    must(mdf_graph_status(&g, &err), &err);
+    assert_int_equal(logits->dim[1], 40); /* not the eight rows behind the vocabulary */
+    mdf_real *copy = mdf_alloc(5 * 40, sizeof *copy);
+    memcpy(copy, logits->data, 5 * 40 * sizeof *copy);
     mdf_graph_free(&g);
     mdf_kernels_free(k);
     mdf_free(image);
@@ -100,9 +102,9 @@ static void with_closed_gates_it_is_the_text_model(void **state)
     mdf_mllm *plain = open_model(HF "llama_f32");
     mdf_mllm *grafted = open_model(dir);
     assert_int_equal(grafted->config.text.num_hidden_layers, 5);
-    mdf_real *want = states_of(plain, false);
-    mdf_real *got = states_of(grafted, true);
-    assert_memory_equal(got, want, 5 * 16 * sizeof *got);
+    mdf_real *want = logits_of(plain, false);
+    mdf_real *got = logits_of(grafted, true);
+    assert_memory_equal(got, want, 5 * 40 * sizeof *got);
     mdf_free(want);
     mdf_free(got);
     mdf_mllm_free(plain);

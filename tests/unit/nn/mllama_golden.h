@@ -139,7 +139,7 @@ static inline mdf_output mllama_forward(mllama *m)
 static inline mdf_tensor *mllama_logits(mllama *m, const mdf_output *o)
 {
     mdf_error err = {0};
-    mdf_tensor *y = mdf_linear(&m->graph, o->states, m->model->text.lm_head, NULL);
+    mdf_tensor *y = mdf_text_logits(&m->graph, &m->model->text, o->states);
     must(mdf_graph_status(&m->graph, &err), &err);
     return y;
 }

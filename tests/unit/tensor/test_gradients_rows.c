@@ -83,6 +83,18 @@ static void setup_concat_rows(probe *p, options *o, int round)
     (void)probe_input(p, 2, DIMS(probe_size(p, 1, 4), c));
 }
 
+static mdf_tensor *call_first_rows(probe *p)
+{
+    return mdf_first_rows(&p->graph, p->in[0], p->in[0]->dim[0] - 1);
+}
+
+static void setup_first_rows(probe *p, options *o, int round)
+{
+    (void)o;
+    (void)round;
+    (void)probe_input(p, 2, DIMS(probe_size(p, 2, 5), probe_size(p, 1, 4)));
+}
+
 static mdf_tensor *call_interleave(probe *p)
 {
     return mdf_concat_interleave(&p->graph, p->in[0], p->in + 1, p->inputs - 1);
@@ -144,6 +156,7 @@ static void operations_on_rows_have_their_derivatives(void **state)
     rounds("gather_rows", setup_gather_rows, call_gather_rows);
     rounds("concat_rows", setup_concat_rows, call_concat_rows);
     rounds("concat_rows of one tensor", setup_concat_rows, call_concat_rows_of_one);
+    rounds("first_rows", setup_first_rows, call_first_rows);
     rounds("concat_interleave", setup_interleave, call_interleave);
     rounds("mean_rows", setup_mean_rows, call_mean_rows);
     rounds("segment_sum", setup_segment_sum, call_segment_sum);
