@@ -16,16 +16,19 @@
 /* The parts of a small file; a test changes one. */
 enum { ADDED, NORMALIZER, PRE, POST, DECODER, MODEL, VOCAB, MERGES, PARTS };
 
+#define TEMPLATE                                                                                   \
+    "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},"            \
+    "{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{\"<s>\":{\"ids\":[3]}}}"
+
 static const char *const usual[PARTS] = {
-    "{\"id\":3,\"content\":\"<s>\",\"special\":true,\"normalized\":false}",
-    "null",
-    "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}",
-    "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},"
-    "{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{\"<s>\":{\"ids\":[3]}}}",
-    "{\"type\":\"ByteLevel\"}",
-    "\"type\":\"BPE\",\"dropout\":null,\"ignore_merges\":true",
-    "{\"a\":0,\"b\":1,\"ab\":2}",
-    "[\"a b\"]"};
+    [ADDED] = "{\"id\":3,\"content\":\"<s>\",\"special\":true,\"normalized\":false}",
+    [NORMALIZER] = "null",
+    [PRE] = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}",
+    [POST] = TEMPLATE,
+    [DECODER] = "{\"type\":\"ByteLevel\"}",
+    [MODEL] = "\"type\":\"BPE\",\"dropout\":null,\"ignore_merges\":true",
+    [VOCAB] = "{\"a\":0,\"b\":1,\"ab\":2}",
+    [MERGES] = "[\"a b\"]"};
 
 static char text[8192];
 
