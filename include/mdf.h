@@ -16,6 +16,9 @@
  *         fprintf(stderr, "%s\n", err.text);
  *     }
  *
+ * A program that handles signals gives its handlers a stack of their own (sigaltstack, SA_ONSTACK):
+ * oneDNN's products use the stack pointer for other things while they run.
+ *
  * Not a medical device: results are for research and must not guide care. */
 #ifndef MDF_H
 #define MDF_H
