@@ -58,3 +58,12 @@ uint64_t mdf_rng_mix(uint64_t a, uint64_t b)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
     return z ^ (z >> 31);
 }
+
+uint64_t mdf_rng_hash(const char *name)
+{
+    uint64_t h = 1469598103934665603ULL;
+    for (; *name != '\0'; name++) {
+        h = (h ^ (uint8_t)*name) * 1099511628211ULL;
+    }
+    return h;
+}

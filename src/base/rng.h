@@ -22,4 +22,7 @@ double mdf_rng_normal(mdf_rng *r); /* mean 0, variance 1 */
 /* A well-mixed 64-bit hash of a and b, e.g. for a per-case, per-epoch seed. */
 uint64_t mdf_rng_mix(uint64_t a, uint64_t b);
 
+/* A hash of a name (FNV-1a), e.g. for a parameter's own stream. */
+uint64_t mdf_rng_hash(const char *name);
+
 #endif

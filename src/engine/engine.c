@@ -1,10 +1,12 @@
 /* A loaded model: configuration and weights, immutable. */
 #include "engine/engine.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "io/mllama_image.h"
 #include "train/vocabulary.h"
 
 #if defined(_OPENMP)
@@ -56,6 +58,24 @@ static mdf_status load_config(mdf_config *c, const char *dir, mdf_error *err)
     return status;
 }
 
+/* Pictures are normalised with the published mean and deviation; a model that wants others would
+ * get wrong numbers. */
+static mdf_status check_preprocessor(const char *dir, const mdf_config *c, mdf_error *err)
+{
+    mdf_preprocessor p;
+    const mdf_mllama_norm usual = mdf_mllama_norm_default();
+    MDF_TRY(mdf_preprocessor_load(&p, dir, c, err));
+    for (int i = 0; i < 3; i++) {
+        if (fabsf(p.mean[i] - usual.mean[i]) > 1e-6F || fabsf(p.std[i] - usual.std[i]) > 1e-6F) {
+            return mdf_fail(err, MDF_ERR_ARG,
+                            "%s: image_mean and image_std of its preprocessor settings are not the "
+                            "published ones, which pictures are normalised with",
+                            dir);
+        }
+    }
+    return MDF_OK;
+}
+
 static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *err)
 {
     mdf_config *config = mdf_alloc(1, sizeof *config);
@@ -64,7 +84,7 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
                             : load_config(config, opt->model_dir, err);
     if (status == MDF_OK) {
         config->train.aux_weight = 0; /* the auxiliary classifier is for training only */
-        status = mdf_preprocessor_load(&e->preprocessor, opt->model_dir, config, err);
+        status = check_preprocessor(opt->model_dir, config, err);
     }
     if (status == MDF_OK) {
         status = mdf_generation_load(&e->generation, opt->model_dir, config, err);

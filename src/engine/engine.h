@@ -11,7 +11,6 @@ struct mdf_engine {
     mdf_mllm *model;
     mdf_weights
         weights; /* the files that a large model's matrices stay in; empty for a small one */
-    mdf_preprocessor preprocessor;
     mdf_generation generation;
     mdf_tokenizer *tokenizer;
     char *max_isa; /* NULL = the best */

@@ -5,15 +5,6 @@
 
 #include "base/rng.h"
 
-static uint64_t hash_name(const char *name)
-{
-    uint64_t h = 1469598103934665603ULL; /* FNV-1a */
-    for (; *name != '\0'; name++) {
-        h = (h ^ (uint8_t)*name) * 1099511628211ULL;
-    }
-    return h;
-}
-
 /* Sum of the four 16-bit quarters of a hash of (key, index): mean 131070, variance 4 (2^32 - 1)
  * / 12.
  */
@@ -38,7 +29,7 @@ static void fill(float *out, size_t n, float value)
 void mdf_random_weights(const mdf_param *p, uint64_t seed, size_t at, size_t n, float *out)
 {
     const double fan_in = (double)mdf_tensor_count(&p->tensor) / (double)p->tensor.dim[0];
-    const uint64_t key = mdf_rng_mix(seed, hash_name(p->tensor.name));
+    const uint64_t key = mdf_rng_mix(seed, mdf_rng_hash(p->tensor.name));
     switch (p->init) {
     case MDF_INIT_ZERO:
         fill(out, n, 0);

@@ -93,22 +93,13 @@ mdf_status mdf_params_allocate(mdf_params *p, bool train, mdf_error *err)
     return MDF_OK;
 }
 
-static uint64_t hash_name(const char *name)
-{
-    uint64_t h = 1469598103934665603ULL; /* FNV-1a */
-    for (; *name != '\0'; name++) {
-        h = (h ^ (uint8_t)*name) * 1099511628211ULL;
-    }
-    return h;
-}
-
 void mdf_params_initialise(mdf_params *p, uint64_t seed)
 {
     for (size_t i = 0; i < p->count; i++) {
         mdf_param *param = p->item[i];
         mdf_tensor *t = &param->tensor;
         const int64_t n = mdf_tensor_count(t);
-        mdf_rng rng = mdf_rng_new(seed, hash_name(t->name));
+        mdf_rng rng = mdf_rng_new(seed, mdf_rng_hash(t->name));
         const double fan_in = (double)n / (double)t->dim[0];
         const double deviation = param->init == MDF_INIT_HE ? sqrt(2.0 / fan_in) : param->init_arg;
         for (int64_t j = 0; j < n; j++) {

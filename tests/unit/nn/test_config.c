@@ -1,5 +1,4 @@
-/* The configuration: presets/tiny.json as it stands, with one thing changed at a time, and the
- * released model's own file. */
+/* The configuration: presets/tiny.json as it stands, with one thing changed at a time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,10 +13,9 @@
 #include "base/alloc.h"
 #include "nn/config_schema.h"
 #include "support/folder.h"
+#include "unit/nn/config_round_trip.h"
 
 #define TINY MDF_TEST_DATA "/../presets/tiny.json"
-
-static mdf_config config, other; /* 35 kB each: not on the stack */
 
 static char *tiny_text(void)
 {
@@ -254,21 +252,6 @@ static void every_truncation_is_refused(void **state)
     mdf_free(text);
 }
 
-static void expect_round_trip(void)
-{
-    mdf_strbuf out = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
-    mdf_strbuf again = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
-    assert_int_equal(mdf_config_write(&config, &out, NULL), MDF_OK);
-    memset(&other, 0x5a, sizeof other);
-    mdf_error err = {0};
-    assert_int_equal(mdf_config_parse(&other, out.data, out.len, "again", &err), MDF_OK);
-    assert_memory_equal(&config, &other, sizeof config);
-    assert_int_equal(mdf_config_write(&other, &again, NULL), MDF_OK);
-    assert_string_equal(out.data, again.data);
-    mdf_strbuf_free(&out);
-    mdf_strbuf_free(&again);
-}
-
 static void what_is_written_reads_back_equal(void **state)
 {
     (void)state;
@@ -404,148 +387,6 @@ static void the_table_for_people_has_every_key_once(void **state)
     mdf_strbuf_free(&out);
 }
 
-/* The sizes of Llama 3.2 11B Vision as published, with keys that a saved file carries along. */
-#define RELEASED_TEXT                                                                              \
-    "\"model_type\": \"mllama_text_model\", \"vocab_size\": 128256, \"hidden_size\": 4096, "       \
-    "\"num_hidden_layers\": 40, \"num_attention_heads\": 32, \"num_key_value_heads\": 8, "         \
-    "\"intermediate_size\": 14336, \"cross_attention_layers\": [3,8,13,18,23,28,33,38], "          \
-    "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-05, \"max_position_embeddings\": 131072, "     \
-    "\"bos_token_id\": 128000, \"eos_token_id\": [128001,128008,128009], "                         \
-    "\"pad_token_id\": 128004, \"use_cache\": true, \"top_k\": 50, "
-#define RELEASED_ROPE                                                                              \
-    "\"factor\": 8.0, \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "                       \
-    "\"original_max_position_embeddings\": 8192, \"rope_type\": \"llama3\""
-#define RELEASED_VISION                                                                            \
-    "\"model_type\": \"mllama_vision_model\", \"hidden_size\": 1280, \"num_hidden_layers\": 32, "  \
-    "\"num_global_layers\": 8, \"attention_heads\": 16, \"intermediate_size\": 5120, "             \
-    "\"image_size\": 560, \"patch_size\": 14, \"max_num_tiles\": 4, \"vision_output_dim\": 7680, " \
-    "\"intermediate_layers_indices\": [3,7,15,23,30], \"norm_eps\": 1e-05, "                       \
-    "\"supported_aspect_ratios\": [[1,1],[1,2],[1,3],[1,4],[2,1],[2,2],[3,1],[4,1]]"
-#define RELEASED(rope)                                                                             \
-    "{\"architectures\": [\"MllamaForConditionalGeneration\"], \"model_type\": \"mllama\", "       \
-    "\"image_token_index\": 128256, \"torch_dtype\": \"bfloat16\", \"text_config\": "              \
-    "{" RELEASED_TEXT rope "}, \"vision_config\": {" RELEASED_VISION "}}"
-
-static void expect_released(const char *text)
-{
-    mdf_error err = {0};
-    assert_int_equal(mdf_config_parse(&config, text, strlen(text), "hf", &err), MDF_OK);
-    assert_int_equal(config.text.hidden_size, 4096);
-    assert_int_equal(config.text.cross_count, 8);
-    assert_int_equal(config.text.eos_count, 3);
-    assert_true(config.text.rope_theta == 500000.0);
-    assert_true(config.text.rope_scaling.enabled && config.text.rope_scaling.factor == 8.0);
-    assert_int_equal(config.text.rope_scaling.original_max_position_embeddings, 8192);
-    assert_int_equal(mdf_config_vision_output(&config), 7680);
-    assert_int_equal(mdf_config_aspect_ratios(&config), 8);
-    assert_int_equal(config.tokenizer, MDF_TOKENIZER_BPE);
-    assert_int_equal(config.fusion.map_count, 0); /* no branch */
-    assert_true(config.text.gate_init == 0.0 && config.text.initializer_range == 0.02);
-    expect_round_trip();
-}
-
-static void the_released_models_own_file_is_read_in_both_forms(void **state)
-{
-    (void)state;
-    expect_released(RELEASED("\"rope_theta\": 500000.0, \"rope_scaling\": {" RELEASED_ROPE "}"));
-    expect_released(RELEASED("\"rope_parameters\": {\"rope_theta\": 500000.0, " RELEASED_ROPE "}"));
-}
-
-static void load_golden(const char *name)
-{
-    char path[512];
-    mdf_error err = {0};
-    (void)snprintf(path, sizeof path, MDF_TEST_DATA "/golden/hf/%s/config.json", name);
-    if (mdf_config_load(&config, path, &err) != MDF_OK) {
-        fail_msg("%s", err.text);
-    }
-}
-
-/* The same model, saved by both. */
-static void what_transformers_4_and_5_save_is_the_same_model(void **state)
-{
-    (void)state;
-    load_golden("config_5_mllama");
-    other = config;
-    load_golden("config_4_mllama");
-    assert_memory_equal(&config, &other, sizeof config);
-    assert_true(config.text.rope_theta == 10000.0 && config.text.rope_scaling.enabled);
-    assert_int_equal(config.text.eos_count, 2);
-    assert_true(mdf_config_has_vision(&config) && !mdf_config_has_unet(&config));
-    assert_int_equal(config.fusion.map_count, 0);
-    assert_int_equal(mdf_config_embedding_rows(&config), 48);
-    expect_round_trip();
-    load_golden("config_5_llama");
-    other = config;
-    load_golden("config_4_llama");
-    assert_memory_equal(&config, &other, sizeof config);
-    assert_true(config.text.tie_word_embeddings && !mdf_config_has_vision(&config));
-    assert_int_equal(config.text.eos_token_id[0], 1);
-    assert_int_equal(config.text.cross_count, 0);
-    assert_int_equal(mdf_config_embedding_rows(&config), 40);
-    assert_int_equal(config.image_token_index, 40);
-    expect_round_trip();
-}
-
-/* A text model's file as SmolLM2-135M-Instruct has it. */
-#define LLAMA(more)                                                                                \
-    "{\"architectures\": [\"LlamaForCausalLM\"], \"attention_bias\": false, "                      \
-    "\"attention_dropout\": 0.0, \"bos_token_id\": 1, \"eos_token_id\": 2, \"hidden_act\": "       \
-    "\"silu\", \"hidden_size\": 576, \"initializer_range\": 0.041666666666666664, "                \
-    "\"intermediate_size\": 1536, \"is_llama_config\": true, \"max_position_embeddings\": 8192, "  \
-    "\"mlp_bias\": false, \"model_type\": \"llama\", \"num_attention_heads\": 9, "                 \
-    "\"num_hidden_layers\": 30, \"num_key_value_heads\": 3, \"pad_token_id\": 2, "                 \
-    "\"pretraining_tp\": 1, \"rms_norm_eps\": 1e-05, \"rope_interleaved\": false, "                \
-    "\"rope_scaling\": null, \"rope_theta\": 100000, \"tie_word_embeddings\": true, "              \
-    "\"torch_dtype\": \"bfloat16\", \"transformers.js_config\": {\"kv_cache_dtype\": {}}, "        \
-    "\"transformers_version\": \"4.42.3\", \"use_cache\": true" more "}"
-
-static void expect_released_error(const char *text, mdf_status code, const char *sentence)
-{
-    mdf_error err = {0};
-    assert_int_equal(mdf_config_parse(&config, text, strlen(text), "c.json", &err), code);
-    assert_string_equal(err.text, sentence);
-}
-
-static void a_llama_text_model_is_read(void **state)
-{
-    (void)state;
-    mdf_error err = {0};
-    const char *text = LLAMA(", \"vocab_size\": 49152");
-    assert_int_equal(mdf_config_parse(&config, text, strlen(text), "hf", &err), MDF_OK);
-    assert_int_equal(config.text.hidden_size, 576);
-    assert_true(config.text.rope_theta == 100000.0 && !config.text.rope_scaling.enabled);
-    expect_round_trip();
-    assert_int_equal(mdf_config_set(&config, "vision.image_size=28", &err), MDF_ERR_ARG);
-    assert_string_equal(err.text, "vision.image_size: this model has no vision_config");
-    assert_int_equal(mdf_config_set(&config, "mask_channels=0", &err), MDF_ERR_ARG);
-    assert_string_equal(err.text, "mask_channels: this model has no unet_config");
-    expect_released_error(LLAMA(""), MDF_ERR_FORMAT, "c.json: text_config.vocab_size is missing");
-}
-
-static void what_would_be_another_model_is_refused(void **state)
-{
-    (void)state;
-#define V ", \"vocab_size\": 49152"
-    expect_released_error(LLAMA(V ", \"sliding_window\": 4096"), MDF_ERR_FORMAT,
-                          "c.json: text_config.sliding_window is not a known key");
-    expect_released_error(
-        LLAMA(V ", \"head_dim\": 128"), MDF_ERR_ARG,
-        "c.json: text_config.head_dim must be hidden_size / num_attention_heads = "
-        "64");
-    expect_released_error(LLAMA(V ", \"quantization_config\": {\"quant_method\": \"awq\"}"),
-                          MDF_ERR_ARG,
-                          "c.json: quantization_config: these weights were quantised by another "
-                          "program; take the model's bf16 files");
-    expect_released_error(RELEASED("\"mlp_bias\": true"), MDF_ERR_ARG,
-                          "c.json: text_config.mlp_bias must be false");
-    expect_released_error(RELEASED("\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 2}"),
-                          MDF_ERR_ARG,
-                          "c.json: text_config.rope_scaling.rope_type = \"yarn\" is not known: it "
-                          "must be \"llama3\"");
-#undef V
-}
-
 static void half_a_stretching_is_refused(void **state)
 {
     (void)state;
@@ -621,10 +462,6 @@ int main(void)
         cmocka_unit_test(a_setting_that_is_not_clear_changes_nothing),
         cmocka_unit_test(every_range_has_its_ends),
         cmocka_unit_test(the_table_for_people_has_every_key_once),
-        cmocka_unit_test(the_released_models_own_file_is_read_in_both_forms),
-        cmocka_unit_test(what_transformers_4_and_5_save_is_the_same_model),
-        cmocka_unit_test(a_llama_text_model_is_read),
-        cmocka_unit_test(what_would_be_another_model_is_refused),
         cmocka_unit_test(half_a_stretching_is_refused),
         cmocka_unit_test(a_missing_file_and_a_broken_one_are_named),
         cmocka_unit_test(running_out_of_memory_at_any_point_is_reported),
