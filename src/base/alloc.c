@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 enum { ALIGNMENT = 64 }; /* one cache line, one AVX-512 register */
 
 /* The only mutable globals of the library: a test hook and a counter for benchmarks. */
@@ -78,4 +82,11 @@ char *mdf_strdup(const char *s)
 void mdf_free(void *p)
 {
     free(p);
+}
+
+void mdf_alloc_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }

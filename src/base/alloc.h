@@ -22,6 +22,10 @@ char *mdf_strdup(const char *s) MDF_NODISCARD;
 
 void mdf_free(void *p); /* NULL is allowed */
 
+/* Gives freed memory back to the system, where the C library keeps it (glibc does with blocks below
+ * 32 MiB that lie under later ones). For the rare moment after which much less is needed. */
+void mdf_alloc_trim(void);
+
 /* Tests only: the n-th call from now fails (1 = the next); 0 = never. Not thread-safe. */
 void mdf_alloc_fail_after(long n);
 

@@ -175,6 +175,7 @@ void mdf_arena_reset(mdf_arena *a)
         size_t size = peak + peak / 8;
         size = a->limit_bytes != 0 && size > a->limit_bytes ? peak : size;
         mdf_arena_free(a);
+        mdf_alloc_trim();
         a->block = block_new(size); /* on failure the next alloc tries again and reports */
         a->held_bytes = a->block == NULL ? 0 : size;
         a->peak_bytes = peak;
