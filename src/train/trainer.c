@@ -206,6 +206,12 @@ static mdf_status save_config(trainer *t, mdf_error *err)
     return mdf_run_config_save(t->opt->out_dir, &t->config, err);
 }
 
+static const char *what_is_left(const trainer *t)
+{
+    return mdf_checkpoint_exists(t->opt->out_dir) ? "the last checkpoint is kept"
+                                                  : "there is no checkpoint yet";
+}
+
 /* Forward and backward of one batch; the gradient is added to. */
 static mdf_status one_batch(trainer *t, const mdf_batch *b, double *loss, mdf_error *err)
 {
@@ -215,9 +221,8 @@ static mdf_status one_batch(trainer *t, const mdf_batch *b, double *loss, mdf_er
     *loss = (double)o.loss->data[0];
     if (!isfinite(*loss)) {
         return mdf_fail(err, MDF_ERR_NUMERIC,
-                        "the loss is not a number at step %lld (learning rate too high?); the last "
-                        "checkpoint is kept",
-                        (long long)t->optimizer.step + 1);
+                        "the loss is not a number at step %lld (learning rate too high?); %s",
+                        (long long)t->optimizer.step + 1, what_is_left(t));
     }
     return mdf_graph_backward(&t->graph, o.loss, err);
 }
@@ -246,10 +251,8 @@ static mdf_status train_step(trainer *t, const mdf_batch *b, bool update, mdf_er
         }
         const double norm = mdf_grad_norm(t->kernels, p);
         if (!isfinite(norm)) {
-            return mdf_fail(
-                err, MDF_ERR_NUMERIC,
-                "the gradient is not a number at step %lld; the last checkpoint is kept",
-                (long long)t->optimizer.step + 1);
+            return mdf_fail(err, MDF_ERR_NUMERIC, "the gradient is not a number at step %lld; %s",
+                            (long long)t->optimizer.step + 1, what_is_left(t));
         }
         const double factor = mdf_schedule(c, t->optimizer.step, t->total_steps);
         mdf_optimizer_step(&t->optimizer, t->kernels, p, c, factor, norm);
