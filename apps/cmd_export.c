@@ -85,6 +85,7 @@ static mdf_status save(const char *dir, const mdf_mllm *m, mdf_dtype dtype, mdf_
     char *config_path = mdf_path_join(dir, "config.json");
     char *weights_path = mdf_path_join(dir, "model.safetensors");
     mdf_strbuf text = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
+    mdf_file_writer settings = {0}; /* whole, but without its name until the weights are there */
     mdf_status status = mdf_make_dirs(dir, err);
     if (status == MDF_OK && (config_path == NULL || weights_path == NULL)) {
         status = mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
@@ -93,11 +94,21 @@ static mdf_status save(const char *dir, const mdf_mllm *m, mdf_dtype dtype, mdf_
         status = mdf_config_write(&m->config, &text, err);
     }
     if (status == MDF_OK) {
+        status = mdf_file_writer_open(&settings, config_path, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_file_writer_write(&settings, text.data, text.len, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_file_writer_sync(&settings, err);
+    }
+    if (status == MDF_OK) {
         status = save_weights(weights_path, &m->params, dtype, err);
     }
     if (status == MDF_OK) {
-        status = mdf_file_write(config_path, text.data, text.len, err);
+        status = mdf_file_writer_commit(&settings, err);
     }
+    mdf_file_writer_abort(&settings);
     mdf_strbuf_free(&text);
     mdf_free(config_path);
     mdf_free(weights_path);

@@ -157,25 +157,23 @@ static bool numbers(void *user, size_t i, size_t at, size_t n, float *out)
 static mdf_status write(const char *dir, graft *gr, const mdf_config *c,
                         const mdf_stream_watch *watch, mdf_error *err)
 {
-    bool made = false;
-    MDF_TRY(mdf_model_folder_make(dir, &made, err));
     const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
-    mdf_status status = mdf_stream_model(
-        &(mdf_stream_plan){.dir = dir,
-                           .entry = gr->entry,
-                           .entries = gr->params->count,
-                           .metadata = meta,
-                           .pairs = 2},
-        &(mdf_stream_source){.user = gr, .bytes = bytes, .numbers = numbers}, watch, NULL, err);
+    mdf_model_folder folder;
+    MDF_TRY(mdf_model_folder_open(&folder, dir, err));
+    mdf_status status = mdf_model_folder_copy(&folder, gr->opt->source, err);
     if (status == MDF_OK) {
-        status = mdf_model_copy_rest(gr->opt->source, dir, err);
+        status = mdf_model_folder_config(&folder, c, err);
     }
     if (status == MDF_OK) {
-        status = mdf_model_config_write(c, dir, err);
+        status = mdf_stream_model(
+            &(mdf_stream_plan){.folder = &folder,
+                               .entry = gr->entry,
+                               .entries = gr->params->count,
+                               .metadata = meta,
+                               .pairs = 2},
+            &(mdf_stream_source){.user = gr, .bytes = bytes, .numbers = numbers}, watch, NULL, err);
     }
-    if (status != MDF_OK) {
-        mdf_model_folder_drop(dir, made);
-    }
+    mdf_model_folder_close(&folder, status == MDF_OK);
     return status;
 }
 

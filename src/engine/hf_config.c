@@ -5,9 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "base/file.h"
-
 static const struct {
     const char *ours, *vision_model, *text_model; /* prefixes; NULL: not there */
 } prefixes[] = {
@@ -120,16 +117,15 @@ static int append(const char *bytes, size_t n, void *user)
     return text->failed ? -1 : 0;
 }
 
-mdf_status mdf_hf_config_write(const mdf_config *c, const char *dir, mdf_error *err)
+mdf_status mdf_hf_config_put(const mdf_config *c, mdf_model_folder *f, mdf_error *err)
 {
     json_t *doc = document(c);
     mdf_strbuf text = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
-    char *path = mdf_path_join(dir, "config.json");
-    const bool made = doc != NULL && path != NULL &&
-                      json_dump_callback(doc, append, &text, JSON_INDENT(2) | JSON_SORT_KEYS) == 0;
-    const mdf_status status = made ? mdf_file_write(path, text.data, text.len, err)
-                                   : mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
-    mdf_free(path);
+    const bool made =
+        doc != NULL && json_dump_callback(doc, append, &text, JSON_INDENT(2) | JSON_SORT_KEYS) == 0;
+    const mdf_status status = made
+                                  ? mdf_model_folder_put(f, "config.json", text.data, text.len, err)
+                                  : mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", f->dir);
     mdf_strbuf_free(&text);
     json_decref(doc);
     return status;

@@ -2,14 +2,15 @@
 #ifndef MDF_ENGINE_HF_CONFIG_H
 #define MDF_ENGINE_HF_CONFIG_H
 
-#include "nn/config.h"
+#include "engine/model_folder.h"
 #include "nn/weights.h"
 
 /* The tensor's name there: the older form for Llama 3.2 Vision, which every version reads, and that
  * of Llama for a text model alone. false: transformers has no such tensor (U-Net, fusion). */
 bool mdf_hf_name(const mdf_config *c, const char *name, char out[MDF_WEIGHT_NAME]);
 
-/* dir/config.json for MllamaForConditionalGeneration or LlamaForCausalLM. */
-mdf_status mdf_hf_config_write(const mdf_config *c, const char *dir, mdf_error *err) MDF_NODISCARD;
+/* config.json for MllamaForConditionalGeneration or LlamaForCausalLM. */
+mdf_status mdf_hf_config_put(const mdf_config *c, mdf_model_folder *f,
+                             mdf_error *err) MDF_NODISCARD;
 
 #endif

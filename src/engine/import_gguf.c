@@ -232,24 +232,23 @@ static mdf_status open_source(importer *im, mdf_error *err)
     return status;
 }
 
-/* The small files first: those can be taken away again. */
-static mdf_status write_target(importer *im, mdf_import_files *small, const char *dir,
+static mdf_status write_target(importer *im, const mdf_import_files *small, const char *dir,
                                const mdf_stream_watch *watch, mdf_error *err)
 {
     const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
-    bool made = false;
-    MDF_TRY(mdf_model_folder_make(dir, &made, err));
-    mdf_status status = mdf_import_files_write(small, dir, err);
+    mdf_model_folder folder;
+    MDF_TRY(mdf_model_folder_open(&folder, dir, err));
+    mdf_status status = mdf_import_files_put(small, &folder, err);
     if (status == MDF_OK) {
-        status = mdf_stream_model(
-            &(mdf_stream_plan){
-                .dir = dir, .entry = im->entry, .entries = im->count, .metadata = meta, .pairs = 2},
-            &(mdf_stream_source){im, bytes_of, numbers_of}, watch, im->error, err);
+        status =
+            mdf_stream_model(&(mdf_stream_plan){.folder = &folder,
+                                                .entry = im->entry,
+                                                .entries = im->count,
+                                                .metadata = meta,
+                                                .pairs = 2},
+                             &(mdf_stream_source){im, bytes_of, numbers_of}, watch, im->error, err);
     }
-    if (status != MDF_OK) {
-        mdf_import_files_drop(small, dir);
-        mdf_model_folder_drop(dir, made);
-    }
+    mdf_model_folder_close(&folder, status == MDF_OK);
     return status;
 }
 

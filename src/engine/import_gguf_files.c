@@ -1,11 +1,6 @@
 /* config.json, generation_config.json and the tokenizer's files from the values of GGUF files. */
 #include "engine/import_gguf_files.h"
 
-#include <string.h>
-#include <unistd.h>
-
-#include "base/alloc.h"
-#include "base/file.h"
 #include "io/gguf_tokenizer.h"
 
 #define MAX_FILE ((size_t)256 << 20) /* a tokenizer.json of 128,000 tokens has 9 MB */
@@ -86,30 +81,12 @@ void mdf_import_files_free(mdf_import_files *t)
     }
 }
 
-mdf_status mdf_import_files_write(mdf_import_files *t, const char *dir, mdf_error *err)
-{
-    mdf_status status = MDF_OK;
-    for (size_t i = 0; i < MDF_IMPORT_FILES && status == MDF_OK; i++) {
-        if (t->text[i].len == 0) {
-            continue;
-        }
-        char *path = mdf_path_join(dir, name[i]);
-        const bool there = path != NULL && mdf_path_exists(path);
-        status = path == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir)
-                              : mdf_file_write(path, t->text[i].data, t->text[i].len, err);
-        t->added[i] = status == MDF_OK && !there;
-        mdf_free(path);
-    }
-    return status;
-}
-
-void mdf_import_files_drop(const mdf_import_files *t, const char *dir)
+mdf_status mdf_import_files_put(const mdf_import_files *t, mdf_model_folder *folder, mdf_error *err)
 {
     for (size_t i = 0; i < MDF_IMPORT_FILES; i++) {
-        char *path = t->added[i] ? mdf_path_join(dir, name[i]) : NULL;
-        if (path != NULL) {
-            (void)unlink(path);
+        if (t->text[i].len > 0) {
+            MDF_TRY(mdf_model_folder_put(folder, name[i], t->text[i].data, t->text[i].len, err));
         }
-        mdf_free(path);
     }
+    return MDF_OK;
 }

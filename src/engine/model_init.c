@@ -38,6 +38,27 @@ static void plan_entries(mdf_st_entry *entry, const mdf_params *p, const mdf_con
     r->tensors = p->count;
 }
 
+static mdf_status write_entries(const char *dir, const mdf_mllm *m, const mdf_st_entry *entry,
+                                maker *random, const mdf_stream_watch *watch, mdf_error *err)
+{
+    const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
+    mdf_model_folder folder;
+    MDF_TRY(mdf_model_folder_open(&folder, dir, err));
+    mdf_status status = mdf_model_folder_config(&folder, &m->config, err);
+    if (status == MDF_OK) {
+        status = mdf_stream_model(&(mdf_stream_plan){.folder = &folder,
+                                                     .entry = entry,
+                                                     .entries = m->params.count,
+                                                     .metadata = meta,
+                                                     .pairs = 2,
+                                                     .plain = true},
+                                  &(mdf_stream_source){.user = random, .numbers = numbers}, watch,
+                                  NULL, err);
+    }
+    mdf_model_folder_close(&folder, status == MDF_OK);
+    return status;
+}
+
 static mdf_status write_model(const char *dir, const mdf_mllm *m, const mdf_precision *precision,
                               uint64_t seed, const mdf_stream_watch *watch, mdf_init_result *result,
                               mdf_error *err)
@@ -45,30 +66,12 @@ static mdf_status write_model(const char *dir, const mdf_mllm *m, const mdf_prec
     const mdf_params *p = &m->params;
     maker random = {.params = p, .seed = seed};
     mdf_st_entry *entry = mdf_alloc(p->count, sizeof *entry);
-    bool made = false;
     mdf_status status = MDF_OK;
     if (entry == NULL) {
         status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
     } else {
         plan_entries(entry, p, &m->config, precision, result);
-        status = mdf_model_folder_make(dir, &made, err);
-    }
-    if (status == MDF_OK) {
-        const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
-        status = mdf_stream_model(&(mdf_stream_plan){.dir = dir,
-                                                     .entry = entry,
-                                                     .entries = p->count,
-                                                     .metadata = meta,
-                                                     .pairs = 2,
-                                                     .plain = true},
-                                  &(mdf_stream_source){.user = &random, .numbers = numbers}, watch,
-                                  NULL, err);
-    }
-    if (status == MDF_OK) {
-        status = mdf_model_config_write(&m->config, dir, err);
-    }
-    if (status != MDF_OK) {
-        mdf_model_folder_drop(dir, made);
+        status = write_entries(dir, m, entry, &random, watch, err);
     }
     mdf_free(entry);
     return status;

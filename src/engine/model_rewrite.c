@@ -155,11 +155,15 @@ static mdf_status open_source(rewriter *r, const char *from, mdf_error *err)
     return status;
 }
 
-static mdf_status write_target(rewriter *r, const char *from, const char *to,
+static mdf_status write_target(rewriter *r, const char *from, mdf_model_folder *f,
                                const mdf_stream_watch *watch, mdf_error *err)
 {
     const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
-    MDF_TRY(mdf_stream_model(&(mdf_stream_plan){.dir = to,
+    const mdf_config *c = &r->model->config;
+    MDF_TRY(mdf_model_folder_copy(f, from, err));
+    MDF_TRY(r->how->hugging_face ? mdf_hf_config_put(c, f, err)
+                                 : mdf_model_folder_config(f, c, err));
+    MDF_TRY(mdf_stream_model(&(mdf_stream_plan){.folder = f,
                                                 .entry = r->entry,
                                                 .entries = r->count,
                                                 .metadata = meta,
@@ -169,9 +173,7 @@ static mdf_status write_target(rewriter *r, const char *from, const char *to,
         r->result->tensor[i].error = r->error[i];
     }
     r->result->tensors = r->count;
-    MDF_TRY(mdf_model_copy_rest(from, to, err));
-    return r->how->hugging_face ? mdf_hf_config_write(&r->model->config, to, err)
-                                : mdf_model_config_write(&r->model->config, to, err);
+    return MDF_OK;
 }
 
 mdf_status mdf_model_rewrite(const char *from, const char *to, const mdf_rewrite *how,
@@ -179,20 +181,18 @@ mdf_status mdf_model_rewrite(const char *from, const char *to, const mdf_rewrite
                              mdf_error *err)
 {
     rewriter r = {.how = how, .result = result};
-    bool made = false;
+    mdf_model_folder folder;
     *result = (mdf_rewrite_result){0};
     mdf_status status = open_source(&r, from, err);
     if (status == MDF_OK) {
         status = plan(&r, err);
     }
     if (status == MDF_OK) {
-        status = mdf_model_folder_make(to, &made, err);
+        status = mdf_model_folder_open(&folder, to, err);
     }
     if (status == MDF_OK) {
-        status = write_target(&r, from, to, watch, err);
-        if (status != MDF_OK) {
-            mdf_model_folder_drop(to, made);
-        }
+        status = write_target(&r, from, &folder, watch, err);
+        mdf_model_folder_close(&folder, status == MDF_OK);
     }
     mdf_free(r.item);
     mdf_free(r.entry);

@@ -176,16 +176,21 @@ mdf_status mdf_stream_model(const mdf_stream_plan *plan, const mdf_stream_source
     const size_t shard = plan->shard_bytes == 0 ? MDF_ST_SHARD_BYTES : plan->shard_bytes;
     mdf_status status = allocate(s, err);
     if (status == MDF_OK) {
-        status = mdf_st_writer_open(&s->writer, plan->dir, plan->entry, plan->entries,
+        status = mdf_st_writer_open(&s->writer, plan->folder->dir, plan->entry, plan->entries,
                                     plan->metadata, plan->pairs, shard, err);
     }
     if (status == MDF_OK) {
         status = run(s, error, err);
         if (status == MDF_OK) {
-            status = mdf_st_writer_commit(&s->writer, err);
-        } else {
-            mdf_st_writer_abort(&s->writer);
+            status = mdf_st_writer_sync(&s->writer, err);
         }
+        if (status == MDF_OK) {
+            status = mdf_model_folder_name(plan->folder, err);
+        }
+        if (status == MDF_OK) {
+            status = mdf_st_writer_commit(&s->writer, err);
+        }
+        mdf_st_writer_abort(&s->writer); /* nothing to do after a commit */
     }
     mdf_free(s->number);
     mdf_free(s->back);

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "engine/model_folder.h"
 #include "io/safetensors_stream.h"
 
 /* Told after each piece: numbers done so far of all. */
@@ -28,7 +29,7 @@ typedef struct mdf_stream_source {
 } mdf_stream_source;
 
 typedef struct mdf_stream_plan {
-    const char *dir;           /* an existing folder */
+    mdf_model_folder *folder;  /* open, with its small files */
     const mdf_st_entry *entry; /* [entries], data unused */
     size_t entries;
     const mdf_st_pair *metadata; /* [pairs] */
@@ -39,8 +40,9 @@ typedef struct mdf_stream_plan {
 
 /* error, when not NULL: [entries] root of the mean squared difference between what is stored and
  * the numbers, as a fraction of their root mean square; 0 for copied bytes. The result does not
- * depend on the number of threads. On failure no file stays. MDF_ERR_NUMERIC: a number that the
- * format can't hold. */
+ * depend on the number of threads. When all weights are on the disk, the folder's small files and
+ * then the weights get their names; on failure none of the weights stays, and closing the folder
+ * takes the small files away. MDF_ERR_NUMERIC: a number that the format can't hold. */
 mdf_status mdf_stream_model(const mdf_stream_plan *plan, const mdf_stream_source *source,
                             const mdf_stream_watch *watch, double *error,
                             mdf_error *err) MDF_NODISCARD;

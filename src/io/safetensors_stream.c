@@ -145,12 +145,15 @@ static mdf_status write_index(mdf_st_writer *w, mdf_error *err)
         }
     }
     mdf_strbuf_puts(&text, "\n  }\n}\n");
-    const mdf_status status = path == NULL || text.failed
-                                  ? no_memory(w->dir, err)
-                                  : mdf_file_write(path, text.data, text.len, err);
+    mdf_status status = path == NULL || text.failed ? no_memory(w->dir, err)
+                                                    : mdf_file_writer_open(&w->index, path, err);
+    if (status == MDF_OK) {
+        status = mdf_file_writer_write(&w->index, text.data, text.len, err);
+    }
     mdf_free(path);
     mdf_strbuf_free(&text);
-    return status;
+    MDF_TRY(status);
+    return mdf_file_writer_sync(&w->index, err);
 }
 
 /* Takes files away that have their names already. */
@@ -165,19 +168,24 @@ static void undo(const mdf_st_writer *w, size_t shards)
     }
 }
 
-mdf_status mdf_st_writer_commit(mdf_st_writer *w, mdf_error *err)
+mdf_status mdf_st_writer_sync(mdf_st_writer *w, mdf_error *err)
 {
     assert(w->next == w->entries);
-    mdf_status status = MDF_OK;
-    for (size_t s = 0; status == MDF_OK && s < w->shards; s++) {
-        status = mdf_file_writer_sync(&w->shard[s].file, err);
+    for (size_t s = 0; s < w->shards; s++) {
+        MDF_TRY(mdf_file_writer_sync(&w->shard[s].file, err));
     }
+    return w->shards > 1 && w->index.stream == NULL ? write_index(w, err) : MDF_OK;
+}
+
+mdf_status mdf_st_writer_commit(mdf_st_writer *w, mdf_error *err)
+{
+    mdf_status status = mdf_st_writer_sync(w, err);
     size_t named = 0;
     for (; status == MDF_OK && named < w->shards; named++) {
         status = mdf_file_writer_commit(&w->shard[named].file, err);
     }
     if (status == MDF_OK && w->shards > 1) {
-        status = write_index(w, err);
+        status = mdf_file_writer_commit(&w->index, err);
     }
     if (status != MDF_OK) {
         undo(w, named);
@@ -191,6 +199,7 @@ void mdf_st_writer_abort(mdf_st_writer *w)
     for (size_t s = 0; w->shard != NULL && s < w->shards; s++) {
         mdf_file_writer_abort(&w->shard[s].file);
     }
+    mdf_file_writer_abort(&w->index);
     mdf_free(w->dir);
     mdf_free(w->shard);
     mdf_free(w->order);

@@ -25,6 +25,7 @@ typedef struct mdf_st_writer {
     size_t entries, next;       /* next: the tensor being written */
     size_t done;                /* its bytes so far */
     size_t total_bytes;         /* of all tensors */
+    mdf_file_writer index;      /* of several files, once all of it is known to fit */
 } mdf_st_writer;
 
 /* Plans model.safetensors, or model-00001-of-N.safetensors ... with an index when the numbers need
@@ -42,7 +43,10 @@ const mdf_st_entry *mdf_st_writer_entry(const mdf_st_writer *w);
 mdf_status mdf_st_writer_put(mdf_st_writer *w, const void *bytes, size_t n,
                              mdf_error *err) MDF_NODISCARD;
 
-/* Gives the files their names, all or none. The writer is closed in any case. */
+/* After the last byte: everything, an index included, lies on the disk under temporary names. */
+mdf_status mdf_st_writer_sync(mdf_st_writer *w, mdf_error *err) MDF_NODISCARD;
+
+/* Syncs, then gives the files their names, all or none. The writer is closed in any case. */
 mdf_status mdf_st_writer_commit(mdf_st_writer *w, mdf_error *err) MDF_NODISCARD;
 void mdf_st_writer_abort(mdf_st_writer *w); /* leaves no file; no-op after commit */
 

@@ -10,7 +10,7 @@ echo "exit code $?"
 echo "exit code $?"
 (ulimit -f 1 && "$mdf" eval --quiet --model run --data data --split train --json result.json >/dev/null)
 echo "exit code $?"
-(ulimit -f 1 && "$mdf" export --quiet --model run --out model)
+(ulimit -f 8 && "$mdf" export --quiet --model run --out model)
 echo "exit code $?"
 cat where.png report.html
 ls -A

@@ -1,19 +1,16 @@
-/* Files: whole or not at all, and a reason when not. A limit of the size of files (setrlimit)
- * stands for the full disk, which a test can't make without being root; both are errors of write().
- */
+/* Files: whole or not at all, and a reason when not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "support/folder.h"
+#include "support/full_disk.h"
 
 static void join(char out[512], const test_folder *f, const char *name)
 {
@@ -40,16 +37,6 @@ static void expect_content(const char *path, const char *want)
     assert_string_equal((const char *)data, want);
     assert_int_equal(len, strlen(want));
     mdf_free(data);
-}
-
-/* Limits what a write may make of a file; 0 lifts the limit. */
-static void limit_size(rlim_t bytes)
-{
-    struct rlimit limit;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes == 0 ? limit.rlim_max : bytes;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 }
 
 static void a_write_replaces_the_file(void **state)
@@ -80,9 +67,9 @@ static void a_write_that_fails_leaves_what_was_there(void **state)
     join(path, &f, "a.txt");
     test_put(&f, "a.txt", "old");
     (void)snprintf(want, sizeof want, "%s: can't write: file too large", path);
-    limit_size(50000);
+    test_limit_size(50000);
     assert_int_equal(mdf_file_write(path, large, sizeof large, &err), MDF_ERR_IO);
-    limit_size(0);
+    test_limit_size(0);
     assert_string_equal(err.text, want);
     expect_content(path, "old");
     assert_int_equal(entries(f.path), 1);
@@ -103,13 +90,13 @@ static void a_stream_that_failed_still_says_why(void **state)
     test_put(&f, "a.txt", "old");
     (void)snprintf(want, sizeof want, "%s: can't write: file too large", path);
     for (rlim_t limit = 49990; limit <= 50010; limit += 10) { /* at, before and behind a block */
-        limit_size(limit);
+        test_limit_size(limit);
         assert_int_equal(mdf_file_writer_open(&w, path, &err), MDF_OK);
         for (int i = 0; i < 100000; i++) {
             (void)fputc('x', w.stream);
         }
         assert_int_equal(mdf_file_writer_commit(&w, &err), MDF_ERR_IO);
-        limit_size(0);
+        test_limit_size(0);
         assert_string_equal(err.text, want);
         expect_content(path, "old");
         assert_int_equal(entries(f.path), 1);

@@ -1,5 +1,5 @@
 /* GGUF models as folders: the same weights as transformers has them (tests/golden/gguf_model),
- * settings and tokenizer beside them; files that are no model; nothing half-written. */
+ * settings and tokenizer beside them; files that are no model. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,10 +8,8 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -356,74 +354,6 @@ static void a_tokenizer_of_another_model_is_left_out(void **state)
     test_folder_remove(&f);
 }
 
-/* --- nothing half-written --- */
-
-static void a_full_disk_and_a_stop_leave_nothing(void **state)
-{
-    (void)state;
-    test_folder f;
-    char dir[256];
-    mdf_error err = {0};
-    mdf_error remark;
-    struct rlimit old;
-    const char *const file = TOKENIZER "smollm.gguf";
-    test_folder_make(&f);
-    path_in(dir, &f, "m");
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    (void)signal(SIGXFSZ, SIG_IGN);
-    static const rlim_t room[] = {10000, 500}; /* the weights, one of the small files */
-    for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(setrlimit(RLIMIT_FSIZE,
-                                   &(struct rlimit){.rlim_cur = room[i], .rlim_max = old.rlim_max}),
-                         0);
-        const mdf_status status = import(&f, &file, 1, NULL, &remark, &err);
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-        assert_int_equal(status, MDF_ERR_IO);
-        assert_non_null(strstr(err.text, "file too large"));
-        assert_false(mdf_path_exists(dir));
-    }
-    static const volatile sig_atomic_t stop = 1;
-    const mdf_stream_watch watch = {.stop = &stop};
-    assert_int_equal(import(&f, &file, 1, &watch, &remark, &err), MDF_ERR_STOPPED);
-    assert_false(mdf_path_exists(dir));
-    test_put(&f, "m/tokenizer.json", "mine"); /* what was there is not taken away */
-    assert_int_equal(import(&f, &file, 1, &watch, &remark, &err), MDF_ERR_STOPPED);
-    path_in(dir, &f, "m/tokenizer.json");
-    assert_true(mdf_path_exists(dir));
-    path_in(dir, &f, "m/config.json");
-    assert_false(mdf_path_exists(dir));
-    test_put(&f, "m/config.json", "{}");
-    assert_int_equal(import(&f, &file, 1, NULL, &remark, &err), MDF_ERR_ARG);
-    assert_non_null(strstr(err.text, "already holds a model"));
-    test_folder_remove(&f);
-}
-
-static void every_failed_allocation_is_reported(void **state)
-{
-    (void)state;
-    test_folder f;
-    char dir[256];
-    mdf_error err = {0};
-    mdf_error remark;
-    int failures = 0;
-    const char *const file = TOKENIZER "smollm.gguf";
-    test_folder_make(&f);
-    path_in(dir, &f, "m");
-    for (long n = 1;; n++, failures++) {
-        mdf_alloc_fail_after(n);
-        const mdf_status status = import(&f, &file, 1, NULL, &remark, &err);
-        mdf_alloc_fail_after(0);
-        if (status == MDF_OK) {
-            break;
-        }
-        if (status != MDF_ERR_NOMEM || mdf_path_exists(dir)) {
-            fail_msg("allocation %ld: %s", n, err.text);
-        }
-    }
-    assert_true(failures > 30);
-    test_folder_remove(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,8 +363,6 @@ int main(void)
         cmocka_unit_test(the_tokenizer_comes_along),
         cmocka_unit_test(what_is_no_model_is_named),
         cmocka_unit_test(a_tokenizer_of_another_model_is_left_out),
-        cmocka_unit_test(a_full_disk_and_a_stop_leave_nothing),
-        cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests_name("engine/import_gguf", tests, NULL, NULL);
 }

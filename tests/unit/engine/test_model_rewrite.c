@@ -7,9 +7,7 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "engine/blocks_plain.h"
@@ -218,33 +216,6 @@ static void an_adapter_is_merged_on_the_way_in(void **state)
     test_folder_remove(&f);
 }
 
-/* A file-size limit stands in for a disk that is full. */
-static void a_full_disk_and_a_stop_leave_nothing(void **state)
-{
-    (void)state;
-    test_folder f;
-    char path[256];
-    mdf_init_result r;
-    mdf_error err = {0};
-    struct rlimit old;
-    const mdf_precision p = mdf_precision_for(MDF_DTYPE_F32);
-    test_folder_make(&f);
-    path_in(path, &f, "a");
-    assert_int_equal(mdf_config_load(&config, MDF_TEST_DATA "/../presets/tiny.json", NULL), MDF_OK);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    (void)signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(
-        setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 100000, .rlim_max = old.rlim_max}), 0);
-    const mdf_status status = mdf_model_init(path, &config, &p, 1, NULL, &r, &err);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    assert_int_equal(status, MDF_ERR_IO);
-    assert_non_null(strstr(err.text, "/a/model.safetensors: can't write: file too large"));
-    static const volatile sig_atomic_t stop = 1;
-    const mdf_stream_watch watch = {.stop = &stop};
-    assert_int_equal(mdf_model_init(path, &config, &p, 1, &watch, &r, &err), MDF_ERR_STOPPED);
-    assert_int_equal(rmdir(f.path), 0); /* neither folder nor file */
-}
-
 static void plain_blocks_round_to_nearest(void **state)
 {
     (void)state;
@@ -280,7 +251,6 @@ int main(void)
         cmocka_unit_test(quantised_weights_are_as_far_off_as_the_report_says),
         cmocka_unit_test(a_released_model_comes_and_goes_unchanged),
         cmocka_unit_test(an_adapter_is_merged_on_the_way_in),
-        cmocka_unit_test(a_full_disk_and_a_stop_leave_nothing),
         cmocka_unit_test(plain_blocks_round_to_nearest),
     };
     return cmocka_run_group_tests_name("engine/model_rewrite", tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* Checkpoints cut, tampered or unwritable: refused with a sentence, and what was there stays. */
 #include <math.h>
-#include <sys/resource.h>
 
 #include "io/safetensors.h"
 #include "nn/mdf_mllm.h"
+#include "support/full_disk.h"
 #include "support/training.h"
 #include "train/checkpoint.h"
 
@@ -277,20 +277,15 @@ static void a_disk_that_is_full_keeps_the_old_checkpoint(void **state)
     uint8_t *after = NULL;
     size_t n = 0;
     size_t m = 0;
-    struct rlimit limit;
     run_new(&r, 1, false);
     must(save(dir, &r, &err), &err);
     get(path, &before, &n);
     r.optimizer.step = 18;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = n / 2;
-    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    test_limit_size(n / 2);
     const mdf_status saved = save(dir, &r, &err);
     mdf_error weights_err = {0};
     const mdf_status weights = mdf_weights_save(dir, &r.model->params, &weights_err);
-    limit.rlim_cur = limit.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    test_limit_size(0);
     assert_int_equal(saved, MDF_ERR_IO);
     assert_true(strstr(err.text, path) == err.text);
     assert_non_null(strstr(err.text, "can't write: file too large"));
