@@ -1,11 +1,11 @@
 /* A model in several safetensors files, by its index. */
-#include <jansson.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "io/safetensors.h"
+#include "io/safetensors_index.h"
 
-enum { MAX_INDEX_BYTES = 64 << 20, MAX_FILES = 1024 };
+enum { MAX_INDEX_BYTES = 64 << 20 };
 
 static bool ends_with(const char *s, const char *end)
 {
@@ -19,84 +19,48 @@ static mdf_status no_memory(const char *path, mdf_error *err)
     return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
 }
 
-/* The shard of this name, opened if it is new. The name may not lead out of the folder. */
-static mdf_status shard(mdf_st_shards *s, const char *folder, const char *index, const char *name,
-                        mdf_safetensors **out, mdf_error *err)
-{
-    if (strchr(name, '/') != NULL || strchr(name, '\\') != NULL ||
-        !ends_with(name, ".safetensors")) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s: \"%.120s\" is not the name of a shard", index,
-                        name);
-    }
-    char *path = mdf_path_join(folder, name);
-    if (path == NULL) {
-        return no_memory(index, err);
-    }
-    for (size_t i = 0; i < s->files; i++) {
-        if (strcmp(s->file[i].path, path) == 0) {
-            *out = &s->file[i];
-            mdf_free(path);
-            return MDF_OK;
-        }
-    }
-    mdf_status status = MDF_OK;
-    if (s->files == MAX_FILES) {
-        status = mdf_fail(err, MDF_ERR_LIMIT, "%s: more than %d shards", index, MAX_FILES);
-    } else {
-        status = mdf_safetensors_open(&s->file[s->files], path, err);
-    }
-    if (status == MDF_OK) {
-        *out = &s->file[s->files++];
-    }
-    mdf_free(path);
-    return status;
-}
-
-static mdf_status check_once(const mdf_st_shards *s, const char *index, size_t named,
+/* Opens the files of the index. */
+static mdf_status open_files(mdf_st_shards *s, const char *folder, const mdf_st_index *x,
                              mdf_error *err)
 {
-    size_t held = 0;
-    for (size_t i = 0; i < s->files; i++) {
-        held += s->file[i].count;
-    }
-    if (held != named) { /* every named tensor is in its file; more would be hidden or doubled */
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s names %zu tensors, but its files hold %zu", index,
-                        named, held);
+    for (size_t i = 0; i < x->files; i++) {
+        char *path = mdf_path_join(folder, x->file[i]);
+        const mdf_status status =
+            path == NULL ? no_memory(folder, err) : mdf_safetensors_open(&s->file[i], path, err);
+        mdf_free(path);
+        MDF_TRY(status);
+        s->files++;
     }
     return MDF_OK;
 }
 
-static mdf_status read_index(mdf_st_shards *s, const char *folder, const char *index, json_t *root,
-                             mdf_error *err)
+/* Every named tensor is in its file, and no file has more: that would be hidden or doubled. */
+static mdf_status check_places(const mdf_st_shards *s, const mdf_st_index *x, const char *index,
+                               mdf_error *err)
 {
-    json_t *map = json_object_get(root, "weight_map");
-    if (!json_is_object(map) || json_object_size(map) == 0) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s: weight_map is missing or empty", index);
-    }
-    if (json_object_size(map) > MDF_MAX_TENSORS) {
-        return mdf_fail(err, MDF_ERR_LIMIT, "%s: more than %d tensors", index, MDF_MAX_TENSORS);
-    }
-    for (void *it = json_object_iter(map); it != NULL; it = json_object_iter_next(map, it)) {
-        const char *name = json_object_iter_key(it);
-        const char *file = json_string_value(json_object_iter_value(it));
-        mdf_safetensors *st = NULL;
-        if (file == NULL) {
-            return mdf_fail(err, MDF_ERR_FORMAT, "%s: weight_map \"%.120s\" is not a file name",
-                            index, name);
-        }
-        MDF_TRY(shard(s, folder, index, file, &st, err));
-        if (mdf_safetensors_find(st, name) == NULL) {
-            return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing", st->path,
-                            name);
+    size_t held = 0;
+    for (size_t i = 0; i < x->places; i++) {
+        const mdf_safetensors *file = &s->file[x->place[i].file];
+        if (mdf_safetensors_find(file, x->place[i].tensor) == NULL) {
+            return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing", file->path,
+                            x->place[i].tensor);
         }
     }
-    return check_once(s, index, json_object_size(map), err);
+    for (size_t i = 0; i < s->files; i++) {
+        held += s->file[i].count;
+    }
+    if (held != x->places) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s names %zu tensors, but its files hold %zu", index,
+                        x->places, held);
+    }
+    return MDF_OK;
 }
 
 static mdf_status open_index(mdf_st_shards *s, const char *index, mdf_error *err)
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
+    mdf_st_index x = {0};
     const char *slash = strrchr(index, '/');
     char *folder = mdf_strndup(index, slash == NULL ? 0 : (size_t)(slash - index) + 1);
     if (folder == NULL) {
@@ -104,13 +68,15 @@ static mdf_status open_index(mdf_st_shards *s, const char *index, mdf_error *err
     }
     mdf_status status = mdf_file_read(index, MAX_INDEX_BYTES, &bytes, &len, err);
     if (status == MDF_OK) {
-        json_error_t where = {0};
-        json_t *root = json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, &where);
-        status = root == NULL ? mdf_fail(err, MDF_ERR_FORMAT, "%s: not valid JSON: line %d: %s",
-                                         index, where.line, where.text)
-                              : read_index(s, folder, index, root, err);
-        json_decref(root);
+        status = mdf_st_index_parse(&x, (const char *)bytes, len, index, err);
     }
+    if (status == MDF_OK) {
+        status = open_files(s, folder, &x, err);
+    }
+    if (status == MDF_OK) {
+        status = check_places(s, &x, index, err);
+    }
+    mdf_st_index_free(&x);
     mdf_free(bytes);
     mdf_free(folder);
     return status;
@@ -136,7 +102,8 @@ static mdf_status open_folder(mdf_st_shards *s, const char *path, mdf_error *err
 
 mdf_status mdf_st_shards_open(mdf_st_shards *s, const char *path, mdf_error *err)
 {
-    *s = (mdf_st_shards){.file = mdf_alloc(MAX_FILES, sizeof *s->file), .path = mdf_strdup(path)};
+    *s = (mdf_st_shards){.file = mdf_alloc(MDF_ST_MAX_FILES, sizeof *s->file),
+                         .path = mdf_strdup(path)};
     mdf_status status = MDF_OK;
     if (s->file == NULL || s->path == NULL) {
         status = no_memory(path, err);

@@ -39,7 +39,7 @@ static mdf_status check_kind(const settings *s, mdf_error *err)
                                       "target_parameters",
                                       "lora_bias"};
     const char *type = json_string_value(json_object_get(s->root, "peft_type"));
-    const char *bias = json_string_value(json_object_get(s->root, "bias"));
+    const json_t *bias = json_object_get(s->root, "bias");
     if (type == NULL || strcmp(type, "LORA") != 0) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: peft_type must be \"LORA\"", s->path);
     }
@@ -48,8 +48,15 @@ static mdf_status check_kind(const settings *s, mdf_error *err)
             return mdf_fail(err, MDF_ERR_ARG, "%s: %s is not supported", s->path, off[i]);
         }
     }
-    if (bias != NULL && strcmp(bias, "none") != 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "%s: bias = \"%.20s\" is not supported", s->path, bias);
+    if (is_on(s->root, "bias") &&
+        (!json_is_string(bias) || strcmp(json_string_value(bias), "none") != 0)) {
+        return mdf_fail(err, MDF_ERR_ARG, "%s: bias must be \"none\"", s->path);
+    }
+    static const char *const map[] = {"rank_pattern", "alpha_pattern"};
+    for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
+        if (is_on(s->root, map[i]) && !json_is_object(json_object_get(s->root, map[i]))) {
+            return mdf_fail(err, MDF_ERR_FORMAT, "%s: %s is not an object {...}", s->path, map[i]);
+        }
     }
     return MDF_OK;
 }
@@ -64,15 +71,12 @@ static mdf_status positive(const settings *s, const char *key, double *out, mdf_
     return MDF_OK;
 }
 
-static mdf_status read_settings(settings *s, const char *path, mdf_error *err)
+static mdf_status read_settings(settings *s, const char *bytes, size_t len, const char *path,
+                                mdf_error *err)
 {
-    uint8_t *bytes = NULL;
-    size_t len = 0;
     json_error_t where = {0};
     s->path = path;
-    MDF_TRY(mdf_file_read(path, MDF_MAX_CONFIG_BYTES, &bytes, &len, err));
-    s->root = json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, &where);
-    mdf_free(bytes);
+    s->root = json_loadb(len > 0 ? bytes : "", len, JSON_REJECT_DUPLICATES, &where);
     if (s->root == NULL) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: not valid JSON: line %d: %s", path, where.line,
                         where.text);
@@ -108,7 +112,11 @@ static mdf_status scale_of(const settings *s, const char *module, int64_t r, dou
     const json_t *own = pattern(s, "alpha_pattern", module);
     const double wanted = rank != NULL ? json_number_value(rank) : s->r;
     const double alpha = own != NULL ? json_number_value(own) : s->alpha;
-    if ((double)r != wanted || !(alpha > 0)) {
+    if (!(alpha > 0 && alpha <= 1e6)) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: %.120s: alpha must be a number above 0", s->path,
+                        module);
+    }
+    if ((double)r != wanted) {
         return mdf_fail(err, MDF_ERR_FORMAT,
                         "%s: %.120s has rank %lld in the weights, but %g in the settings", s->path,
                         module, (long long)r, wanted);
@@ -144,6 +152,20 @@ static const mdf_st_tensor *partner(const mdf_safetensors *file, const char *a)
     return mdf_safetensors_find(file, name);
 }
 
+static mdf_status read_numbers(const mdf_safetensors *file, const mdf_st_tensor *t, float *out,
+                               mdf_error *err)
+{
+    MDF_TRY(mdf_safetensors_floats(file, t, out, err));
+    for (size_t i = 0; i < t->count; i++) {
+        if (!isfinite(out[i])) {
+            return mdf_fail(err, MDF_ERR_NUMERIC,
+                            "%s: tensor \"%.120s\" holds a number that is not finite", file->path,
+                            t->name);
+        }
+    }
+    return MDF_OK;
+}
+
 static mdf_status add_pair(mdf_lora *l, const settings *s, const mdf_safetensors *file,
                            const mdf_st_tensor *a, const char *module, mdf_error *err)
 {
@@ -167,8 +189,8 @@ static mdf_status add_pair(mdf_lora *l, const settings *s, const mdf_safetensors
     if (p->name == NULL || p->a == NULL || p->b == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for the adapter", file->path);
     }
-    MDF_TRY(mdf_safetensors_floats(file, a, p->a, err));
-    MDF_TRY(mdf_safetensors_floats(file, b, p->b, err));
+    MDF_TRY(read_numbers(file, a, p->a, err));
+    MDF_TRY(read_numbers(file, b, p->b, err));
     for (size_t i = 0; i < b->count; i++) {
         p->b[i] = (float)(scale * (double)p->b[i]);
     }
@@ -206,19 +228,35 @@ static mdf_status read_pairs(mdf_lora *l, const settings *s, const mdf_safetenso
     return MDF_OK;
 }
 
-static mdf_status load(mdf_lora *l, const char *config, const char *weights, mdf_error *err)
+mdf_status mdf_lora_parse(mdf_lora *l, const char *bytes, size_t len, const char *name,
+                          const mdf_safetensors *file, mdf_error *err)
 {
     settings s = {0};
-    mdf_safetensors file;
-    mdf_status status = read_settings(&s, config, err);
+    *l = (mdf_lora){0};
+    MDF_TRY(mdf_arena_init(&l->arena, 0, 0, err));
+    mdf_status status = read_settings(&s, bytes, len, name, err);
     if (status == MDF_OK) {
-        status = mdf_safetensors_open(&file, weights, err);
-    }
-    if (status == MDF_OK) {
-        status = read_pairs(l, &s, &file, err);
-        mdf_safetensors_close(&file);
+        status = read_pairs(l, &s, file, err);
     }
     json_decref(s.root);
+    if (status != MDF_OK) {
+        mdf_lora_free(l);
+    }
+    return status;
+}
+
+static mdf_status load(mdf_lora *l, const char *config, const char *weights, mdf_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    mdf_safetensors file;
+    MDF_TRY(mdf_file_read(config, MDF_MAX_CONFIG_BYTES, &bytes, &len, err));
+    mdf_status status = mdf_safetensors_open(&file, weights, err);
+    if (status == MDF_OK) {
+        status = mdf_lora_parse(l, (const char *)bytes, len, config, &file, err);
+        mdf_safetensors_close(&file);
+    }
+    mdf_free(bytes);
     return status;
 }
 
@@ -227,15 +265,9 @@ mdf_status mdf_lora_load(mdf_lora *l, const char *dir, mdf_error *err)
     char *config = mdf_path_join(dir, "adapter_config.json");
     char *weights = mdf_path_join(dir, "adapter_model.safetensors");
     *l = (mdf_lora){0};
-    mdf_status status = config == NULL || weights == NULL
-                            ? mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir)
-                            : mdf_arena_init(&l->arena, 0, 0, err);
-    if (status == MDF_OK) {
-        status = load(l, config, weights, err);
-        if (status != MDF_OK) {
-            mdf_lora_free(l);
-        }
-    }
+    const mdf_status status = config == NULL || weights == NULL
+                                  ? mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir)
+                                  : load(l, config, weights, err);
     mdf_free(config);
     mdf_free(weights);
     return status;

@@ -24,6 +24,11 @@ typedef struct mdf_lora {
     mdf_arena arena;
 } mdf_lora;
 
+/* bytes: adapter_config.json, called name in errors; file: the matrices. On failure there is
+ * nothing to free. */
+mdf_status mdf_lora_parse(mdf_lora *l, const char *bytes, size_t len, const char *name,
+                          const mdf_safetensors *file, mdf_error *err) MDF_NODISCARD;
+
 /* dir: the adapter's folder. Errors name file and key or tensor. */
 mdf_status mdf_lora_load(mdf_lora *l, const char *dir, mdf_error *err) MDF_NODISCARD;
 void mdf_lora_free(mdf_lora *l);

@@ -100,6 +100,9 @@ static mdf_status read_preprocessor(mdf_preprocessor *p, const json_t *root, con
     const json_t *inner = member(root, "image_processor");
     const json_t *o = inner != NULL ? inner : root;
     const json_t *size = member(o, "size");
+    if (!json_is_object(o)) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: image_processor is not an object {...}", name);
+    }
     MDF_TRY(three(o, "image_mean", -10, p->mean, name, err));
     MDF_TRY(three(o, "image_std", 1e-6, p->std, name, err));
     MDF_TRY(check_steps(o, name, err));
@@ -179,6 +182,9 @@ static mdf_status read_generation(mdf_generation *g, const json_t *root, const c
     MDF_TRY(number(root, "temperature", 0, 100, &g->temperature, name, err));
     MDF_TRY(number(root, "top_p", 0, 1, &g->top_p, name, err));
     MDF_TRY(number(root, "top_k", 0, 1e6, &top_k, name, err));
+    if (top_k != floor(top_k)) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: top_k must be a whole number", name);
+    }
     g->top_k = (int)top_k;
     return read_eos(g, root, name, c, err);
 }

@@ -68,6 +68,8 @@ static void a_preprocessor_of_another_model_is_refused(void **state)
     expect_preprocessor("{\"max_image_tiles\": 2}", MDF_ERR_ARG,
                         "p.json: max_image_tiles must be 4");
     expect_preprocessor("{\"size\": 28}", MDF_ERR_FORMAT, "p.json: size must be {height, width}");
+    expect_preprocessor("{\"image_processor\": 3}", MDF_ERR_FORMAT,
+                        "p.json: image_processor is not an object {...}");
     expect_preprocessor("[]", MDF_ERR_FORMAT, "p.json: not an object {...}");
 }
 
@@ -101,6 +103,7 @@ static void generation_that_makes_no_sense_is_refused(void **state)
     expect_generation("{\"temperature\": -1}",
                       "g.json: temperature must be a number between 0 and 100");
     expect_generation("{\"top_p\": \"x\"}", "g.json: top_p must be a number between 0 and 1");
+    expect_generation("{\"top_k\": 1.5}", "g.json: top_k must be a whole number");
     expect_generation("{\"eos_token_id\": 40}", "g.json: eos_token_id must be tokens below 40");
     expect_generation("{\"eos_token_id\": []}", "g.json: eos_token_id must be one to 8 tokens");
     expect_generation("{\"do_sample\": 1}", "g.json: do_sample must be true or false");

@@ -324,13 +324,15 @@ static void an_adapter_adds_what_python_says(void **state)
     mdf_weights_close(&w);
 }
 
+static float adapter[4] = {1, 2, 3, 4};
+
 static void expect_adapter(const char *settings, mdf_status code, const char *sentence)
 {
     test_folder f;
     mdf_lora lora;
     mdf_error err = {0};
     char path[128];
-    const float x[4] = {1, 2, 3, 4};
+    const float *x = adapter;
     test_folder_make(&f);
     test_put(&f, "adapter_config.json", settings);
     (void)snprintf(path, sizeof path, "%s/adapter_model.safetensors", f.path);
@@ -357,12 +359,29 @@ static void adapters_that_mean_something_else_are_refused(void **state)
     expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"use_dora\":true}",
                    MDF_ERR_ARG, "/adapter_config.json: use_dora is not supported");
     expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"bias\":\"all\"}",
-                   MDF_ERR_ARG, "/adapter_config.json: bias = \"all\" is not supported");
+                   MDF_ERR_ARG, "/adapter_config.json: bias must be \"none\"");
     expect_adapter("{\"peft_type\":\"LORA\",\"r\":2}", MDF_ERR_FORMAT,
                    "/adapter_config.json: lora_alpha must be a number above 0");
     expect_adapter("{\"peft_type\":\"LORA\",\"r\":4,\"lora_alpha\":3}", MDF_ERR_FORMAT,
                    "/adapter_config.json: model.norm has rank 2 in the weights, but 4 in the "
                    "settings");
+    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"bias\":true}", MDF_ERR_ARG,
+                   "/adapter_config.json: bias must be \"none\"");
+    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,"
+                   "\"alpha_pattern\":{\"norm\":\"x\"}}",
+                   MDF_ERR_FORMAT,
+                   "/adapter_config.json: model.norm: alpha must be a number above 0");
+    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"rank_pattern\":[8]}",
+                   MDF_ERR_FORMAT, "/adapter_config.json: rank_pattern is not an object {...}");
+    adapter[3] = (float)NAN;
+    expect_adapter(
+        "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3}", MDF_ERR_NUMERIC,
+        "/adapter_model.safetensors: tensor \"base_model.model.model.norm.lora_A.weight\" "
+        "holds a number that is not finite");
+    adapter[3] = 4;
+    expect_adapter("[]", MDF_ERR_FORMAT, "/adapter_config.json: peft_type must be \"LORA\"");
+    expect_adapter("{\"peft_type\"", MDF_ERR_FORMAT,
+                   "/adapter_config.json: not valid JSON: line 1: ':' expected near end of file");
 }
 
 static mdf_status open_all(mdf_weights *w, mdf_params *p)

@@ -1,0 +1,66 @@
+/* Any bytes as an adapter_config.json beside two adapted matrices: no crash, and what is accepted
+ * changes both by finite numbers. */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/lora.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MODULE "base_model.model.model.layers."
+
+/* Layer 0 with rank 2, layer 1 with rank 1, both [3, 4]. */
+static const char header[] = "{\"" MODULE "0.mlp.up_proj.lora_A.weight\":"
+                             "{\"dtype\":\"F32\",\"shape\":[2,4],\"data_offsets\":[0,32]},"
+                             "\"" MODULE "0.mlp.up_proj.lora_B.weight\":"
+                             "{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[32,56]},"
+                             "\"" MODULE "1.mlp.up_proj.lora_A.default.weight\":"
+                             "{\"dtype\":\"F32\",\"shape\":[1,4],\"data_offsets\":[56,72]},"
+                             "\"" MODULE "1.mlp.up_proj.lora_B.default.weight\":"
+                             "{\"dtype\":\"F32\",\"shape\":[3,1],\"data_offsets\":[72,84]}}";
+
+enum { HEADER = sizeof header - 1, NUMBERS = 21 };
+
+static void check(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t file[8 + HEADER + NUMBERS * sizeof(float)] = {HEADER % 256, HEADER / 256};
+    memcpy(file + 8, header, HEADER);
+    for (size_t i = 0; i < NUMBERS; i++) {
+        const float x = (float)(i % 5) - 2;
+        memcpy(file + 8 + HEADER + i * sizeof x, &x, sizeof x);
+    }
+    mdf_safetensors st;
+    mdf_lora lora;
+    check(mdf_safetensors_parse(&st, file, sizeof file, "weights", NULL) == MDF_OK);
+    if (mdf_lora_parse(&lora, (const char *)data, size, "fuzz", &st, NULL) != MDF_OK) {
+        check(lora.pair == NULL && lora.count == 0);
+        mdf_safetensors_close(&st);
+        return 0;
+    }
+    check(lora.count == 2);
+    for (int i = 0; i < 2; i++) {
+        char name[64];
+        float w[12] = {0};
+        (void)snprintf(name, sizeof name, "model.language_model.layers.%d.mlp.up_proj.weight", i);
+        const mdf_lora_pair *p = mdf_lora_find(&lora, name);
+        check(p != NULL && p->out == 3 && p->in == 4 && p->r == 2 - i);
+        mdf_lora_add(p, 0, 5, w);
+        mdf_lora_add(p, 5, 7, w + 5);
+        for (int k = 0; k < 12; k++) {
+            check(isfinite(w[k]));
+        }
+    }
+    mdf_lora_free(&lora);
+    mdf_safetensors_close(&st);
+    return 0;
+}
