@@ -35,7 +35,6 @@ static const arg_option options[] = {
      .fallback = "f32",
      .help = "numbers of the text layers: f32, f16, bf16, q8_0, q4_0 ...; see mdf quantize"},
     {.name = "set",
-     .letter = 's',
      .kind = ARG_LIST,
      .offset = offsetof(init_flags, set),
      .metavar = "KEY=VALUE",

@@ -3,6 +3,7 @@
 #define MDF_TEST_FOLDER_H
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,19 @@ static inline void test_put(const test_folder *f, const char *name, const char *
     if (s == NULL || fputs(text, s) < 0 || fclose(s) != 0) {
         abort();
     }
+}
+
+/* A hole in a file of this folder takes no room: files of gigabytes may be made. */
+static inline bool test_folder_has_holes(const test_folder *f)
+{
+    char path[512];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/hole", f->path);
+    test_put(f, "hole", "");
+    const bool holes =
+        truncate(path, 16 << 20) == 0 && stat(path, &st) == 0 && st.st_blocks * 512 < st.st_size;
+    (void)unlink(path);
+    return holes;
 }
 
 #endif

@@ -498,6 +498,10 @@ static void a_tensor_behind_4_gib_is_found(void **state)
     test_folder folder;
     char path[128];
     test_folder_make(&folder);
+    if (!test_folder_has_holes(&folder)) {
+        test_folder_remove(&folder);
+        skip();
+    }
     (void)snprintf(path, sizeof path, "%s/large.gguf", folder.path);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);

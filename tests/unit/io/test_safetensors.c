@@ -454,6 +454,53 @@ static void a_file_of_the_reference_library_is_read(void **state)
     mdf_map_close(&map);
 }
 
+/* A file of 5 GiB with a hole in it: places need more than 32 bits. */
+static void a_tensor_behind_4_gib_is_found(void **state)
+{
+    (void)state;
+    const uint64_t hole = UINT64_C(5) << 30;
+    const float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    float y[8];
+    char header[512];
+    char path[128];
+    uint8_t length[8] = {0};
+    test_folder folder;
+    mdf_safetensors st;
+    mdf_error err = {0};
+    test_folder_make(&folder);
+    if (!test_folder_has_holes(&folder)) {
+        test_folder_remove(&folder);
+        skip();
+    }
+    (void)snprintf(path, sizeof path, "%s/large.safetensors", folder.path);
+    const int n =
+        snprintf(header, sizeof header,
+                 "{\"hole\":{\"dtype\":\"U8\",\"shape\":[%llu],\"data_offsets\":[0,%llu]},"
+                 "\"t\":{\"dtype\":\"F32\",\"shape\":[2,4],\"data_offsets\":[%llu,%llu]}}",
+                 (unsigned long long)hole, (unsigned long long)hole, (unsigned long long)hole,
+                 (unsigned long long)hole + sizeof x);
+    assert_true(n > 0 && n < 256);
+    length[0] = (uint8_t)n;
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(length, 1, sizeof length, file), sizeof length);
+    assert_int_equal(fwrite(header, 1, (size_t)n, file), (size_t)n);
+    assert_int_equal(fseeko(file, (off_t)(8 + (uint64_t)n + hole), SEEK_SET), 0);
+    assert_int_equal(fwrite(x, 1, sizeof x, file), sizeof x);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(mdf_safetensors_open(&st, path, &err), MDF_OK);
+    const mdf_st_tensor *t = mdf_safetensors_find(&st, "t");
+    assert_non_null(t);
+    assert_int_equal(mdf_safetensors_floats(&st, t, y, &err), MDF_OK);
+    assert_memory_equal(x, y, sizeof x);
+    assert_true(mdf_safetensors_find(&st, "hole")->bytes == hole);
+    mdf_safetensors_close(&st);
+    assert_int_equal(truncate(path, (off_t)(8 + (uint64_t)n + hole + 31)), 0);
+    assert_int_equal(mdf_safetensors_open(&st, path, &err), MDF_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "/large.safetensors: tensor \"t\""));
+    test_folder_remove(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +517,7 @@ int main(void)
         cmocka_unit_test(every_failed_allocation_is_reported),
         cmocka_unit_test(what_no_reader_would_accept_is_not_written),
         cmocka_unit_test(a_file_of_the_reference_library_is_read),
+        cmocka_unit_test(a_tensor_behind_4_gib_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
