@@ -18,7 +18,7 @@ fresh && sed -i 's/"intermediate_size": 32/"intermediate_size": 48/' m/config.js
 fresh && sed -i "s/\"$up\":{\"dtype\":\"F32\"/\"$up\":{\"dtype\":\"I32\"/" $two && try import -q --out out m
 fresh && sed -i 's/layers.0.mlp.gate_proj/layers.9.mlp.gate_proj/' m/*.index.json && try import -q --out out m
 fresh && sed -i 's/\[3072,5120\]/[3071,5119]/' $two && try import -q --out out m           # overlapping
-fresh && head -c 30000 $hf/old_f32_shards/${two#m/} >$two && try info m                    # cut
+fresh && head -c 30000 "$hf/old_f32_shards/${two#m/}" >$two && try info m                    # cut
 fresh && printf '\0\0\300\177' | dd of=$two bs=1 seek=$(($(stat -c %s $two) - 4)) conv=notrunc status=none &&
     try info m && try info --check-tensors m
 fresh && sed -i 's/mllama"/mamba"/' m/config.json && try info m
