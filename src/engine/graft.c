@@ -85,10 +85,16 @@ static mdf_status choose(graft *gr, size_t i, const mdf_model_weight *from, mdf_
         r->added_numbers += n;
         return MDF_OK;
     }
+    if (!mdf_dtype_is_float(from->tensor->dtype) && !mdf_dtype_is_block(from->tensor->dtype)) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "%s: tensor \"%.120s\" has type %s, which can't be taken over as it is; "
+                        "import the model first",
+                        from->file->path, from->tensor->name, mdf_dtype_name(from->tensor->dtype));
+    }
     if (!may_have_fewer_rows(t, from->tensor)) {
         MDF_TRY(mdf_safetensors_check_shape(from->file, from->tensor, t->rank, t->dim, err));
-        gr->entry[i].dtype = from->tensor->dtype;
     }
+    gr->entry[i].dtype = from->tensor->dtype;
     r->kept++;
     r->kept_numbers += (int64_t)from->tensor->count;
     r->added_numbers += n - (int64_t)from->tensor->count;
@@ -127,30 +133,19 @@ static mdf_status choose_all(graft *gr, const mdf_weights *w, const mdf_config *
     return MDF_OK;
 }
 
-static const uint8_t *bytes(void *user, size_t i)
+/* All that the source has, which may be the first rows of a longer table. */
+static const uint8_t *bytes(void *user, size_t i, size_t *count)
 {
     const graft *gr = user;
     const mdf_model_weight *from = gr->source[i];
-    const bool whole = from != NULL && (int64_t)from->tensor->count ==
-                                           mdf_tensor_count(&gr->params->item[i]->tensor);
-    return whole ? from->tensor->data : NULL;
+    *count = from == NULL ? 0 : from->tensor->count;
+    return from == NULL ? NULL : from->tensor->data;
 }
 
-/* New numbers, behind those that a shorter table of the source has. */
 static bool numbers(void *user, size_t i, size_t at, size_t n, float *out)
 {
     const graft *gr = user;
-    const mdf_st_tensor *t = gr->source[i] == NULL ? NULL : gr->source[i]->tensor;
-    const size_t there = t == NULL || at >= t->count ? 0 : t->count - at;
-    const size_t taken = there < n ? there : n;
-    if (taken > 0) {
-        const size_t block = mdf_dtype_block(t->dtype);
-        const uint8_t *from = t->data + at / block * mdf_dtype_bytes(t->dtype);
-        if (!mdf_dtype_to_floats(t->dtype, from, taken, out)) {
-            return false;
-        }
-    }
-    mdf_random_weights(gr->params->item[i], gr->opt->seed, at + taken, n - taken, out + taken);
+    mdf_random_weights(gr->params->item[i], gr->opt->seed, at, n, out);
     return true;
 }
 

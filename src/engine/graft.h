@@ -28,8 +28,9 @@ typedef struct mdf_graft_result {
 mdf_status mdf_graft_config(mdf_config *out, const mdf_config *source, const mdf_graft_options *opt,
                             mdf_error *err) MDF_NODISCARD;
 
-/* Writes the folder dir. What the source has is copied as it is, what is new gets the type of the
- * source's embedding table (bf16 when that is quantised). With the gates' first value 0 the result
+/* Writes the folder dir. What the source has is copied as it is, and rows that its embedding table
+ * lacks get that table's type; everything else that is new has the table's type, too, or bf16 when
+ * that is quantised. With the gates' first value 0 the result
  * answers as its source does. On failure no model stays. */
 mdf_status mdf_graft(const char *dir, const mdf_graft_options *opt, const mdf_stream_watch *watch,
                      mdf_graft_result *result, mdf_error *err) MDF_NODISCARD;

@@ -28,8 +28,9 @@ static bool is_copied(const importer *im, size_t i)
     return im->entry[i].dtype == im->weight[i]->tensor.dtype;
 }
 
-static const uint8_t *bytes_of(void *user, size_t i)
+static const uint8_t *bytes_of(void *user, size_t i, size_t *count)
 {
+    (void)count; /* all or nothing */
     const importer *im = user;
     const mdf_gguf_weight *w = im->weight[i];
     if (!is_copied(im, i)) {

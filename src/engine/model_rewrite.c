@@ -29,8 +29,9 @@ typedef struct rewriter {
     mdf_rewrite_result *result;
 } rewriter;
 
-static const uint8_t *bytes_of(void *user, size_t i)
+static const uint8_t *bytes_of(void *user, size_t i, size_t *count)
 {
+    (void)count; /* all or nothing */
     const rewriter *r = user;
     return r->item[i].copied ? r->item[i].from->tensor->data : NULL;
 }

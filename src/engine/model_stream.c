@@ -85,12 +85,13 @@ static slice_error convert(const stream *s, size_t tensor, const mdf_st_entry *e
     return sum;
 }
 
-static mdf_status make(stream *s, size_t tensor, const mdf_st_entry *e, size_t count,
+/* Numbers [from, count). */
+static mdf_status make(stream *s, size_t tensor, const mdf_st_entry *e, size_t from, size_t count,
                        slice_error *sum, mdf_error *err)
 {
     const size_t block = mdf_dtype_block(e->dtype);
     const size_t width = mdf_dtype_bytes(e->dtype);
-    for (size_t at = 0; at < count; at += (size_t)SLICES * SLICE) {
+    for (size_t at = from; at < count; at += (size_t)SLICES * SLICE) {
         const size_t n = count - at < (size_t)SLICES * SLICE ? count - at : (size_t)SLICES * SLICE;
         const int slices = (int)((n + SLICE - 1) / SLICE);
 #pragma omp parallel for schedule(dynamic, 4)
@@ -132,14 +133,14 @@ static mdf_status run(stream *s, double *error, mdf_error *err)
         const size_t i = (size_t)(e - s->plan->entry);
         const size_t count = count_of(e);
         slice_error sum = {0};
+        size_t there = count;
         const uint8_t *bytes =
-            s->source->bytes == NULL ? NULL : s->source->bytes(s->source->user, i);
+            s->source->bytes == NULL ? NULL : s->source->bytes(s->source->user, i, &there);
         if (bytes != NULL) {
-            const size_t total = count / mdf_dtype_block(e->dtype) * mdf_dtype_bytes(e->dtype);
-            MDF_TRY(copy(s, bytes, total, count, err));
-        } else {
-            MDF_TRY(make(s, i, e, count, &sum, err));
+            const size_t total = there / mdf_dtype_block(e->dtype) * mdf_dtype_bytes(e->dtype);
+            MDF_TRY(copy(s, bytes, total, there, err));
         }
+        MDF_TRY(make(s, i, e, bytes == NULL ? 0 : there, count, &sum, err));
         if (error != NULL) {
             error[i] = sum.square > 0 ? sqrt(sum.difference / sum.square) : 0;
         }

@@ -21,8 +21,9 @@ typedef struct mdf_stream_watch {
 /* Where the numbers of the tensors come from. */
 typedef struct mdf_stream_source {
     void *user;
-    /* The bytes of tensor i as they are written, or NULL: made from numbers. */
-    const uint8_t *(*bytes)(void *user, size_t i);
+    /* The bytes of tensor i as they are written, or NULL: made from numbers. *count, the tensor's,
+     * may be lessened to whole rows: the numbers behind are made. */
+    const uint8_t *(*bytes)(void *user, size_t i, size_t *count);
     /* Numbers [at, at + n) of tensor i, row-major. Called by several threads. false: they are not
      * to be had; the error then names the tensor. */
     bool (*numbers)(void *user, size_t i, size_t at, size_t n, float *out);

@@ -15,7 +15,8 @@ up=language_model.model.layers.0.mlp.gate_proj.weight
 fresh && try import -q --out ok m && rm -rf ok
 fresh && rm $two && try import -q --out out m                                             # missing shard
 fresh && sed -i 's/"intermediate_size": 32/"intermediate_size": 48/' m/config.json && try import -q --out out m # shape
-fresh && sed -i "s/\"$up\":{\"dtype\":\"F32\"/\"$up\":{\"dtype\":\"I32\"/" $two && try import -q --out out m
+fresh && sed -i "s/\"$up\":{\"dtype\":\"F32\"/\"$up\":{\"dtype\":\"I32\"/" $two && try import -q --out out m &&
+    try graft -q --model m --config tiny --out out # number format
 fresh && sed -i 's/layers.0.mlp.gate_proj/layers.9.mlp.gate_proj/' m/*.index.json && try import -q --out out m
 fresh && sed -i 's/\[3072,5120\]/[3071,5119]/' $two && try import -q --out out m           # overlapping
 fresh && head -c 30000 "$hf/old_f32_shards/${two#m/}" >$two && try info m                    # cut

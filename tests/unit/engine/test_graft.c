@@ -6,12 +6,14 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "engine/graft.h"
 #include "engine/model_folder.h"
+#include "engine/model_init.h"
 #include "nn/mdf_mllm.h"
 #include "nn/weights.h"
 #include "support/folder.h"
@@ -112,6 +114,91 @@ static void with_closed_gates_it_is_the_text_model(void **state)
     test_folder_remove(&f);
 }
 
+/* A text model of random weights in blocks, as its folder has them. */
+static void make_quantised(const char *dir, mdf_dtype type)
+{
+    mdf_error err = {0};
+    mdf_init_result r;
+    mdf_precision p = mdf_precision_for(type);
+    p.type[MDF_PART_EMBEDDINGS] = type;
+    must(mdf_model_config_read(&source, HF "llama_f32", &err), &err);
+    must(mdf_config_set(&source, "text_config.hidden_size=64", &err), &err);
+    must(mdf_model_init(dir, &source, &p, 5, NULL, &r, &err), &err);
+}
+
+/* Every tensor of the source has its bytes in the result, the table with eight rows more. */
+static size_t expect_bytes(const mdf_weights *from, const mdf_weights *to)
+{
+    size_t blocks = 0;
+    for (size_t i = 0; i < from->count; i++) {
+        const mdf_st_tensor *a = from->item[i].tensor;
+        char name[MDF_WEIGHT_NAME];
+        (void)snprintf(name, sizeof name, "%s", from->item[i].name);
+        char *layer = strstr(name, "layers.");
+        if (layer != NULL) { /* 0, 1, 2 become 0, 2, 4: two cross layers among five */
+            layer[7] = (char)('0' + 2 * (layer[7] - '0'));
+        }
+        const mdf_model_weight *w = mdf_weights_find(to, name);
+        assert_non_null(w);
+        assert_int_equal(w->tensor->dtype, a->dtype);
+        assert_true(w->tensor->bytes >= a->bytes);
+        assert_memory_equal(w->tensor->data, a->data, a->bytes);
+        blocks += mdf_dtype_is_block(a->dtype);
+    }
+    return blocks;
+}
+
+static void quantised_rows_stay_as_they_are(void **state)
+{
+    (void)state;
+    static const mdf_dtype type[] = {MDF_DTYPE_Q8_0, MDF_DTYPE_Q4_0};
+    for (size_t k = 0; k < 2; k++) {
+        test_folder f;
+        char from[256];
+        char dir[256];
+        mdf_error err = {0};
+        mdf_graft_result r;
+        mdf_weights a;
+        mdf_weights b;
+        const int cross[] = {1, 3};
+        load_rest();
+        test_folder_make(&f);
+        (void)snprintf(from, sizeof from, "%s/text", f.path);
+        (void)snprintf(dir, sizeof dir, "%s/grafted", f.path);
+        make_quantised(from, type[k]);
+        const mdf_graft_options opt = {
+            .source = from, .config = &rest, .cross = cross, .cross_count = 2, .seed = 3};
+        must(mdf_graft(dir, &opt, NULL, &r, &err), &err);
+        must(mdf_weights_open(&a, from, &err), &err);
+        must(mdf_weights_open(&b, dir, &err), &err);
+        assert_int_equal(expect_bytes(&a, &b), 3 * 7 + 1); /* all matrices and the table */
+        const mdf_model_weight *table =
+            mdf_weights_find(&b, "model.language_model.embed_tokens.weight");
+        assert_int_equal(table->tensor->dtype, type[k]);
+        assert_int_equal(table->tensor->dim[0], 48);
+        float x[48 * 64];
+        must(mdf_safetensors_floats(table->file, table->tensor, x, &err), &err);
+        double square = 0;
+        for (int i = 40 * 64; i < 48 * 64; i++) {
+            square += (double)x[i] * (double)x[i];
+        }
+        /* initializer_range of tiny; four standard errors of 512 numbers, and a tenth for 4 bits */
+        assert_true(fabs(sqrt(square / 512) / 0.05 - 1) < 4 / sqrt(2.0 * 512) + 0.1);
+        mdf_weights_close(&a);
+        mdf_weights_close(&b);
+        mdf_mllm *plain = open_model(from);
+        mdf_mllm *grafted = open_model(dir);
+        mdf_real *want = logits_of(plain, false);
+        mdf_real *got = logits_of(grafted, true);
+        assert_memory_equal(got, want, 5 * 40 * sizeof *got);
+        mdf_free(want);
+        mdf_free(got);
+        mdf_mllm_free(plain);
+        mdf_mllm_free(grafted);
+        test_folder_remove(&f);
+    }
+}
+
 static void a_vision_model_gets_the_detail_path(void **state)
 {
     (void)state;
@@ -184,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(with_closed_gates_it_is_the_text_model),
+        cmocka_unit_test(quantised_rows_stay_as_they_are),
         cmocka_unit_test(a_vision_model_gets_the_detail_path),
         cmocka_unit_test(cross_layers_are_where_llama_has_them),
         cmocka_unit_test(contradictions_are_named),
