@@ -1,6 +1,8 @@
 /* From blocks to floats: the definition of each layout, in the order of operations of the format's
  * reference, so that the floats are the same bits. */
-#include "base/blocks.h"
+#include <math.h>
+
+#include "base/blocks_quantise.h"
 
 enum { SMALL = 32, LARGE = 256 };
 
@@ -122,39 +124,63 @@ static void q6_k(const uint8_t *p, float *out)
     }
 }
 
-static void (*block_of(mdf_dtype d))(const uint8_t *p, float *out)
+/* Every format: bytes -> numbers and numbers -> bytes of one block. */
+static const struct format {
+    mdf_dtype dtype;
+    void (*read)(const uint8_t *p, float *out);
+    bool (*write)(const float *x, uint8_t *p);
+} formats[] = {
+    {MDF_DTYPE_Q8_0, q8_0, mdf_quantise_q8_0}, {MDF_DTYPE_Q4_0, q4_0, mdf_quantise_q4_0},
+    {MDF_DTYPE_Q4_1, q4_1, mdf_quantise_q4_1}, {MDF_DTYPE_Q5_0, q5_0, mdf_quantise_q5_0},
+    {MDF_DTYPE_Q5_1, q5_1, mdf_quantise_q5_1}, {MDF_DTYPE_Q4_K, q4_k, mdf_quantise_q4_k},
+    {MDF_DTYPE_Q5_K, q5_k, mdf_quantise_q5_k}, {MDF_DTYPE_Q6_K, q6_k, mdf_quantise_q6_k},
+};
+
+static const struct format *find(mdf_dtype d)
 {
-    switch ((int)d) {
-    case MDF_DTYPE_Q8_0:
-        return q8_0;
-    case MDF_DTYPE_Q4_0:
-        return q4_0;
-    case MDF_DTYPE_Q4_1:
-        return q4_1;
-    case MDF_DTYPE_Q5_0:
-        return q5_0;
-    case MDF_DTYPE_Q5_1:
-        return q5_1;
-    case MDF_DTYPE_Q4_K:
-        return q4_k;
-    case MDF_DTYPE_Q5_K:
-        return q5_k;
-    case MDF_DTYPE_Q6_K:
-        return q6_k;
-    default:
-        return NULL;
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        if (formats[i].dtype == d) {
+            return &formats[i];
+        }
     }
+    return NULL;
 }
 
 bool mdf_blocks_to_floats(mdf_dtype d, const void *src, size_t n, float *out)
 {
-    void (*const convert)(const uint8_t *, float *) = block_of(d);
-    if (convert == NULL || n % mdf_dtype_block(d) != 0) {
+    const struct format *f = find(d);
+    if (f == NULL || n % mdf_dtype_block(d) != 0) {
         return false;
     }
     const uint8_t *p = src;
     for (size_t i = 0; i < n; i += mdf_dtype_block(d), p += mdf_dtype_bytes(d)) {
-        convert(p, out + i);
+        f->read(p, out + i);
+    }
+    return true;
+}
+
+/* No NaN, and nothing whose half-precision scale or offset would overflow in every type. */
+static bool usable(const float *x, size_t n)
+{
+    int bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        bad |= !(fabsf(x[i]) < 0x1p24f);
+    }
+    return bad == 0;
+}
+
+bool mdf_blocks_from_floats(mdf_dtype d, const float *x, size_t n, void *out)
+{
+    const struct format *f = find(d);
+    const size_t block = mdf_dtype_block(d);
+    if (f == NULL || n % block != 0) {
+        return false;
+    }
+    uint8_t *p = out;
+    for (size_t i = 0; i < n; i += block, p += mdf_dtype_bytes(d)) {
+        if (!usable(x + i, block) || !f->write(x + i, p)) {
+            return false;
+        }
     }
     return true;
 }

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/blocks.h"
+#include "base/blocks_quantise.h"
 
 enum { SMALL = 32, LARGE = 256 };
 
@@ -213,7 +213,7 @@ static void pack_small(const uint8_t q[SMALL], uint8_t *nibbles, uint8_t *high)
     }
 }
 
-static bool q8_0(const float *x, uint8_t *p)
+bool mdf_quantise_q8_0(const float *x, uint8_t *p)
 {
     const levels l = {-127, 127};
     float largest = 0;
@@ -229,7 +229,7 @@ static bool q8_0(const float *x, uint8_t *p)
     return isfinite(d);
 }
 
-static bool q4_0(const float *x, uint8_t *p)
+bool mdf_quantise_q4_0(const float *x, uint8_t *p)
 {
     const levels l = {-8, 7};
     const float d = half(best_scale(x, SMALL, l, reach_4, REACHES_4));
@@ -240,7 +240,7 @@ static bool q4_0(const float *x, uint8_t *p)
     return isfinite(d);
 }
 
-static bool q5_0(const float *x, uint8_t *p)
+bool mdf_quantise_q5_0(const float *x, uint8_t *p)
 {
     const levels l = {-16, 15};
     const float d = half(best_scale(x, SMALL, l, reach_5, REACHES_5));
@@ -263,12 +263,12 @@ static bool q45_1(const float *x, levels l, uint8_t *p, uint8_t *high, uint8_t *
     return isfinite(f.d) && isfinite(f.o);
 }
 
-static bool q4_1(const float *x, uint8_t *p)
+bool mdf_quantise_q4_1(const float *x, uint8_t *p)
 {
     return q45_1(x, (levels){0, 15}, p, NULL, p + 4);
 }
 
-static bool q5_1(const float *x, uint8_t *p)
+bool mdf_quantise_q5_1(const float *x, uint8_t *p)
 {
     return q45_1(x, (levels){0, 31}, p, p + 4, p + 8);
 }
@@ -349,12 +349,12 @@ static bool q45_k(const float *x, levels l, uint8_t *p, uint8_t *high, uint8_t *
     return true;
 }
 
-static bool q4_k(const float *x, uint8_t *p)
+bool mdf_quantise_q4_k(const float *x, uint8_t *p)
 {
     return q45_k(x, (levels){0, 15}, p, NULL, p + 16);
 }
 
-static bool q5_k(const float *x, uint8_t *p)
+bool mdf_quantise_q5_k(const float *x, uint8_t *p)
 {
     return q45_k(x, (levels){0, 31}, p, p + 16, p + 48);
 }
@@ -375,7 +375,7 @@ static int choose_scale(const float *x, levels l, float unit, float wanted)
     return scale;
 }
 
-static bool q6_k(const float *x, uint8_t *p)
+bool mdf_quantise_q6_k(const float *x, uint8_t *p)
 {
     const levels l = {-32, 31};
     float best[16];
@@ -400,54 +400,4 @@ static bool q6_k(const float *x, uint8_t *p)
     }
     store_half(p + 208, unit);
     return isfinite(unit);
-}
-
-static bool (*block_of(mdf_dtype d))(const float *x, uint8_t *p)
-{
-    switch ((int)d) {
-    case MDF_DTYPE_Q8_0:
-        return q8_0;
-    case MDF_DTYPE_Q4_0:
-        return q4_0;
-    case MDF_DTYPE_Q4_1:
-        return q4_1;
-    case MDF_DTYPE_Q5_0:
-        return q5_0;
-    case MDF_DTYPE_Q5_1:
-        return q5_1;
-    case MDF_DTYPE_Q4_K:
-        return q4_k;
-    case MDF_DTYPE_Q5_K:
-        return q5_k;
-    case MDF_DTYPE_Q6_K:
-        return q6_k;
-    default:
-        return NULL;
-    }
-}
-
-/* No NaN, and nothing whose half-precision scale or offset would overflow in every type. */
-static bool usable(const float *x, size_t n)
-{
-    int bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        bad |= !(fabsf(x[i]) < 0x1p24f);
-    }
-    return bad == 0;
-}
-
-bool mdf_blocks_from_floats(mdf_dtype d, const float *x, size_t n, void *out)
-{
-    bool (*const convert)(const float *, uint8_t *) = block_of(d);
-    const size_t block = mdf_dtype_block(d);
-    if (convert == NULL || n % block != 0) {
-        return false;
-    }
-    uint8_t *p = out;
-    for (size_t i = 0; i < n; i += block, p += mdf_dtype_bytes(d)) {
-        if (!usable(x + i, block) || !convert(x + i, p)) {
-            return false;
-        }
-    }
-    return true;
 }

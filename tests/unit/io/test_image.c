@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "io/image.h"
+#include "support/probes.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/image/"
 
@@ -29,48 +30,11 @@ static void read_bytes(const char *name, uint8_t **bytes, size_t *len)
     assert_int_equal(mdf_file_read(path, 1 << 20, bytes, len, NULL), MDF_OK);
 }
 
-static void check_probe(const char *line)
-{
-    char name[64];
-    int v[8];
-    if (sscanf(line, "%63s %d %d %d %d %d %d %d %d", name, v, v + 1, v + 2, v + 3, v + 4, v + 5,
-               v + 6, v + 7) != 9) {
-        fail_msg("cannot read probe: %s", line);
-    }
-    char path[512];
-    path_of(path, sizeof path, name);
-    mdf_image im = {0};
-    mdf_error err = {0};
-    if (mdf_image_read(&im, path, &err) != MDF_OK) {
-        fail_msg("%s", err.text);
-    }
-    assert_int_equal(im.width, v[0]);
-    assert_int_equal(im.height, v[1]);
-    const uint8_t *p = im.rgb + (v[3] * im.width + v[2]) * 3;
-    for (int c = 0; c < 3; c++) {
-        if (abs(p[c] - v[4 + c]) > v[7]) {
-            fail_msg("%s at (%d, %d): %d %d %d", name, v[2], v[3], p[0], p[1], p[2]);
-        }
-    }
-    mdf_image_free(&im);
-}
-
 /* EXIF 1..8, ICC, 16 bits, grey, palette, alpha, TIFF compressions, WebP: see the README there. */
 static void every_golden_picture_looks_as_in_pillow(void **state)
 {
     (void)state;
-    FILE *f = fopen(GOLDEN "probes.txt", "r");
-    assert_non_null(f);
-    char line[200];
-    int rows = 0;
-    while (fgets(line, sizeof line, f) != NULL) {
-        if (line[0] != '#') {
-            check_probe(line);
-            rows++;
-        }
-    }
-    fclose(f);
-    assert_true(rows >= 130);
+    assert_true(check_probes(GOLDEN) >= 130);
 }
 
 /* Inks differ between converters, so only what any of them must agree on. */

@@ -12,50 +12,14 @@
 
 #include "data/fov.h"
 #include "io/image.h"
+#include "support/probes.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/hostile/"
-
-static void check_probe(const char *line)
-{
-    char name[64];
-    char path[512];
-    int v[8];
-    if (sscanf(line, "%63s %d %d %d %d %d %d %d %d", name, v, v + 1, v + 2, v + 3, v + 4, v + 5,
-               v + 6, v + 7) != 9) {
-        fail_msg("cannot read probe: %s", line);
-    }
-    (void)snprintf(path, sizeof path, GOLDEN "%s", name);
-    mdf_image im = {0};
-    mdf_error err = {0};
-    if (mdf_image_read(&im, path, &err) != MDF_OK) {
-        fail_msg("%s", err.text);
-    }
-    assert_int_equal(im.width, v[0]);
-    assert_int_equal(im.height, v[1]);
-    const uint8_t *p = im.rgb + (v[3] * im.width + v[2]) * 3;
-    for (int c = 0; c < 3; c++) {
-        if (abs(p[c] - v[4 + c]) > v[7]) {
-            fail_msg("%s at (%d, %d): %d %d %d", name, v[2], v[3], p[0], p[1], p[2]);
-        }
-    }
-    mdf_image_free(&im);
-}
 
 static void what_can_be_shown_is_shown(void **state)
 {
     (void)state;
-    FILE *f = fopen(GOLDEN "probes.txt", "r");
-    assert_non_null(f);
-    char line[200];
-    int rows = 0;
-    while (fgets(line, sizeof line, f) != NULL) {
-        if (line[0] != '#') {
-            check_probe(line);
-            rows++;
-        }
-    }
-    (void)fclose(f);
-    assert_int_equal(rows, 7 * 4);
+    assert_int_equal(check_probes(GOLDEN), 7 * 4);
 }
 
 static void expect_refusal(const char *name, mdf_status code, const char *words)
