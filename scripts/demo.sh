@@ -97,7 +97,7 @@ mkdir -p "$out"
 if [ -z "$data" ]; then
     data=$out/phantoms
     say "drawing phantoms: invented eyes with known truth"
-    "$mdf" data synth --patients 140 --size 128 "$data"
+    "$mdf" data synth --patients 140 --size 160 "$data"
 fi
 say "checking the data"
 "$mdf" data check "$data" | tee "$out/check.txt"
