@@ -127,7 +127,7 @@ const app_command app_data_synth = {
     .description =
         "Draws fundus phantoms of seven classes with sentences, masks of vessels and lesions, and\n"
         "a split by patient, and writes them to DIR in the imagefolder layout (metadata.csv).",
-    .example = "  mdf data synth --patients 70 --size 128 phantoms",
+    .example = "  mdf data synth --patients 70 --size 160 phantoms",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(synth_flags),

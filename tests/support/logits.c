@@ -1,6 +1,6 @@
 /* mdf_logits FOLDER CASE.safetensors OUT.safetensors: tools/check_hf_export.py's other end. Runs
- * one prompt through the text model (with vision tower, U-Net and fusion closed out) of a model
- * folder and writes the logits of every token.
+ * one prompt and its pictures through vision tower and text model of a folder (a U-Net sees
+ * nothing) and writes the logits of every token.
  *
  * CASE: text I32 [n]; with pictures ratio I32 [pictures] and tiles F32 [used tiles,t,t,3],
  * normalised. OUT: logits F32 [n,V]. */
