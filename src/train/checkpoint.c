@@ -46,7 +46,7 @@ static void weight_items(mdf_st_entry *item, const mdf_params *p)
     }
 }
 
-mdf_status mdf_weights_save(const char *dir, const mdf_params *p, mdf_error *err)
+static mdf_status save_weights(const char *dir, const mdf_params *p, mdf_error *err)
 {
     mdf_st_entry *item = mdf_alloc(p->count, sizeof *item);
     if (item == NULL) {
@@ -59,15 +59,29 @@ mdf_status mdf_weights_save(const char *dir, const mdf_params *p, mdf_error *err
     return status;
 }
 
-mdf_status mdf_run_config_save(const char *dir, const mdf_config *c, mdf_error *err)
+mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *p, mdf_error *err)
 {
+    mdf_file_writer settings = {0};
     mdf_strbuf text = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
     char *path = path_of(dir, "config.json");
     mdf_status status = path == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
                                      : mdf_config_write(c, &text, err);
     if (status == MDF_OK) {
-        status = mdf_file_write(path, text.data, text.len, err);
+        status = mdf_file_writer_open(&settings, path, err);
     }
+    if (status == MDF_OK) {
+        status = mdf_file_writer_write(&settings, text.data, text.len, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_file_writer_sync(&settings, err);
+    }
+    if (status == MDF_OK) {
+        status = save_weights(dir, p, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_file_writer_commit(&settings, err);
+    }
+    mdf_file_writer_abort(&settings);
     mdf_free(path);
     mdf_strbuf_free(&text);
     return status;

@@ -24,7 +24,9 @@ mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_o
 mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o, mdf_train_state *s,
                                mdf_error *err) MDF_NODISCARD;
 
-mdf_status mdf_weights_save(const char *dir, const mdf_params *p, mdf_error *err) MDF_NODISCARD;
-mdf_status mdf_run_config_save(const char *dir, const mdf_config *c, mdf_error *err) MDF_NODISCARD;
+/* The run as a model: config.json and model.safetensors. Both are on the disk before the first gets
+ * its name. */
+mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *p,
+                        mdf_error *err) MDF_NODISCARD;
 
 #endif

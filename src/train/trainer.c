@@ -196,16 +196,6 @@ static mdf_status stop(trainer *t, mdf_error *err)
                     (long long)t->optimizer.step);
 }
 
-static mdf_status save_best(trainer *t, mdf_error *err)
-{
-    return mdf_weights_save(t->opt->out_dir, &t->model->params, err);
-}
-
-static mdf_status save_config(trainer *t, mdf_error *err)
-{
-    return mdf_run_config_save(t->opt->out_dir, &t->config, err);
-}
-
 static const char *what_is_left(const trainer *t)
 {
     return mdf_checkpoint_exists(t->opt->out_dir) ? "the last checkpoint is kept"
@@ -404,10 +394,9 @@ static mdf_status end_epoch(trainer *t, mdf_error *err)
         status = calibrate(t, &scores, err);
         if (status == MDF_OK) {
             mdf_optimizer_swap(&t->optimizer, &t->model->params);
-            status = save_best(t, err);
+            status = mdf_run_save(t->opt->out_dir, &t->config, &t->model->params, err);
             mdf_optimizer_swap(&t->optimizer, &t->model->params);
         }
-        status = status == MDF_OK ? save_config(t, err) : status;
     }
     mdf_scores_free(&scores);
     MDF_TRY(status);

@@ -7,9 +7,9 @@ kib=$(($(stat -c %s run/checkpoint.safetensors) / 2048))
 (ulimit -f $kib && tiny_train data run --set epochs=2 --resume)
 echo "exit code $?"
 same_files before run checkpoint.safetensors
-(ulimit -f 1 && tiny_train data new --set epochs=1)
+(ulimit -f 8 && tiny_train data new --set epochs=1)
 echo "exit code $?"
-find new -type f -size +1k
+find new -type f -size +8k
 "$mdf" data synth --quiet --patients 7 --size 64 other >/dev/null
 (ulimit -f 1 && "$mdf" data synth --quiet --patients 7 --size 64 small)
 echo "exit code $?"

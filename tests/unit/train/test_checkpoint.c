@@ -284,7 +284,7 @@ static void a_disk_that_is_full_keeps_the_old_checkpoint(void **state)
     test_limit_size(n / 2);
     const mdf_status saved = save(dir, &r, &err);
     mdf_error weights_err = {0};
-    const mdf_status weights = mdf_weights_save(dir, &r.model->params, &weights_err);
+    const mdf_status weights = mdf_run_save(dir, r.config, &r.model->params, &weights_err);
     test_limit_size(0);
     assert_int_equal(saved, MDF_ERR_IO);
     assert_true(strstr(err.text, path) == err.text);
@@ -297,6 +297,52 @@ static void a_disk_that_is_full_keeps_the_old_checkpoint(void **state)
     assert_non_null(strstr(err.text, "/nonexistent/run/checkpoint.safetensors"));
     mdf_free(before);
     mdf_free(after);
+    run_free(&r);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+/* Settings and weights belong together: when either does not fit, both stay. */
+static void a_full_disk_does_not_part_settings_and_weights(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"config.json", "model.safetensors"};
+    run r;
+    char *path = NULL;
+    char *dir = folder("parted", &path);
+    mdf_error err = {0};
+    uint8_t *before[2];
+    size_t n[2];
+    run_new(&r, 1, false);
+    must(mdf_run_save(dir, r.config, &r.model->params, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        char *file = mdf_path_join(dir, files[i]);
+        get(file, &before[i], &n[i]);
+        mdf_free(file);
+    }
+    assert_true(n[0] < n[1]);
+    r.config->answer.temperature = 2;
+    r.model->params.data[0] += 1;
+    for (int k = 0; k < 2; k++) {
+        test_limit_size(n[k] - 1);
+        const mdf_status status = mdf_run_save(dir, r.config, &r.model->params, &err);
+        test_limit_size(0);
+        assert_int_equal(status, MDF_ERR_IO);
+        assert_non_null(strstr(err.text, files[k]));
+        for (int i = 0; i < 2; i++) {
+            uint8_t *after = NULL;
+            size_t m = 0;
+            char *file = mdf_path_join(dir, files[i]);
+            get(file, &after, &m);
+            assert_int_equal(n[i], m);
+            assert_memory_equal(before[i], after, m);
+            mdf_free(after);
+            mdf_free(file);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        mdf_free(before[i]);
+    }
     run_free(&r);
     mdf_free(path);
     mdf_free(dir);
@@ -348,6 +394,7 @@ int main(void)
         cmocka_unit_test(missing_and_wrong_parts_are_named),
         cmocka_unit_test(a_state_that_cannot_be_is_refused),
         cmocka_unit_test(a_disk_that_is_full_keeps_the_old_checkpoint),
+        cmocka_unit_test(a_full_disk_does_not_part_settings_and_weights),
         cmocka_unit_test(a_failed_resume_changes_nothing),
     };
     return cmocka_run_group_tests_name("checkpoint", tests, set_up, tear_down);
