@@ -236,34 +236,41 @@ static void a_stop_leaves_what_was_there_before(void **state)
     }
 }
 
-/* Somebody makes a folder of the weights' name while they are being written. */
+/* Somebody makes a folder of a file's name while the weights are being written. */
+typedef struct thief {
+    const char *name;
+    bool taken;
+} thief;
+
 static void take_the_name(void *user, uint64_t done, uint64_t total)
 {
     (void)done;
     (void)total;
+    thief *t = user;
     char path[256];
-    path_in(path, "out/model.safetensors");
-    *(bool *)user = mkdir(path, 0755) == 0 || *(bool *)user;
+    path_in(path, t->name);
+    t->taken = mkdir(path, 0755) == 0 || t->taken;
 }
 
-static void weights_that_get_no_name_take_the_settings_with_them(void **state)
+static void a_file_that_gets_no_name_takes_the_others_with_it(void **state)
 {
     (void)state;
+    static const char *const name[] = {"out/model.safetensors", "out/config.json"};
     char dir[256];
-    char obstacle[256];
     path_in(dir, "out");
-    path_in(obstacle, "out/model.safetensors");
-    for (size_t i = 0; i < COMMANDS; i++) {
+    for (size_t i = 0; i < 2 * (size_t)COMMANDS; i++) {
         mdf_error err = {0};
-        bool taken = false;
-        const mdf_stream_watch watch = {.progress = take_the_name, .user = &taken};
-        assert_int_equal(command[i].make(dir, &watch, &err), MDF_ERR_IO);
-        assert_true(taken);
-        if (strstr(err.text, "/out/model.safetensors: can't replace: it is a folder") == NULL) {
-            fail_msg("%s: %s", command[i].name, err.text);
-        }
+        thief t = {.name = name[i % 2]};
+        char obstacle[256];
+        char want[512];
+        path_in(obstacle, t.name);
+        (void)snprintf(want, sizeof want, "%s: can't replace: it is a folder", obstacle);
+        const mdf_stream_watch watch = {.progress = take_the_name, .user = &t};
+        assert_int_equal(command[i / 2].make(dir, &watch, &err), MDF_ERR_IO);
+        assert_true(t.taken);
+        assert_string_equal(err.text, want);
         assert_int_equal(rmdir(obstacle), 0);
-        assert_int_equal(rmdir(dir), 0);
+        assert_int_equal(rmdir(dir), 0); /* there was nothing else */
     }
 }
 
@@ -318,7 +325,7 @@ int main(void)
         cmocka_unit_test(a_small_file_that_does_not_fit_leaves_nothing),
         cmocka_unit_test(memory_that_ends_at_any_allocation_leaves_nothing),
         cmocka_unit_test(a_stop_leaves_what_was_there_before),
-        cmocka_unit_test(weights_that_get_no_name_take_the_settings_with_them),
+        cmocka_unit_test(a_file_that_gets_no_name_takes_the_others_with_it),
     };
     return cmocka_run_group_tests_name("engine/model_folder", tests, set_up, tear_down);
 }
