@@ -105,6 +105,23 @@ static void what_is_given_up_leaves_nothing(void **state)
     assert_int_equal(rmdir(f.path), 0); /* empty */
 }
 
+/* Somebody has taken the index's name: the shards that have their names already lose them again. */
+static void shards_without_an_index_do_not_stay(void **state)
+{
+    (void)state;
+    test_folder f;
+    char index[128];
+    mdf_error err = {0};
+    test_folder_make(&f);
+    mdf_st_writer w = begin(&f, 130, true);
+    (void)snprintf(index, sizeof index, "%s/model.safetensors.index.json", f.path);
+    assert_int_equal(mkdir(index, 0755), 0);
+    assert_int_equal(mdf_st_writer_commit(&w, &err), MDF_ERR_IO);
+    assert_non_null(strstr(err.text, "index.json: can't replace: it is a folder"));
+    assert_int_equal(rmdir(index), 0);
+    assert_int_equal(rmdir(f.path), 0); /* empty */
+}
+
 static void what_cannot_be_written_is_refused(void **state)
 {
     (void)state;
@@ -187,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_file_and_shards_hold_the_same),
         cmocka_unit_test(what_is_given_up_leaves_nothing),
+        cmocka_unit_test(shards_without_an_index_do_not_stay),
         cmocka_unit_test(what_cannot_be_written_is_refused),
         cmocka_unit_test(types_that_lie_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),
