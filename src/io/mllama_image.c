@@ -7,47 +7,45 @@
 #include "base/alloc.h"
 #include "io/resize.h"
 
-/* Every canvas of at most four tiles, (high, wide); the id of one is its place plus 1. */
-enum { CANVAS_COUNT = 8 };
-static const int canvas_list[CANVAS_COUNT][2] = {{1, 1}, {1, 2}, {1, 3}, {1, 4},
-                                                 {2, 1}, {2, 2}, {3, 1}, {4, 1}};
-
 mdf_mllama_norm mdf_mllama_norm_default(void)
 {
     return (mdf_mllama_norm){.mean = {0.48145466F, 0.4578275F, 0.40821073F},
                              .std = {0.26862954F, 0.26130258F, 0.27577711F}};
 }
 
-static double canvas_scale(int i, int width, int height, int tile)
+/* A canvas that a picture may go to. */
+typedef struct canvas {
+    int high, wide; /* tiles */
+    int id;         /* its place among all of the model, from 1 */
+    double scale;   /* of the picture in it */
+} canvas;
+
+/* Does a make a better place than b? The canvas that enlarges least is best; if all would shrink,
+ * the one that shrinks least; of equals the one with fewest tiles, then the first. */
+static bool is_better(const canvas *a, const canvas *b)
 {
-    const double sh = (double)(canvas_list[i][0] * tile) / (double)height;
-    const double sw = (double)(canvas_list[i][1] * tile) / (double)width;
-    return sh < sw ? sh : sw;
+    const bool up = a->scale >= 1.0;
+    if (up != (b->scale >= 1.0)) {
+        return up;
+    }
+    if (a->scale < b->scale || a->scale > b->scale) {
+        return (a->scale < b->scale) == up;
+    }
+    return a->high * a->wide < b->high * b->wide;
 }
 
-/* The canvas that enlarges least; if all would shrink, the one that shrinks least; of equals the
- * one with fewest tiles, then the first. */
-static int choose_canvas(int width, int height, int tile)
+static canvas choose_canvas(int width, int height, const mdf_mllama_grid *g)
 {
-    double up = HUGE_VAL;
-    double down = 0.0;
-    for (int i = 0; i < CANVAS_COUNT; i++) {
-        const double s = canvas_scale(i, width, height, tile);
-        if (s >= 1.0) {
-            up = s < up ? s : up;
-        } else {
-            down = s > down ? s : down;
-        }
-    }
-    const double want = isfinite(up) ? up : down;
-    int best = -1;
-    int best_area = 0;
-    for (int i = 0; i < CANVAS_COUNT; i++) {
-        const int area = canvas_list[i][0] * canvas_list[i][1];
-        const double s = canvas_scale(i, width, height, tile);
-        if (s <= want && s >= want && (best < 0 || area < best_area)) {
-            best = i;
-            best_area = area;
+    canvas best = {.id = 0};
+    int id = 0;
+    for (int h = 1; h <= g->tiles; h++) {
+        for (int w = 1; h * w <= g->tiles; w++) {
+            const double sh = (double)(h * g->tile) / (double)height;
+            const double sw = (double)(w * g->tile) / (double)width;
+            const canvas at = {h, w, ++id, sh < sw ? sh : sw};
+            if (h * w <= g->most && (best.id == 0 || is_better(&at, &best))) {
+                best = at;
+            }
         }
     }
     return best;
@@ -68,12 +66,12 @@ static int scaled(int length, double scale, int limit)
     return v > (double)limit ? limit : (int)v;
 }
 
-mdf_mllama_layout mdf_mllama_layout_for(int width, int height, int tile)
+mdf_mllama_layout mdf_mllama_layout_for(int width, int height, const mdf_mllama_grid *g)
 {
-    const int canvas = choose_canvas(width, height, tile);
-    mdf_mllama_layout out = {.tiles_high = canvas_list[canvas][0],
-                             .tiles_wide = canvas_list[canvas][1],
-                             .aspect_ratio_id = canvas + 1};
+    const canvas best = choose_canvas(width, height, g);
+    const int tile = g->tile;
+    mdf_mllama_layout out = {
+        .tiles_high = best.high, .tiles_wide = best.wide, .aspect_ratio_id = best.id};
     const int tw = clamp(width, tile, out.tiles_wide * tile);
     const int th = clamp(height, tile, out.tiles_high * tile);
     const double sw = (double)tw / (double)width;
@@ -122,15 +120,18 @@ static void write_tile(float *restrict dst, const uint8_t *restrict px, const md
     }
 }
 
-mdf_status mdf_mllama_image(float *pixel_values, int mask[MDF_MLLAMA_TILES],
-                            mdf_mllama_layout *layout, const mdf_image *im, int tile,
+mdf_status mdf_mllama_image(float *pixel_values, int *mask, mdf_mllama_layout *layout,
+                            const mdf_image *im, const mdf_mllama_grid *g,
                             const mdf_mllama_norm *norm, mdf_error *err)
 {
-    if (tile < 1 || tile > 4096 || im->width < 1 || im->height < 1) {
-        return mdf_fail(err, MDF_ERR_ARG, "cannot cut a picture of %d x %d into tiles of %d",
-                        im->width, im->height, tile);
+    const int tile = g->tile;
+    if (tile < 1 || tile > 4096 || im->width < 1 || im->height < 1 || g->most < 1 ||
+        g->most > g->tiles || g->tiles > MDF_MLLAMA_MOST_TILES) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "cannot cut a picture of %d x %d into %d of %d tiles of %d", im->width,
+                        im->height, g->most, g->tiles, tile);
     }
-    const mdf_mllama_layout at = mdf_mllama_layout_for(im->width, im->height, tile);
+    const mdf_mllama_layout at = mdf_mllama_layout_for(im->width, im->height, g);
     uint8_t *px = mdf_alloc((size_t)at.resized_w * (size_t)at.resized_h, 3);
     if (px == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the tiles of a picture");
@@ -146,7 +147,7 @@ mdf_status mdf_mllama_image(float *pixel_values, int mask[MDF_MLLAMA_TILES],
         make_table(table[c], norm->mean[c], norm->std[c]);
     }
     const size_t tile_floats = (size_t)tile * (size_t)tile * 3;
-    for (int i = 0; i < MDF_MLLAMA_TILES; i++) {
+    for (int i = 0; i < g->tiles; i++) {
         mask[i] = i < at.tiles_high * at.tiles_wide;
         float *dst = pixel_values + (size_t)i * tile_floats;
         if (mask[i]) {

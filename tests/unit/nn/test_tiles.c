@@ -34,7 +34,8 @@ static void ids_name_the_grids_of_the_image_processor(void **state)
     int rows = 0;
     int columns = 0;
     for (int i = 0; i < 8; i++) {
-        const mdf_mllama_layout at = mdf_mllama_layout_for(size[i][0], size[i][1], 56);
+        const mdf_mllama_layout at = mdf_mllama_layout_for(
+            size[i][0], size[i][1], &(mdf_mllama_grid){.tile = 56, .tiles = 4, .most = 4});
         assert_int_equal(at.aspect_ratio_id, i + 1);
         assert_true(mdf_tile_grid(&c, i + 1, &rows, &columns));
         assert_int_equal(rows, at.tiles_high);
