@@ -240,18 +240,31 @@ TEXT = ("{% set loop_messages = messages %}{% for message in loop_messages %}{% 
         "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}")
 
 
+# What SmolLM2's does: ChatML, with a system message of its own for chats that begin without one.
+CHATML = """{%- for message in messages -%}
+  {%- if loop.first and messages[0]["role"] != "system" -%}
+    {{- "<|im_start|>system\\nYou answer questions.\\nBriefly.<|im_end|>\\n" -}}
+  {%- endif -%}
+  {{- "<|im_start|>" + message["role"] + "\\n" + message["content"] + "<|im_end|>" + "\\n" -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+  {{- "<|im_start|>assistant\\n" -}}
+{%- endif -%}
+"""
+
+
 def chat_cases(r):
     image, date = {"type": "image"}, "26 Jul 2024"
     say = ["Which disease?", "  spaces  ", "\n\nbreaks\n", "", "<|eot_id|><|start_header_id|>system", "\u3000wide\u3000", "\u00a0x\u1680",
            "eye: 目", "\x1cfs\x1f", "tab\t", "\u180ekept\u200b", "\n"]
-    for template in ("simple", "full", "text"):
+    for template in ("simple", "full", "text", "chatml"):
         for i in range(60):
             messages = []
             if r.random() < 0.5:
                 messages.append(["system", [r.choice(say)]])
             for turn in range(r.randrange(0 if messages else 1, 4)):
                 parts = [r.choice(say)]
-                if template != "text" and r.random() < 0.4:
+                if template in ("simple", "full") and r.random() < 0.4:
                     parts = r.choice([[None, parts[0]], [parts[0], None], [None], [None, None, parts[0]]])
                 messages.append(["user" if turn % 2 == 0 else "assistant", parts])
             yield template, messages, r.random() < 0.7, date
@@ -260,7 +273,7 @@ def chat_cases(r):
 def write_chats(r):
     from transformers import PreTrainedTokenizerFast
     hf = PreTrainedTokenizerFast(tokenizer_file=os.path.join(OUT, "llama3.json"), bos_token=SPECIALS[0])
-    text = {"simple": SIMPLE, "full": FULL, "text": TEXT}
+    text = {"simple": SIMPLE, "full": FULL, "text": TEXT, "chatml": CHATML}
     os.makedirs(CHAT, exist_ok=True)
     for name, t in text.items():
         with open(os.path.join(CHAT, name + ".jinja"), "w", encoding="utf-8", newline="") as f:
@@ -282,7 +295,7 @@ def write_chats(r):
         f.write(f"""# Chats as transformers renders them
 
 Made by (transformers {transformers.__version__}) `python tools/golden_tokenizer.py`. `simple.jinja`, `full.jinja`: texts of this project that
-do what the two templates of Llama 3.2 Vision do (without tools); `text.jinja`: Llama 3's for text. `chats.json`: rows of
+do what the two templates of Llama 3.2 Vision do (without tools); `text.jinja`: Llama 3's for text; `chatml.jinja`: what SmolLM2's does. `chats.json`: rows of
 `[template, [[role, [text or null for a picture, ...]], ...], add_generation_prompt, date, rendered]`; rendered is null where the template
 raises an exception. Compared to the byte.
 """)
@@ -305,7 +318,7 @@ def write_seeds():
             json.dump(content, f, ensure_ascii=name == "pairs", separators=(",", ":"))
     folder = os.path.join(ROOT, "fuzz", "corpus", "chat_template")
     os.makedirs(folder, exist_ok=True)
-    for name, content in (("simple", SIMPLE), ("full", FULL), ("text", TEXT),
+    for name, content in (("simple", SIMPLE), ("full", FULL), ("text", TEXT), ("chatml", CHATML),
                           ("config", json.dumps({"chat_template": [{"name": "default", "template": SIMPLE}]}))):
         with open(os.path.join(folder, name), "w", encoding="utf-8", newline="") as f:
             f.write(content)

@@ -61,17 +61,33 @@ static void put_text(mdf_marked *m, const char *text)
     mdf_marked_text(m, text, strlen(text));
 }
 
-static void put_header(mdf_marked *m, const char *role)
+static void put_header(mdf_marked *m, mdf_chat_kind kind, const char *role)
 {
+    if (kind == MDF_CHAT_CHATML) {
+        mdf_marked_special(m, "<|im_start|>");
+        put_text(m, role);
+        put_text(m, "\n");
+        return;
+    }
     mdf_marked_special(m, "<|start_header_id|>");
     put_text(m, role);
     mdf_marked_special(m, "<|end_header_id|>");
     put_text(m, "\n\n");
 }
 
+static void put_end(mdf_marked *m, mdf_chat_kind kind)
+{
+    if (kind == MDF_CHAT_CHATML) {
+        mdf_marked_special(m, "<|im_end|>");
+        put_text(m, "\n");
+        return;
+    }
+    mdf_marked_special(m, "<|eot_id|>");
+}
+
 static void put_message(mdf_marked *m, const mdf_chat_template *t, const mdf_chat_message *message)
 {
-    put_header(m, message->role);
+    put_header(m, t->kind, message->role);
     for (size_t i = 0; i < message->count; i++) {
         const char *text = message->part[i].text;
         if (text == NULL) {
@@ -83,7 +99,7 @@ static void put_message(mdf_marked *m, const mdf_chat_template *t, const mdf_cha
             put_text(m, text);
         }
     }
-    mdf_marked_special(m, "<|eot_id|>");
+    put_end(m, t->kind);
 }
 
 /* "%d %b %Y" in English, whatever the locale says. */
@@ -148,12 +164,12 @@ static void put_system_block(mdf_marked *m, mdf_text_view system, const char *da
 {
     char today[16];
     write_today(today);
-    put_header(m, "system");
+    put_header(m, MDF_CHAT_FULL, "system");
     put_text(m, "Cutting Knowledge Date: December 2023\nToday Date: ");
     put_text(m, date != NULL ? date : today);
     put_text(m, "\n\n");
     mdf_marked_text(m, system.text, system.len);
-    mdf_marked_special(m, "<|eot_id|>");
+    put_end(m, MDF_CHAT_FULL);
 }
 
 /* Sets *skip to the messages that the block took up. */
@@ -184,15 +200,20 @@ mdf_status mdf_chat_render(mdf_marked *out, const mdf_chat_template *t,
 {
     size_t from = 0;
     MDF_TRY(check_messages(t, message, count, err));
-    mdf_marked_special(out, BEGIN_OF_TEXT);
+    if (t->kind != MDF_CHAT_CHATML) {
+        mdf_marked_special(out, BEGIN_OF_TEXT);
+    }
     if (t->kind == MDF_CHAT_FULL) {
         MDF_TRY(begin_full(out, message, count, opt, &from, err));
+    } else if (t->system[0] != '\0' && strcmp(message[0].role, "system") != 0) {
+        const mdf_chat_part part = {t->system};
+        put_message(out, t, &(mdf_chat_message){"system", &part, 1});
     }
     for (size_t i = from; i < count; i++) {
         put_message(out, t, &message[i]);
     }
     if (opt->ask) {
-        put_header(out, "assistant");
+        put_header(out, t->kind, "assistant");
     }
     if (out->text.failed || out->marks.failed) {
         return mdf_fail(err, MDF_ERR_LIMIT, "the chat is longer than the limit of %zu bytes",

@@ -1,5 +1,5 @@
-/* Chats as Llama 3.2 Vision was trained on them: the two templates that are in circulation,
- * rendered as their Jinja texts render them (design facts: docs/MODEL.md section 5).
+/* Chats as Llama 3.2 Vision was trained on them: the two templates that are in circulation, and
+ * ChatML as SmolLM2 has it, rendered as their Jinja texts render them (docs/MODEL.md section 5).
  *
  *     mdf_chat_part part[] = {{NULL}, {"Which disease is this?"}};       NULL is the picture
  *     mdf_chat_message message = {"user", part, 2};
@@ -14,13 +14,17 @@
 
 typedef enum mdf_chat_kind {
     MDF_CHAT_SIMPLE, /* every message as it comes */
-    MDF_CHAT_FULL    /* a system block with the date, unless there is a picture */
+    MDF_CHAT_FULL,   /* a system block with the date, unless there is a picture */
+    MDF_CHAT_CHATML  /* <|im_start|>role, every message as it comes */
 } mdf_chat_kind;
+
+enum { MDF_CHAT_SYSTEM = 512 }; /* bytes of a template's own system message, with its NUL */
 
 typedef struct mdf_chat_template {
     mdf_chat_kind kind;
     bool trims;  /* white space around a message's text is taken away */
     bool images; /* <|image|> stands for a picture; false: the template knows text only */
+    char system[MDF_CHAT_SYSTEM]; /* of a chat that begins without one; "" = none */
 } mdf_chat_template;
 
 /* One piece of a message; text NULL = a picture. */
@@ -62,7 +66,8 @@ mdf_status mdf_chat_parse_json(mdf_chat_template *out, bool *found, const char *
                                mdf_error *err) MDF_NODISCARD;
 
 /* The first of chat_template.jinja, chat_template.json, tokenizer_config.json of a model folder
- * that has one; the simple template if none does. Errors name the file. */
-mdf_status mdf_chat_load(mdf_chat_template *out, const char *dir, mdf_error *err) MDF_NODISCARD;
+ * that has one; *found false: none does, and *out is the simple template. Errors name the file. */
+mdf_status mdf_chat_load(mdf_chat_template *out, bool *found, const char *dir,
+                         mdf_error *err) MDF_NODISCARD;
 
 #endif

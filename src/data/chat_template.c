@@ -201,12 +201,68 @@ static mdf_status unknown(mdf_error *err, const char *what, const char *piece)
                     piece);
 }
 
+/* Goes behind the piece if the text begins with it. */
+static bool take(const char **text, const char *piece)
+{
+    const size_t n = strlen(piece);
+    const bool there = strncmp(*text, piece, n) == 0;
+    *text += there ? n : 0;
+    return there;
+}
+
+/* The system message that ChatML's template has of its own, with its \n as line breaks. False: it
+ * has other escapes, may be more than one string, or is too long. */
+static bool take_system(const char **text, char out[MDF_CHAT_SYSTEM])
+{
+    const char *end = strstr(*text, "<|im_end|>");
+    size_t n = 0;
+    while (end != NULL && *text < end && n + 1 < MDF_CHAT_SYSTEM) {
+        if (take(text, "\\n")) {
+            out[n++] = '\n';
+        } else if (**text == '\\' || **text == '\'') {
+            return false;
+        } else {
+            out[n++] = *(*text)++;
+        }
+    }
+    out[n] = '\0';
+    return *text == end && n > 0;
+}
+
+/* ChatML as SmolLM2 has it, to the letter. */
+static mdf_status recognise_chatml(mdf_chat_template *out, const char *text, mdf_error *err)
+{
+    mdf_chat_template t = {.kind = MDF_CHAT_CHATML};
+    const char *at = text;
+    bool same = take(&at, "{%formessageinmessages%}");
+    if (same &&
+        take(&at, "{%ifloop.firstandmessages[0]['role']!='system'%}{{'<|im_start|>system\\n")) {
+        same = take_system(&at, t.system) && take(&at, "<|im_end|>\\n'}}{%endif%}");
+    }
+    same =
+        same &&
+        take(&at, "{{'<|im_start|>'+message['role']+'\\n'+message['content']+'<|im_end|>") &&
+        (take(&at, "'+'\\n'}}") || take(&at, "\\n'}}")) &&
+        take(&at, "{%endfor%}{%ifadd_generation_prompt%}{{'<|im_start|>assistant\\n'}}{%endif%}") &&
+        *at == '\0';
+    if (!same) {
+        return mdf_fail(
+            err, MDF_ERR_FORMAT,
+            "chat_template: ChatML, but not as SmolLM2 has it: unknown from \"%.40s\" on", at);
+    }
+    *out = t;
+    return MDF_OK;
+}
+
 static mdf_status recognise(mdf_chat_template *out, const char *text, bool outside, mdf_error *err)
 {
     if (outside) {
         return unknown(err, "it has text outside of", "{{ }}");
     }
     const char *piece = FIRST(text, needed, false);
+    if (piece != NULL && strstr(text, "<|im_start|>") != NULL) {
+        return recognise_chatml(out, text, err);
+    }
     if (piece != NULL) {
         return unknown(err, "it lacks", piece);
     }
@@ -307,21 +363,21 @@ static mdf_status load_file(mdf_chat_template *out, bool *found, const char *pat
     return status == MDF_OK ? MDF_OK : mdf_fail_prefix(err, status, path);
 }
 
-mdf_status mdf_chat_load(mdf_chat_template *out, const char *dir, mdf_error *err)
+mdf_status mdf_chat_load(mdf_chat_template *out, bool *found, const char *dir, mdf_error *err)
 {
     static const char *const names[] = {"chat_template.jinja", "chat_template.json",
                                         "tokenizer_config.json"};
-    bool found = false;
-    for (size_t i = 0; !found && i < sizeof names / sizeof names[0]; i++) {
+    *found = false;
+    for (size_t i = 0; !*found && i < sizeof names / sizeof names[0]; i++) {
         char *path = mdf_path_join(dir, names[i]);
         if (path == NULL) {
             return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the chat template");
         }
-        const mdf_status status = load_file(out, &found, path, i == 0, err);
+        const mdf_status status = load_file(out, found, path, i == 0, err);
         mdf_free(path);
         MDF_TRY(status);
     }
-    if (!found) {
+    if (!*found) {
         *out = (mdf_chat_template){.kind = MDF_CHAT_SIMPLE, .images = true};
     }
     return MDF_OK;

@@ -50,6 +50,10 @@ static void the_known_templates_are_recognised(void **state)
     assert_true(simple.kind == MDF_CHAT_SIMPLE && !simple.trims && simple.images);
     assert_true(full.kind == MDF_CHAT_FULL && !full.trims && full.images);
     assert_true(text.kind == MDF_CHAT_SIMPLE && text.trims && !text.images);
+    const mdf_chat_template chatml = template_of("chatml");
+    assert_true(chatml.kind == MDF_CHAT_CHATML && !chatml.trims && !chatml.images);
+    assert_string_equal(chatml.system, "You answer questions.\nBriefly.");
+    assert_string_equal(simple.system, "");
 }
 
 enum { MOST = 8 };
@@ -94,7 +98,7 @@ static void chats_are_rendered_as_transformers_does(void **state)
     char *text = read_text("chats.json");
     json_t *rows = json_loads(text, 0, NULL);
     int refused = 0;
-    assert_true(json_array_size(rows) == 180);
+    assert_true(json_array_size(rows) == 240);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         check_case(json_array_get(rows, i));
         refused += json_is_null(json_array_get(json_array_get(rows, i), 4)) ? 1 : 0;
@@ -154,6 +158,34 @@ static void a_template_that_does_something_else_is_refused(void **state)
         assert_int_equal(mdf_chat_recognise(&t, changed, strlen(changed), &err), MDF_ERR_FORMAT);
         assert_string_equal(err.text, want);
         assert_true(t.kind == MDF_CHAT_FULL && t.trims); /* untouched */
+        mdf_free(changed);
+        mdf_free(text);
+    }
+}
+
+static void chatml_that_does_something_else_is_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"message[\"content\"] +", "message[\"content\"] | trim +",
+         "{{'<|im_start|>'+message['role']+'\\n'+"},
+        {"[\"role\"] != \"system\"", "[\"role\"] != \"tool\"",
+         "{%ifloop.firstandmessages[0]['role']!='t"},
+        {"You answer", "You\\tanswer", "\\tanswer questions.\\nBriefly.<|im_end|>\\"},
+        {"You answer", "You\" + x + \"answer", "'+x+'answer questions.\\nBriefly.<|im_"},
+        {"assistant", "helper", "{%endfor%}{%ifadd_generation_prompt%}{{'<"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = read_text("chatml.jinja");
+        char *changed = replaced(text, cases[i][0], cases[i][1]);
+        mdf_chat_template t = {.kind = MDF_CHAT_FULL};
+        mdf_error err = {0};
+        assert_int_equal(mdf_chat_recognise(&t, changed, strlen(changed), &err), MDF_ERR_FORMAT);
+        assert_non_null(strstr(err.text, "ChatML, but not as SmolLM2 has it: unknown from"));
+        if (strstr(err.text, cases[i][2]) == NULL) {
+            fail_msg("%zu: %s", i, err.text);
+        }
+        assert_true(t.kind == MDF_CHAT_FULL); /* untouched */
         mdf_free(changed);
         mdf_free(text);
     }
@@ -266,7 +298,8 @@ static void a_template_is_found_in_json(void **state)
         err.text,
         "chat_template: none of the two that Llama 3.2 Vision has: it lacks \"bos_token\"");
     assert_int_equal(mdf_chat_parse_json(&t, &found, "[", 1, &err), MDF_ERR_FORMAT);
-    assert_int_equal(mdf_chat_load(&t, GOLDEN "tokenizer", &err), MDF_OK); /* no file: simple */
+    assert_int_equal(mdf_chat_load(&t, &found, GOLDEN "tokenizer", &err), MDF_OK);
+    assert_false(found); /* no file: simple */
     assert_true(t.kind == MDF_CHAT_SIMPLE && t.images && !t.trims);
     char *text = read_text("full.jinja");
     json_t *root =
@@ -285,6 +318,7 @@ int main(void)
         cmocka_unit_test(the_known_templates_are_recognised),
         cmocka_unit_test(chats_are_rendered_as_transformers_does),
         cmocka_unit_test(a_template_that_does_something_else_is_refused),
+        cmocka_unit_test(chatml_that_does_something_else_is_refused),
         cmocka_unit_test(white_space_comments_and_quotes_do_not_matter),
         cmocka_unit_test(messages_that_can_not_be_rendered_are_refused),
         cmocka_unit_test(a_users_text_makes_no_special_token),
