@@ -173,7 +173,7 @@ static void chatml_that_does_something_else_is_refused(void **state)
          "{%ifloop.firstandmessages[0]['role']!='t"},
         {"You answer", "You\\tanswer", "\\tanswer questions.\\nBriefly.<|im_end|>\\"},
         {"You answer", "You\" + x + \"answer", "'+x+'answer questions.\\nBriefly.<|im_"},
-        {"assistant", "helper", "{%endfor%}{%ifadd_generation_prompt%}{{'<"},
+        {"assistant", "helper", "{%endfor%}{%ifadd_generation_prompt%}{{'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *text = read_text("chatml.jinja");
