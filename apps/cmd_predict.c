@@ -1,21 +1,10 @@
-/* mdf predict: probabilities for photographs, with a heat-map if wanted. */
-#include <stdio.h>
+/* mdf predict: classifies photographs, or answers questions about them. */
+#include <stdlib.h>
 #include <string.h>
 
-#include "app.h"
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/limits.h"
-#include "data/fov.h"
-#include "report/heatmap.h"
-
-typedef struct predict_flags {
-    const char *model;
-    const char *text;
-    const char *labels;
-    const char *heatmap;
-    bool check_tensors;
-} predict_flags;
+#include "predict.h"
 
 static const arg_option options[] = {
     {.name = "model",
@@ -43,206 +32,144 @@ static const arg_option options[] = {
      .offset = offsetof(predict_flags, heatmap),
      .metavar = "FILE.png",
      .help = "write where the model looked, drawn over the photograph"},
+    {.name = "view",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, view),
+     .metavar = "VIEW",
+     .help = "what the vision tower sees: crop (around the field of view) or whole; usually crop, "
+             "and whole for models without labels"},
+    {.name = "tiles",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, tiles),
+     .metavar = "N",
+     .help =
+         "most tiles that it is cut into, or auto: as many as the model has; usually 1, and auto "
+         "for models without labels"},
+    {.name = "ask",
+     .letter = 'a',
+     .kind = ARG_LIST,
+     .offset = offsetof(predict_flags, ask),
+     .metavar = "QUESTION",
+     .help = "answer in words instead of classifying; may be repeated"},
+    {.name = "max-tokens",
+     .kind = ARG_INT,
+     .offset = offsetof(predict_flags, max_tokens),
+     .given_offset = offsetof(predict_flags, max_tokens_given),
+     .metavar = "N",
+     .fallback = "512",
+     .min = 1,
+     .max = 1000000,
+     .help = "most tokens of an answer"},
+    {.name = "sample",
+     .kind = ARG_FLAG,
+     .offset = offsetof(predict_flags, sample),
+     .help =
+         "draw tokens as the model's generation_config.json says (--seed), instead of always the "
+         "likeliest"},
+    {.name = "temperature",
+     .kind = ARG_DOUBLE,
+     .offset = offsetof(predict_flags, temperature),
+     .given_offset = offsetof(predict_flags, temperature_given),
+     .metavar = "T",
+     .min = 0.01,
+     .max = 100,
+     .help = "draw, at this temperature"},
+    {.name = "top-p",
+     .kind = ARG_DOUBLE,
+     .offset = offsetof(predict_flags, top_p),
+     .given_offset = offsetof(predict_flags, top_p_given),
+     .metavar = "P",
+     .min = 0.0001,
+     .max = 1,
+     .help = "draw, from the likeliest tokens that have this probability together"},
+    {.name = "top-k",
+     .kind = ARG_INT,
+     .offset = offsetof(predict_flags, top_k),
+     .given_offset = offsetof(predict_flags, top_k_given),
+     .metavar = "K",
+     .min = 1,
+     .max = 1000000,
+     .help = "draw, from so many tokens"},
     {.name = "check-tensors",
      .kind = ARG_FLAG,
      .offset = offsetof(predict_flags, check_tensors),
      .help = "read all weights of a large model first and look for numbers that are not finite"},
 };
 
-/* Splits "a,b,c" in place. */
-static mdf_status restrict_labels(mdf_session *session, const char *list, mdf_error *err)
+static mdf_status parse_view(app *a, const predict_flags *f, predict_view *out, mdf_error *err)
 {
-    if (list == NULL) {
+    *out = (predict_view){.view = MDF_VIEW_USUAL};
+    if (f->view != NULL) {
+        out->view = strcmp(f->view, "crop") == 0 ? MDF_VIEW_CROP : MDF_VIEW_WHOLE;
+        if (out->view == MDF_VIEW_WHOLE && strcmp(f->view, "whole") != 0) {
+            return app_usage(a, err, "--view takes crop or whole, not '%s'", f->view);
+        }
+    }
+    if (f->tiles != NULL && strcmp(f->tiles, "auto") == 0) {
+        out->tiles = MDF_TILES_ALL;
+    } else if (f->tiles != NULL) {
+        char *end = NULL;
+        const long n = strtol(f->tiles, &end, 10);
+        if (end == f->tiles || *end != '\0' || n < 1 || n > 16) {
+            return app_usage(a, err, "--tiles takes auto or a number from 1 to 16, not '%s'",
+                             f->tiles);
+        }
+        out->tiles = (int)n;
+    }
+    return MDF_OK;
+}
+
+/* Flags that belong to the other of the two. */
+static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
+{
+    const size_t pictures = a->operands.count;
+    if (f->ask.count == 0) {
+        const char *lost = f->sample              ? "--sample"
+                           : f->max_tokens_given  ? "--max-tokens"
+                           : f->temperature_given ? "--temperature"
+                           : f->top_p_given       ? "--top-p"
+                           : f->top_k_given       ? "--top-k"
+                                                  : NULL;
+        if (lost != NULL) {
+            return app_usage(a, err, "%s goes with --ask", lost);
+        }
+        if (pictures == 0) {
+            return app_usage(a, err, "IMAGE is missing");
+        }
+        if (f->heatmap != NULL && pictures > 1) {
+            return app_usage(a, err, "--heatmap goes with one IMAGE, not %zu", pictures);
+        }
         return MDF_OK;
     }
-    char *copy = mdf_strdup(list);
-    const char *label[MDF_MAX_LABELS];
-    size_t n = 0;
-    if (copy == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    if (f->heatmap != NULL || f->labels != NULL) {
+        return app_usage(a, err, "%s goes with classifying, not with --ask",
+                         f->heatmap != NULL ? "--heatmap" : "--labels");
     }
-    for (char *p = copy; p != NULL && n < MDF_MAX_LABELS;) {
-        label[n++] = p;
-        p = strchr(p, ',');
-        if (p != NULL) {
-            *p++ = '\0';
-        }
-    }
-    const mdf_status status = mdf_session_restrict(session, label, n, err);
-    mdf_free(copy);
-    return status;
-}
-
-static mdf_status write_heatmap(const char *path, const uint8_t *bytes, size_t len,
-                                const mdf_result *r, mdf_error *err)
-{
-    if (r->heat_side == 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "--heatmap: this model does not look at pictures");
-    }
-    mdf_image full = {0};
-    mdf_image crop = {0};
-    mdf_png_bytes png = {0};
-    char caption[160];
-    (void)snprintf(caption, sizeof caption, "%s, probability %.2f. Not a medical device.",
-                   r->label[r->best], (double)r->prob[r->best]);
-    MDF_TRY(mdf_image_decode(&full, bytes, len, path, err));
-    mdf_status status =
-        mdf_crop(&crop, &full, (mdf_square){r->crop_left, r->crop_top, r->crop_side}, err);
-    if (status == MDF_OK) {
-        status = mdf_heatmap_draw(&png,
-                                  &(mdf_heatmap_options){.rgb = crop.rgb,
-                                                         .width = crop.width,
-                                                         .height = crop.height,
-                                                         .map = r->heat,
-                                                         .columns = r->heat_side,
-                                                         .rows = r->heat_side,
-                                                         .caption = caption},
-                                  err);
-    }
-    if (status == MDF_OK) {
-        status = mdf_file_write(path, png.data, png.len, err);
-    }
-    mdf_png_bytes_free(&png);
-    mdf_image_free(&crop);
-    mdf_image_free(&full);
-    return status;
-}
-
-static json_t *failure_json(const char *path, const mdf_error *e)
-{
-    return json_pack("{s:o, s:o}", "image", app_json_string(path), "error",
-                     app_json_string(e->text));
-}
-
-static json_t *result_json(const char *path, const mdf_result *r)
-{
-    json_t *prob = json_object();
-    for (int k = 0; k < r->label_count; k++) {
-        (void)json_object_set_new(prob, r->label[k], json_real((double)r->prob[k]));
-    }
-    json_t *warning = json_array();
-    for (int i = 0; i < r->warning_count; i++) {
-        (void)json_array_append_new(warning, json_string(r->warning[i]));
-    }
-    return json_pack("{s:o, s:b, s:o, s:o, s:f, s:o, s:f, s:f}", "image", app_json_string(path),
-                     "gradable", r->gradable, "label",
-                     r->gradable ? json_string(r->label[r->best]) : json_null(), "probabilities",
-                     prob, "quality", (double)r->quality, "warnings", warning, "decode_ms",
-                     r->decode_ms, "forward_ms", r->forward_ms);
-}
-
-static void print_text(const char *path, const mdf_result *r)
-{
-    bool done[MDF_MAX_LABELS] = {false};
-    (void)printf("%s", path);
-    if (!r->gradable) {
-        (void)printf("\tnot classified");
-    }
-    for (int n = 0; r->gradable && n < r->label_count; n++) {
-        int best = -1;
-        for (int k = 0; k < r->label_count; k++) {
-            best = !done[k] && (best < 0 || r->prob[k] > r->prob[best]) ? k : best;
-        }
-        done[best] = true;
-        (void)printf("\t%s %.3f", r->label[best], (double)r->prob[best]);
-    }
-    (void)printf("\n");
-}
-
-static mdf_status predict_one(const app *a, const predict_flags *f, mdf_session *session,
-                              const char *path, json_t *list, mdf_error *err)
-{
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
-    mdf_result *r = mdf_alloc(1, sizeof *r);
-    mdf_status status = r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
-                                  : mdf_session_classify(session,
-                                                         &(mdf_case){.image = bytes,
-                                                                     .image_bytes = len,
-                                                                     .name = path,
-                                                                     .text = f->text,
-                                                                     .heatmap = f->heatmap != NULL},
-                                                         r, err);
-    if (status == MDF_OK) {
-        for (int i = 0; i < r->warning_count; i++) {
-            app_say(a, "%s: warning: %s", path, r->warning[i]);
-        }
-        if (a->json) {
-            (void)json_array_append_new(list, result_json(path, r));
-        } else {
-            print_text(path, r);
-        }
-        status = f->heatmap != NULL ? write_heatmap(f->heatmap, bytes, len, r, err) : MDF_OK;
-    }
-    mdf_free(r);
-    mdf_free(bytes);
-    return status;
-}
-
-/* A picture that fails does not keep the others from being classified. */
-static mdf_status predict_each(const app *a, const predict_flags *f, mdf_session *session,
-                               json_t *list, mdf_error *err)
-{
-    const size_t n = a->operands.count;
-    size_t failed = 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *path = a->operands.item[i];
-        if (*a->stop != 0) {
-            return mdf_fail(err, MDF_ERR_STOPPED, "stopped after %zu of %zu pictures", i, n);
-        }
-        const mdf_status status = predict_one(a, f, session, path, list, err);
-        if (status != MDF_OK && n == 1) {
-            return status;
-        }
-        if (status != MDF_OK) {
-            failed++;
-            (void)fprintf(stderr, "mdf predict: %s\n", err->text);
-            (void)json_array_append_new(list, failure_json(path, err));
-        }
-    }
-    return failed == 0 ? MDF_OK
-                       : mdf_fail(err, MDF_ERR_FORMAT, "%zu of %zu pictures failed", failed, n);
-}
-
-static mdf_status predict_all(app *a, const predict_flags *f, mdf_session *session, mdf_error *err)
-{
-    MDF_TRY(restrict_labels(session, f->labels, err));
-    json_t *list = json_array();
-    const mdf_status status = predict_each(a, f, session, list, err);
-    if (a->json && (status == MDF_OK || json_array_size(list) > 0)) {
-        mdf_error print_err = {0};
-        const mdf_status printed = app_print_json(list, &print_err);
-        if (status == MDF_OK && printed != MDF_OK) {
-            *err = print_err;
-            return printed;
-        }
-        return status;
-    }
-    json_decref(list);
-    return status;
+    return MDF_OK;
 }
 
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const predict_flags *f = flags;
-    if (f->heatmap != NULL && a->operands.count > 1) {
-        return app_usage(a, err, "--heatmap goes with one IMAGE, not %zu", a->operands.count);
-    }
+    predict_view view;
     char *dir = NULL;
     mdf_engine *engine = NULL;
     mdf_session *session = NULL;
+    MDF_TRY(check_flags(a, f, err));
+    MDF_TRY(parse_view(a, f, &view, err));
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
     mdf_status status = mdf_engine_open(&engine,
                                         &(mdf_engine_options){.model_dir = dir,
                                                               .threads = (int)a->threads,
-                                                              .check_tensors = f->check_tensors},
+                                                              .check_tensors = f->check_tensors,
+                                                              .labels_optional = f->ask.count > 0},
                                         err);
     if (status == MDF_OK) {
         status = mdf_session_new(&session, engine, err);
     }
     if (status == MDF_OK) {
-        status = predict_all(a, f, session, err);
+        status = f->ask.count > 0 ? predict_ask(a, f, view, session, err)
+                                  : predict_classify(a, f, view, session, err);
     }
     mdf_session_free(session);
     mdf_engine_close(engine);
@@ -252,16 +179,34 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
 
 const app_command app_predict = {
     .name = "predict",
-    .summary = "classify photographs",
-    .description = "Prints the probability of each label, best first. A photograph that is dark, "
-                   "blurred, cut\n"
-                   "off or no fundus is reported as such. Where one of several pictures can't be "
-                   "read, the others\n"
-                   "are classified all the same, and the exit code is 1.",
-    .example = "  mdf predict --model runs/first --text \"63-year-old female. Left eye.\" eye.jpg",
+    .summary = "classify photographs, or ask about them",
+    .description =
+        "Prints the probability of each label, best first. A photograph that is dark, blurred, "
+        "cut\n"
+        "off or no fundus is reported as such. Where one of several pictures can't be read, the "
+        "others\n"
+        "are classified all the same, and the exit code is 1.\n"
+        "\n"
+        "With --ask the model answers in words, which are printed as they come; Ctrl-C ends the "
+        "answer.\n"
+        "Llama 3.2 Vision and Llama text models can be asked too (a text model without IMAGE): by "
+        "the\n"
+        "chat template of their folder. A model with labels is asked in the form of its training. "
+        "Every\n"
+        "question of several stands for itself.\n"
+        "\n"
+        "A photograph is cut into tiles for the vision tower as Llama's image processor does it: "
+        "with\n"
+        "--tiles auto a square crop of more than one tile's size becomes 2 x 2 of them. Models are "
+        "trained\n"
+        "on one tile.",
+    .example = "  mdf predict --model runs/first --text \"63-year-old female. Left eye.\" eye.jpg\n"
+               "  mdf predict --model Llama-3.2-11B-Vision-Instruct --ask \"What is to be seen?\" "
+               "eye.jpg\n"
+               "  mdf predict --model smollm2 --ask \"What is the macula?\"",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(predict_flags),
-    .operand = {"IMAGE", 1, 1000000, "JPEG, PNG, TIFF or WebP file"},
+    .operand = {"IMAGE", 0, 1000000, "JPEG, PNG, TIFF or WebP file"},
     .run = run,
 };

@@ -84,7 +84,19 @@ typedef struct mdf_engine_options {
     const char *max_isa;   /* "ref", "avx2", "avx512", "avx512vnni"; NULL = the best there is */
     int threads;           /* compute threads of the whole process; 0 = one per core */
     bool check_tensors;    /* look at every weight first: reads all of a large model's files */
+    bool labels_optional;  /* a model without labels will do: it can be asked, see
+                              mdf_session_ask() */
 } mdf_engine_options;
+
+/* What the vision tower gets to see of a photograph. The U-Net always sees the crop. */
+typedef enum mdf_view {
+    MDF_VIEW_USUAL, /* of a model with labels the crop, of others the whole */
+    MDF_VIEW_CROP,  /* the square around the field of view */
+    MDF_VIEW_WHOLE  /* all of the photograph, whatever its shape */
+} mdf_view;
+
+/* As many tiles as the model has. */
+#define MDF_TILES_ALL (-1)
 
 /* A photograph as bytes (JPEG, PNG, TIFF, WebP) and what is known of the patient. Borrowed. */
 typedef struct mdf_case {
@@ -93,6 +105,9 @@ typedef struct mdf_case {
     const char *name; /* for error sentences; NULL = "picture" */
     const char *text; /* clinical sentence, UTF-8; NULL or "" = none */
     bool heatmap;     /* also explain the best label */
+    mdf_view view;
+    int tiles; /* most tiles of the vision tower that the photograph is cut into, by its size and
+                  shape; 0: one, as models are trained here */
 } mdf_case;
 
 typedef struct mdf_result {
@@ -136,6 +151,50 @@ MDF_API MDF_NODISCARD mdf_status mdf_session_restrict(mdf_session *s, const char
  */
 MDF_API MDF_NODISCARD mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c,
                                                       mdf_result *out, mdf_error *err);
+
+/* Something to be answered in words. Borrowed. */
+typedef struct mdf_question {
+    const void *image; /* NULL: none; a text model takes none */
+    size_t image_bytes;
+    const char *name; /* for error sentences; NULL = "picture" */
+    const char *text; /* clinical sentence, UTF-8; NULL or "" = none */
+    const char *question;
+    mdf_view view;
+    int tiles;                 /* as in mdf_case; 0: one for a model with labels, else all */
+    bool same_image;           /* as the question before: what was computed of it is used again */
+    int max_tokens;            /* of the answer; 0 = 512 */
+    bool sample;               /* draw tokens by the model's generation_config.json; false: always
+                                  the likeliest */
+    double temperature, top_p; /* above 0: draw by these instead */
+    int top_k;                 /* above 0: only so many tokens to draw from */
+    uint64_t seed;             /* of the drawing */
+    bool (*on_text)(void *user, const char *text, size_t bytes); /* after every token: whole
+                                   characters, maybe none; false: enough. May be NULL */
+    void *user;
+} mdf_question;
+
+typedef enum mdf_reply_end {
+    MDF_REPLY_COMPLETE, /* the model ended it */
+    MDF_REPLY_CUT,      /* max_tokens, or all that the model can remember */
+    MDF_REPLY_STOPPED   /* on_text wanted no more */
+} mdf_reply_end;
+
+typedef struct mdf_reply {
+    const char *text;     /* UTF-8; the session's until its next call */
+    const int32_t *token; /* [token_count], the ending one included; the session's too */
+    int token_count;
+    int prompt_count; /* tokens */
+    mdf_reply_end end;
+    double picture_ms; /* reading the photograph */
+    double prompt_ms;  /* vision tower and prompt */
+    double answer_ms;
+} mdf_reply;
+
+/* The model's own words: the chat template of its folder around photograph, text and question; the
+ * form that it was trained with if it has labels. MDF_ERR_LIMIT: more tokens than the model can
+ * remember. *out is untouched on failure. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_ask(mdf_session *s, const mdf_question *q,
+                                                 mdf_reply *out, mdf_error *err);
 
 #ifdef __cplusplus
 }

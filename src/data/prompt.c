@@ -48,6 +48,11 @@ mdf_status mdf_prompt_check(const mdf_tokenizer *t, mdf_error *err)
     return MDF_OK;
 }
 
+int32_t mdf_prompt_end(const mdf_tokenizer *t)
+{
+    return mdf_tokenizer_special(t, frame_of(t)->end);
+}
+
 /* The text that is used: missing_text stands for none. */
 static const char *text_or_missing(const char *text, const char *missing_text)
 {

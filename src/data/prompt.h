@@ -9,6 +9,9 @@
 /* Names the special token that a prompt needs and the tokenizer does not have. */
 mdf_status mdf_prompt_check(const mdf_tokenizer *t, mdf_error *err) MDF_NODISCARD;
 
+/* The token that ends a turn, -1 = there is none. */
+int32_t mdf_prompt_end(const mdf_tokenizer *t);
+
 /* Tokens that mdf_prompt_build() may need at most for this text (with a picture). */
 size_t mdf_prompt_capacity(const mdf_tokenizer *t, const char *text, const char *missing_text);
 

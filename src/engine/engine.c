@@ -45,12 +45,20 @@ static mdf_status load_weights(mdf_engine *e, const mdf_config *c, const mdf_eng
     return MDF_OK;
 }
 
-static mdf_status load_config(mdf_config *c, const char *dir, mdf_error *err)
+/* What it takes to choose between answers. */
+enum { FEWEST_LABELS = 2 };
+
+bool mdf_engine_has_labels(const mdf_engine *e)
+{
+    return e->model->config.answer.label_count >= FEWEST_LABELS;
+}
+
+static mdf_status load_config(mdf_config *c, const char *dir, bool labels_optional, mdf_error *err)
 {
     char *path = mdf_path_join(dir, "config.json");
     mdf_status status = path == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine")
                                      : mdf_config_load(c, path, err);
-    if (status == MDF_OK && c->answer.label_count < 2) {
+    if (status == MDF_OK && !labels_optional && c->answer.label_count < FEWEST_LABELS) {
         status = mdf_fail(err, MDF_ERR_FORMAT, "%s: answer_config.labels has fewer than two labels",
                           path);
     }
@@ -81,7 +89,7 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
     mdf_config *config = mdf_alloc(1, sizeof *config);
     mdf_status status = config == NULL
                             ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine")
-                            : load_config(config, opt->model_dir, err);
+                            : load_config(config, opt->model_dir, opt->labels_optional, err);
     if (status == MDF_OK) {
         config->train.aux_weight = 0; /* the auxiliary classifier is for training only */
         status = check_preprocessor(opt->model_dir, config, err);
@@ -94,6 +102,9 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
     }
     if (status == MDF_OK) {
         status = mdf_vocabulary_open(&e->tokenizer, config, opt->model_dir, err);
+    }
+    if (status == MDF_OK && !mdf_engine_has_labels(e)) {
+        status = mdf_chat_load(&e->chat, &e->has_chat, opt->model_dir, err);
     }
     mdf_free(config);
     return status;

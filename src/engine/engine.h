@@ -2,6 +2,7 @@
 #ifndef MDF_ENGINE_ENGINE_H
 #define MDF_ENGINE_ENGINE_H
 
+#include "data/chat.h"
 #include "data/prompt.h"
 #include "nn/mdf_mllm.h"
 #include "nn/model_files.h"
@@ -13,8 +14,13 @@ struct mdf_engine {
         weights; /* the files that a large model's matrices stay in; empty for a small one */
     mdf_generation generation;
     mdf_tokenizer *tokenizer;
-    char *max_isa; /* NULL = the best */
+    mdf_chat_template chat; /* the folder's, of a model without labels */
+    bool has_chat;          /* there is one; false: questions have the form of data/prompt.h */
+    char *max_isa;          /* NULL = the best */
 };
+
+/* A model with labels of its own to choose from. */
+bool mdf_engine_has_labels(const mdf_engine *e);
 
 /* Sets the number of compute threads of the calling thread's parallel regions; 0 = as many as
  * OpenMP starts by itself. Never more than OpenMP's own limit. */

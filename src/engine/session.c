@@ -6,20 +6,22 @@
 #include "base/clock.h"
 #include "data/fov.h"
 #include "data/quality.h"
-#include "engine/engine.h"
+#include "engine/session.h"
 #include "io/utf8.h"
 #include "train/calibration.h"
-#include "train/samples.h"
 
-struct mdf_session {
-    mdf_engine *engine;
-    mdf_kernels *kernels;
-    mdf_graph graph; /* records only what the heat-map needs */
-    mdf_label_tree *tree;
-    mdf_batch_buffer buffer;
-    bool allowed[MDF_MAX_LABELS];
-    bool round_view; /* the last picture's field of view is a disc that fills the crop */
-};
+/* What classifying needs and answering in words does not. */
+static mdf_status prepare_labels(mdf_session *s, mdf_error *err)
+{
+    const mdf_config *c = &s->engine->model->config;
+    const char *label[MDF_MAX_CLASSES];
+    for (int i = 0; i < c->answer.label_count; i++) {
+        label[i] = c->answer.labels[i];
+        s->allowed[i] = true;
+    }
+    MDF_TRY(mdf_label_tree_new(&s->tree, s->engine->tokenizer, label, c->answer.label_count, err));
+    return mdf_batch_buffer_new(&s->buffer, c, s->tree, 1, err);
+}
 
 mdf_status mdf_session_new(mdf_session **out, mdf_engine *e, mdf_error *err)
 {
@@ -29,21 +31,13 @@ mdf_status mdf_session_new(mdf_session **out, mdf_engine *e, mdf_error *err)
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the session");
     }
     s->engine = e;
-    const mdf_config *c = &e->model->config;
-    const char *label[MDF_MAX_CLASSES];
-    for (int i = 0; i < c->answer.label_count; i++) {
-        label[i] = c->answer.labels[i];
-        s->allowed[i] = true;
-    }
+    s->said = mdf_detokeniser_new(e->tokenizer);
     mdf_status status = mdf_kernels_new(&s->kernels, e->max_isa, err);
     if (status == MDF_OK) {
         status = mdf_graph_init(&s->graph, s->kernels, false, 0, err);
     }
-    if (status == MDF_OK) {
-        status = mdf_label_tree_new(&s->tree, e->tokenizer, label, c->answer.label_count, err);
-    }
-    if (status == MDF_OK) {
-        status = mdf_batch_buffer_new(&s->buffer, c, s->tree, 1, err);
+    if (status == MDF_OK && mdf_engine_has_labels(e)) {
+        status = prepare_labels(s, err);
     }
     if (status != MDF_OK) {
         mdf_session_free(s);
@@ -56,6 +50,10 @@ mdf_status mdf_session_new(mdf_session **out, mdf_engine *e, mdf_error *err)
 void mdf_session_free(mdf_session *s)
 {
     if (s != NULL) {
+        mdf_decoder_free(s->decoder);
+        mdf_detokeniser_free(&s->said);
+        mdf_session_view_free(&s->view);
+        mdf_free(s->token);
         mdf_batch_buffer_free(&s->buffer);
         mdf_label_tree_free(s->tree);
         mdf_graph_free(&s->graph);
@@ -86,7 +84,15 @@ mdf_status mdf_session_restrict(mdf_session *s, const char *const *labels, size_
     return MDF_OK;
 }
 
-/* Quality of the whole picture and the crop that the model sees. */
+/* Not just the crop in one tile, as the batch has it. */
+static bool wants_tiles(const mdf_session *s, const mdf_case *c)
+{
+    const mdf_config *config = &s->engine->model->config;
+    return config->train.use_image && mdf_config_has_vision(config) &&
+           (c->view == MDF_VIEW_WHOLE || (c->tiles != 0 && c->tiles != 1));
+}
+
+/* Quality of the whole picture and what the model sees of it. */
 static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const mdf_case *c,
                        mdf_error *err)
 {
@@ -116,6 +122,12 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
             r->warning[r->warning_count++] = "no round field of view found";
         }
         status = mdf_crop(&sample->image, &full, at, err);
+    }
+    s->view.has_tile = false;
+    s->kept = false;
+    if (status == MDF_OK && wants_tiles(s, c)) {
+        status = mdf_session_cut(s, c->view == MDF_VIEW_WHOLE ? &full : &sample->image,
+                                 c->tiles == 0 ? 1 : c->tiles, err);
     }
     mdf_image_free(&full);
     return status == MDF_OK ? MDF_OK : mdf_fail_prefix(err, status, sample->info->file_name);
@@ -209,6 +221,10 @@ static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *
     const mdf_mllm *m = s->engine->model;
     const size_t index = 0;
     MDF_TRY(mdf_batch_fill(&s->buffer, &m->config, one, &index, 1, &(mdf_batch_options){0}, err));
+    if (s->view.has_tile) {
+        s->buffer.batch.vision_image = s->view.tile;
+        s->buffer.batch.aspect_ratio_id = &s->view.id;
+    }
     s->buffer.batch.label = NULL;
     s->buffer.batch.explain = c->heatmap;
     mdf_graph_reset(&s->graph);
@@ -231,6 +247,10 @@ static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *
 
 mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *out, mdf_error *err)
 {
+    if (s->tree == NULL) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "this model has no labels to choose from; it can be asked for words");
+    }
     mdf_result *r = mdf_alloc(1, sizeof *r); /* *out stays untouched on failure */
     if (r == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the result");

@@ -26,8 +26,8 @@ static int by_logit(const void *a, const void *b)
     return x->token < y->token ? -1 : x->token > y->token;
 }
 
-int32_t mdf_sample(const mdf_real *logits, int64_t n, const mdf_sampling *s, mdf_rng *rng,
-                   mdf_candidate *scratch)
+int32_t mdf_sample_token(const mdf_real *logits, int64_t n, const mdf_sampling *s, mdf_rng *rng,
+                         mdf_candidate *scratch)
 {
     if (s->temperature <= 0) {
         return likeliest(logits, n);
@@ -59,10 +59,12 @@ int32_t mdf_sample(const mdf_real *logits, int64_t n, const mdf_sampling *s, mdf
     return scratch[kept - 1].token;
 }
 
-static bool ends(const mdf_text_config *t, int32_t token)
+static bool ends(const mdf_text_config *t, const mdf_generate_options *opt, int32_t token)
 {
-    for (int i = 0; i < t->eos_count; i++) {
-        if (t->eos_token_id[i] == token) {
+    const int *eos = opt->eos != NULL ? opt->eos : t->eos_token_id;
+    const int count = opt->eos != NULL ? opt->eos_count : t->eos_count;
+    for (int i = 0; i < count; i++) {
+        if (eos[i] == token) {
             return true;
         }
     }
@@ -94,13 +96,13 @@ static mdf_status run(mdf_decoder *d, const mdf_generate_options *opt, int32_t *
         if (!isfinite((double)logits[likeliest(logits, vocabulary)])) {
             return mdf_fail(err, MDF_ERR_NUMERIC, "the logits of a token are not numbers");
         }
-        const int32_t next = mdf_sample(logits, vocabulary, &opt->sampling, &rng, scratch);
+        const int32_t next = mdf_sample_token(logits, vocabulary, &opt->sampling, &rng, scratch);
         token[out->count++] = next;
         if (opt->on_token != NULL && !opt->on_token(opt->user, next)) {
             out->end = MDF_END_CALLBACK;
             return MDF_OK;
         }
-        if (ends(&c->text, next)) {
+        if (ends(&c->text, opt, next)) {
             out->end = MDF_END_EOS;
             return MDF_OK;
         }

@@ -18,11 +18,11 @@ typedef struct mdf_candidate {
     double logit;
     int32_t token;
 } mdf_candidate;
-int32_t mdf_sample(const mdf_real *logits, int64_t n, const mdf_sampling *s, mdf_rng *rng,
-                   mdf_candidate *scratch);
+int32_t mdf_sample_token(const mdf_real *logits, int64_t n, const mdf_sampling *s, mdf_rng *rng,
+                         mdf_candidate *scratch);
 
 typedef enum mdf_generate_end {
-    MDF_END_EOS,     /* one of text_config.eos_token_id */
+    MDF_END_EOS,     /* one of the tokens that end it */
     MDF_END_LENGTH,  /* max_tokens, or the decoder is full */
     MDF_END_CALLBACK /* on_token wanted no more */
 } mdf_generate_end;
@@ -30,6 +30,8 @@ typedef enum mdf_generate_end {
 typedef struct mdf_generate_options {
     int64_t max_tokens;
     mdf_sampling sampling;
+    const int *eos; /* [eos_count] tokens that end the text; NULL: those of text_config */
+    int eos_count;
     bool (*on_token)(void *user, int32_t token); /* every token as it comes, the ending one too;
                                                     false: enough. NULL: nobody looks */
     void *user;

@@ -178,10 +178,9 @@ void mdf_batch_buffer_free(mdf_batch_buffer *b)
     *b = (mdf_batch_buffer){0};
 }
 
-/* CLIP's mean and deviation, as Llama 3.2 Vision's processor. */
-static mdf_augment_options augment_options(const mdf_config *c, bool on)
+/* CLIP's mean and deviation, as Llama 3.2 Vision's processor. a is read only if on. */
+static mdf_augment_options augment_options(const mdf_augment_config *a, bool on)
 {
-    const mdf_augment_config *a = &c->train.augment;
     mdf_augment_options o = mdf_augment_none();
     const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
     const float std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
@@ -203,7 +202,7 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
                                size_t at, const mdf_batch_options *opt, uint64_t seed, bool *flip,
                                mdf_error *err)
 {
-    const mdf_augment_options o = augment_options(c, opt->augment);
+    const mdf_augment_options o = augment_options(&c->train.augment, opt->augment);
     const int su = c->unet.image_size;
     const int sv = c->vision.image_size;
     const size_t channels = (size_t)c->unet.mask_channels;
@@ -230,6 +229,25 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
         b->vision_image[at * count + j] = (mdf_real)b->pixels[j];
     }
     return MDF_OK;
+}
+
+mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side, mdf_error *err)
+{
+    const size_t count = (size_t)side * (size_t)side * 3;
+    const mdf_augment_options o = augment_options(NULL, false);
+    mdf_rng r = mdf_rng_new(0, 1);
+    mdf_arena scratch;
+    MDF_TRY(mdf_arena_init(&scratch, 0, 0, err));
+    float *pixels = mdf_alloc(count, sizeof *pixels);
+    mdf_status status =
+        pixels == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture")
+                       : mdf_augment(pixels, NULL, NULL, crop, NULL, side, &o, &r, &scratch, err);
+    for (size_t j = 0; status == MDF_OK && j < count; j++) {
+        out[j] = (mdf_real)pixels[j];
+    }
+    mdf_free(pixels);
+    mdf_arena_free(&scratch);
+    return status;
 }
 
 static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,

@@ -56,6 +56,11 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
                                 mdf_error *err) MDF_NODISCARD;
 void mdf_batch_buffer_free(mdf_batch_buffer *b);
 
+/* A crop as the model sees it at side x side pixels: out [side,side,3], as mdf_batch_fill() makes
+ * it without augmentation. */
+mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
+                           mdf_error *err) MDF_NODISCARD;
+
 /* How a batch is made of samples. */
 typedef struct mdf_batch_options {
     bool augment;

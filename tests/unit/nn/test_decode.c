@@ -244,7 +244,7 @@ static void check_draws(const mdf_sampling *s, const double want[4])
     mdf_rng rng = mdf_rng_new(s->seed, 0);
     int count[4] = {0};
     for (int i = 0; i < DRAWS; i++) {
-        count[mdf_sample(logits, 4, s, &rng, scratch)]++;
+        count[mdf_sample_token(logits, 4, s, &rng, scratch)]++;
     }
     for (int i = 0; i < 4; i++) {
         const double deviation = sqrt(DRAWS * want[i] * (1 - want[i]));

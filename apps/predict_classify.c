@@ -1,0 +1,187 @@
+/* mdf predict: probabilities for photographs, with a heat-map if wanted. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "data/fov.h"
+#include "predict.h"
+#include "report/heatmap.h"
+
+/* Splits "a,b,c" in place. */
+static mdf_status restrict_labels(mdf_session *session, const char *list, mdf_error *err)
+{
+    if (list == NULL) {
+        return MDF_OK;
+    }
+    char *copy = mdf_strdup(list);
+    const char *label[MDF_MAX_LABELS];
+    size_t n = 0;
+    if (copy == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    }
+    for (char *p = copy; p != NULL && n < MDF_MAX_LABELS;) {
+        label[n++] = p;
+        p = strchr(p, ',');
+        if (p != NULL) {
+            *p++ = '\0';
+        }
+    }
+    const mdf_status status = mdf_session_restrict(session, label, n, err);
+    mdf_free(copy);
+    return status;
+}
+
+static mdf_status write_heatmap(const char *path, const uint8_t *bytes, size_t len,
+                                const mdf_result *r, mdf_error *err)
+{
+    if (r->heat_side == 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "--heatmap: this model does not look at pictures");
+    }
+    mdf_image full = {0};
+    mdf_image crop = {0};
+    mdf_png_bytes png = {0};
+    char caption[160];
+    (void)snprintf(caption, sizeof caption, "%s, probability %.2f. Not a medical device.",
+                   r->label[r->best], (double)r->prob[r->best]);
+    MDF_TRY(mdf_image_decode(&full, bytes, len, path, err));
+    mdf_status status =
+        mdf_crop(&crop, &full, (mdf_square){r->crop_left, r->crop_top, r->crop_side}, err);
+    if (status == MDF_OK) {
+        status = mdf_heatmap_draw(&png,
+                                  &(mdf_heatmap_options){.rgb = crop.rgb,
+                                                         .width = crop.width,
+                                                         .height = crop.height,
+                                                         .map = r->heat,
+                                                         .columns = r->heat_side,
+                                                         .rows = r->heat_side,
+                                                         .caption = caption},
+                                  err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_file_write(path, png.data, png.len, err);
+    }
+    mdf_png_bytes_free(&png);
+    mdf_image_free(&crop);
+    mdf_image_free(&full);
+    return status;
+}
+
+static json_t *failure_json(const char *path, const mdf_error *e)
+{
+    return json_pack("{s:o, s:o}", "image", app_json_string(path), "error",
+                     app_json_string(e->text));
+}
+
+static json_t *result_json(const char *path, const mdf_result *r)
+{
+    json_t *prob = json_object();
+    for (int k = 0; k < r->label_count; k++) {
+        (void)json_object_set_new(prob, r->label[k], json_real((double)r->prob[k]));
+    }
+    json_t *warning = json_array();
+    for (int i = 0; i < r->warning_count; i++) {
+        (void)json_array_append_new(warning, json_string(r->warning[i]));
+    }
+    return json_pack("{s:o, s:b, s:o, s:o, s:f, s:o, s:f, s:f}", "image", app_json_string(path),
+                     "gradable", r->gradable, "label",
+                     r->gradable ? json_string(r->label[r->best]) : json_null(), "probabilities",
+                     prob, "quality", (double)r->quality, "warnings", warning, "decode_ms",
+                     r->decode_ms, "forward_ms", r->forward_ms);
+}
+
+static void print_text(const char *path, const mdf_result *r)
+{
+    bool done[MDF_MAX_LABELS] = {false};
+    (void)printf("%s", path);
+    if (!r->gradable) {
+        (void)printf("\tnot classified");
+    }
+    for (int n = 0; r->gradable && n < r->label_count; n++) {
+        int best = -1;
+        for (int k = 0; k < r->label_count; k++) {
+            best = !done[k] && (best < 0 || r->prob[k] > r->prob[best]) ? k : best;
+        }
+        done[best] = true;
+        (void)printf("\t%s %.3f", r->label[best], (double)r->prob[best]);
+    }
+    (void)printf("\n");
+}
+
+static mdf_status predict_one(const app *a, const predict_flags *f, predict_view view,
+                              mdf_session *session, const char *path, json_t *list, mdf_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
+    mdf_result *r = mdf_alloc(1, sizeof *r);
+    mdf_status status = r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
+                                  : mdf_session_classify(session,
+                                                         &(mdf_case){.image = bytes,
+                                                                     .image_bytes = len,
+                                                                     .name = path,
+                                                                     .text = f->text,
+                                                                     .heatmap = f->heatmap != NULL,
+                                                                     .view = view.view,
+                                                                     .tiles = view.tiles},
+                                                         r, err);
+    if (status == MDF_OK) {
+        for (int i = 0; i < r->warning_count; i++) {
+            app_say(a, "%s: warning: %s", path, r->warning[i]);
+        }
+        if (a->json) {
+            (void)json_array_append_new(list, result_json(path, r));
+        } else {
+            print_text(path, r);
+        }
+        status = f->heatmap != NULL ? write_heatmap(f->heatmap, bytes, len, r, err) : MDF_OK;
+    }
+    mdf_free(r);
+    mdf_free(bytes);
+    return status;
+}
+
+/* A picture that fails does not keep the others from being classified. */
+static mdf_status predict_each(const app *a, const predict_flags *f, predict_view view,
+                               mdf_session *session, json_t *list, mdf_error *err)
+{
+    const size_t n = a->operands.count;
+    size_t failed = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *path = a->operands.item[i];
+        if (*a->stop != 0) {
+            return mdf_fail(err, MDF_ERR_STOPPED, "stopped after %zu of %zu pictures", i, n);
+        }
+        const mdf_status status = predict_one(a, f, view, session, path, list, err);
+        if (status != MDF_OK && n == 1) {
+            return status;
+        }
+        if (status != MDF_OK) {
+            failed++;
+            (void)fprintf(stderr, "mdf predict: %s\n", err->text);
+            (void)json_array_append_new(list, failure_json(path, err));
+        }
+    }
+    return failed == 0 ? MDF_OK
+                       : mdf_fail(err, MDF_ERR_FORMAT, "%zu of %zu pictures failed", failed, n);
+}
+
+mdf_status predict_classify(const app *a, const predict_flags *f, predict_view view,
+                            mdf_session *session, mdf_error *err)
+{
+    MDF_TRY(restrict_labels(session, f->labels, err));
+    json_t *list = json_array();
+    const mdf_status status = predict_each(a, f, view, session, list, err);
+    if (a->json && (status == MDF_OK || json_array_size(list) > 0)) {
+        mdf_error print_err = {0};
+        const mdf_status printed = app_print_json(list, &print_err);
+        if (status == MDF_OK && printed != MDF_OK) {
+            *err = print_err;
+            return printed;
+        }
+        return status;
+    }
+    json_decref(list);
+    return status;
+}

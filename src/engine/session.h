@@ -1,0 +1,57 @@
+/* The insides of a session, for the files that share it. */
+#ifndef MDF_ENGINE_SESSION_H
+#define MDF_ENGINE_SESSION_H
+
+#include "data/detokenise.h"
+#include "engine/engine.h"
+#include "nn/decode.h"
+#include "train/samples.h"
+
+/* What the model reads of a photograph; arrays are made when first needed and stay. */
+typedef struct mdf_session_view {
+    mdf_real *unet; /* [S,S,3] */
+    float *planes;  /* [max_num_tiles,3,t,t] */
+    mdf_real *tile; /* [max_num_tiles,t,t,3], used ones first */
+    int32_t id;     /* of the tiles' grid */
+    bool has_unet;  /* unet is filled */
+    bool has_tile;  /* tile is filled */
+} mdf_session_view;
+
+struct mdf_session {
+    mdf_engine *engine;
+    mdf_kernels *kernels;
+    mdf_graph graph;         /* records only what the heat-map needs */
+    mdf_label_tree *tree;    /* NULL: a model without labels */
+    mdf_batch_buffer buffer; /* empty without labels */
+    bool allowed[MDF_MAX_LABELS];
+    bool round_view; /* the last picture's field of view is a disc that fills the crop */
+    mdf_session_view view;
+    mdf_decoder *decoder; /* made with the first question */
+    bool kept;            /* the decoder knows the picture that view holds */
+    mdf_detokeniser said;
+    int32_t *token; /* [token_room] */
+    size_t token_room;
+};
+
+/* Cuts a picture for the vision tower, as Llama's image processor does, into most tiles at most
+ * (MDF_TILES_ALL: as many as the model has): view.tile and view.id. */
+mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most,
+                           mdf_error *err) MDF_NODISCARD;
+
+/* A whole photograph as q wants it, for tower and U-Net; takes note of both in s->view. */
+mdf_status mdf_session_see(mdf_session *s, const mdf_question *q, mdf_error *err) MDF_NODISCARD;
+void mdf_session_view_free(mdf_session_view *v);
+
+/* Where reading a question left the decoder. */
+typedef struct mdf_session_prompt {
+    int count;      /* tokens */
+    int max_tokens; /* that may follow */
+    double picture_ms, prompt_ms;
+} mdf_session_prompt;
+
+/* Reads photograph, text and question (NULL: no question, only the text) with the session's
+ * decoder, behind which there is room for q->max_tokens and the labels' tree. */
+mdf_status mdf_session_read(mdf_session *s, const mdf_question *q, mdf_session_prompt *out,
+                            mdf_error *err) MDF_NODISCARD;
+
+#endif

@@ -1,0 +1,132 @@
+/* What the model sees of a photograph: tiles for the vision tower, the crop for the U-Net. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "data/fov.h"
+#include "engine/session.h"
+#include "io/mllama_image.h"
+#include "nn/tiles.h"
+
+void mdf_session_view_free(mdf_session_view *v)
+{
+    mdf_free(v->unet);
+    mdf_free(v->planes);
+    mdf_free(v->tile);
+    *v = (mdf_session_view){0};
+}
+
+static mdf_status out_of_memory(mdf_error *err)
+{
+    return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture");
+}
+
+/* Room for every tile that the model can see. */
+static mdf_status reserve_tiles(mdf_session_view *v, const mdf_vision_config *c, bool planes,
+                                mdf_error *err)
+{
+    const size_t side = (size_t)c->image_size;
+    const size_t count = (size_t)c->max_num_tiles * side * side * 3;
+    if (v->tile == NULL) {
+        v->tile = mdf_alloc(count, sizeof *v->tile);
+    }
+    if (planes && v->planes == NULL) {
+        v->planes = mdf_alloc(count, sizeof *v->planes);
+    }
+    return v->tile == NULL || (planes && v->planes == NULL) ? out_of_memory(err) : MDF_OK;
+}
+
+mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_error *err)
+{
+    const mdf_vision_config *c = &s->engine->model->config.vision;
+    mdf_session_view *v = &s->view;
+    const mdf_mllama_grid grid = {.tile = c->image_size,
+                                  .tiles = c->max_num_tiles,
+                                  .most = most == MDF_TILES_ALL ? c->max_num_tiles : most};
+    const mdf_mllama_norm norm = mdf_mllama_norm_default();
+    int mask[MDF_MLLAMA_MOST_TILES];
+    mdf_mllama_layout at;
+    if (grid.most < 1 || grid.most > grid.tiles) {
+        return mdf_fail(err, MDF_ERR_ARG, "%d tiles are wanted, but this model takes 1 to %d", most,
+                        grid.tiles);
+    }
+    MDF_TRY(reserve_tiles(v, c, true, err));
+    MDF_TRY(mdf_mllama_image(v->planes, mask, &at, im, &grid, &norm, err));
+    mdf_tiles_from_planes(v->tile, v->planes, (int64_t)at.tiles_high * at.tiles_wide,
+                          c->image_size);
+    v->id = at.aspect_ratio_id;
+    v->has_tile = true;
+    return MDF_OK;
+}
+
+/* One tile that the square crop fills, as models are trained here. */
+static mdf_status fill_one_tile(mdf_session *s, const mdf_image *crop, mdf_error *err)
+{
+    const mdf_vision_config *c = &s->engine->model->config.vision;
+    MDF_TRY(reserve_tiles(&s->view, c, false, err));
+    MDF_TRY(mdf_crop_pixels(s->view.tile, crop, c->image_size, err));
+    s->view.id = 1;
+    s->view.has_tile = true;
+    return MDF_OK;
+}
+
+static mdf_status fill_unet(mdf_session *s, const mdf_image *crop, mdf_error *err)
+{
+    mdf_session_view *v = &s->view;
+    const int side = s->engine->model->config.unet.image_size;
+    if (v->unet == NULL) {
+        v->unet = mdf_alloc((size_t)side * (size_t)side * 3, sizeof *v->unet);
+        if (v->unet == NULL) {
+            return out_of_memory(err);
+        }
+    }
+    MDF_TRY(mdf_crop_pixels(v->unet, crop, side, err));
+    v->has_unet = true;
+    return MDF_OK;
+}
+
+static mdf_status find_crop(mdf_image *crop, const mdf_image *full, mdf_error *err)
+{
+    mdf_fov fov;
+    MDF_TRY(mdf_fov_find(&fov, full, err));
+    return mdf_crop(crop, full, mdf_fov_square(&fov), err);
+}
+
+static mdf_status fill(mdf_session *s, const mdf_question *q, const mdf_image *full, mdf_error *err)
+{
+    const mdf_config *c = &s->engine->model->config;
+    const bool labels = mdf_engine_has_labels(s->engine);
+    const mdf_view usual = labels ? MDF_VIEW_CROP : MDF_VIEW_WHOLE;
+    const mdf_view view = q->view == MDF_VIEW_USUAL ? usual : q->view;
+    const int tiles = q->tiles != 0 ? q->tiles : labels ? 1 : MDF_TILES_ALL;
+    const bool unet = mdf_config_has_unet(c) && c->train.use_unet;
+    mdf_image crop = {0};
+    if (unet || view == MDF_VIEW_CROP) {
+        MDF_TRY(find_crop(&crop, full, err));
+    }
+    mdf_status status = MDF_OK;
+    if (view == MDF_VIEW_CROP && tiles == 1) {
+        status = fill_one_tile(s, &crop, err);
+    } else {
+        status = mdf_session_cut(s, view == MDF_VIEW_CROP ? &crop : full, tiles, err);
+    }
+    if (status == MDF_OK && unet) {
+        status = fill_unet(s, &crop, err);
+    }
+    mdf_image_free(&crop);
+    return status;
+}
+
+mdf_status mdf_session_see(mdf_session *s, const mdf_question *q, mdf_error *err)
+{
+    const char *name = q->name == NULL ? "picture" : q->name;
+    mdf_image full = {0};
+    s->view.has_tile = s->view.has_unet = false;
+    if (!mdf_config_has_vision(&s->engine->model->config)) {
+        return mdf_fail(err, MDF_ERR_ARG, "%s: this model reads text only: it has no vision tower",
+                        name);
+    }
+    MDF_TRY(mdf_image_decode(&full, q->image, q->image_bytes, name, err));
+    const mdf_status status = fill(s, q, &full, err);
+    mdf_image_free(&full);
+    return status == MDF_OK ? MDF_OK : mdf_fail_prefix(err, status, name);
+}
