@@ -19,6 +19,7 @@ typedef struct eval_flags {
     const char *json;
     const char *report;
     int64_t bootstrap;
+    const char *lora;
     bool check_tensors;
 } eval_flags;
 
@@ -68,6 +69,12 @@ static const arg_option options[] = {
      .min = 1,
      .max = 100000,
      .help = "resamples of the patients for the intervals"},
+    {.name = "lora",
+     .kind = ARG_STRING,
+     .offset = offsetof(eval_flags, lora),
+     .metavar = "DIR",
+     .help =
+         "PEFT adapter whose change is added to the weights in memory; the files stay as they are"},
     {.name = "check-tensors",
      .kind = ARG_FLAG,
      .offset = offsetof(eval_flags, check_tensors),
@@ -202,6 +209,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_status status = mdf_engine_open(&engine,
                                         &(mdf_engine_options){.model_dir = dir,
                                                               .threads = (int)a->threads,
+                                                              .lora = f->lora,
                                                               .check_tensors = f->check_tensors},
                                         err);
     mdf_free(dir);

@@ -90,6 +90,12 @@ static const arg_option options[] = {
      .min = 1,
      .max = 1000000,
      .help = "draw, from so many tokens"},
+    {.name = "lora",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, lora),
+     .metavar = "DIR",
+     .help =
+         "PEFT adapter whose change is added to the weights in memory; the files stay as they are"},
     {.name = "check-tensors",
      .kind = ARG_FLAG,
      .offset = offsetof(predict_flags, check_tensors),
@@ -161,6 +167,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_status status = mdf_engine_open(&engine,
                                         &(mdf_engine_options){.model_dir = dir,
                                                               .threads = (int)a->threads,
+                                                              .lora = f->lora,
                                                               .check_tensors = f->check_tensors,
                                                               .labels_optional = f->ask.count > 0},
                                         err);

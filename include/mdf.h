@@ -84,8 +84,9 @@ typedef struct mdf_engine_options {
     const char *max_isa;   /* "ref", "avx2", "avx512", "avx512vnni"; NULL = the best there is */
     int threads;           /* compute threads of the whole process; 0 = one per core */
     bool check_tensors;    /* look at every weight first: reads all of a large model's files */
-    bool labels_optional;  /* a model without labels will do: it can be asked, see
-                              mdf_session_ask() */
+    const char *lora;     /* folder of a PEFT adapter whose change is added in memory; NULL: none */
+    bool labels_optional; /* a model without labels will do: it can be asked, see
+                             mdf_session_ask() */
 } mdf_engine_options;
 
 /* What the vision tower gets to see of a photograph. The U-Net always sees the crop. */

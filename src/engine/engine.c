@@ -30,6 +30,19 @@ void mdf_set_threads(int threads)
  * product has to convert, and the files may be replaced meanwhile. */
 enum { SMALL_MODEL = 1 << 26 };
 
+static mdf_status apply_lora(mdf_engine *e, const char *dir, mdf_error *err)
+{
+    mdf_lora lora;
+    if (dir == NULL) {
+        return MDF_OK;
+    }
+    MDF_TRY(mdf_lora_load(&lora, dir, err));
+    const mdf_status status =
+        mdf_lora_apply(&e->adapted, &e->model->params, &e->weights, &lora, err);
+    mdf_lora_free(&lora);
+    return status;
+}
+
 static mdf_status load_weights(mdf_engine *e, const mdf_config *c, const mdf_engine_options *opt,
                                mdf_error *err)
 {
@@ -37,10 +50,12 @@ static mdf_status load_weights(mdf_engine *e, const mdf_config *c, const mdf_eng
     MDF_TRY(mdf_mllm_declare(&e->model, c, err));
     mdf_params *p = &e->model->params;
     if (p->total > SMALL_MODEL) {
-        return mdf_weights_map(p, &e->weights, opt->check_tensors, err);
+        MDF_TRY(mdf_weights_map(p, &e->weights, opt->check_tensors, err));
+        return apply_lora(e, opt->lora, err);
     }
     MDF_TRY(mdf_params_allocate(p, false, err));
     MDF_TRY(mdf_weights_set(p, &e->weights, err));
+    MDF_TRY(apply_lora(e, opt->lora, err));
     mdf_weights_close(&e->weights);
     return MDF_OK;
 }
@@ -138,6 +153,7 @@ void mdf_engine_close(mdf_engine *e)
 {
     if (e != NULL) {
         mdf_mllm_free(e->model);
+        mdf_lora_copies_free(&e->adapted);
         mdf_weights_close(&e->weights);
         mdf_tokenizer_free(e->tokenizer);
         mdf_free(e->max_isa);

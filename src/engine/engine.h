@@ -4,6 +4,7 @@
 
 #include "data/chat.h"
 #include "data/prompt.h"
+#include "nn/lora_apply.h"
 #include "nn/mdf_mllm.h"
 #include "nn/model_files.h"
 #include "nn/weights.h"
@@ -12,6 +13,7 @@ struct mdf_engine {
     mdf_mllm *model;
     mdf_weights
         weights; /* the files that a large model's matrices stay in; empty for a small one */
+    mdf_lora_copies adapted; /* matrices that an adapter changed */
     mdf_generation generation;
     mdf_tokenizer *tokenizer;
     mdf_chat_template chat; /* the folder's, of a model without labels */

@@ -302,14 +302,27 @@ const mdf_lora_pair *mdf_lora_find(const mdf_lora *l, const char *name)
 
 void mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w)
 {
+    enum { PIECE = 256 };
     const size_t in = (size_t)p->in;
-    for (size_t i = 0; i < n; i++) {
-        const size_t row = (at + i) / in;
-        const size_t column = (at + i) % in;
-        double sum = 0;
+    double sum[PIECE];
+    while (n > 0) { /* a piece of a row */
+        const size_t row = at / in;
+        const size_t column = at % in;
+        size_t m = in - column < n ? in - column : n;
+        m = m < PIECE ? m : PIECE;
+        memset(sum, 0, sizeof sum);
         for (size_t k = 0; k < (size_t)p->r; k++) {
-            sum += (double)p->b[row * (size_t)p->r + k] * (double)p->a[k * in + column];
+            const double b = (double)p->b[row * (size_t)p->r + k];
+            const float *a = p->a + k * in + column;
+            for (size_t i = 0; i < m; i++) {
+                sum[i] += b * (double)a[i];
+            }
         }
-        w[i] = (float)((double)w[i] + sum);
+        for (size_t i = 0; i < m; i++) {
+            w[i] = (float)((double)w[i] + sum[i]);
+        }
+        at += m;
+        w += m;
+        n -= m;
     }
 }

@@ -1,0 +1,6 @@
+"$mdf" predict --ask "What?" --heatmap h.png a.png || echo "exit code $?"
+"$mdf" predict --ask "What?" --labels dr a.png || echo "exit code $?"
+"$mdf" predict --top-p 0.5 a.png || echo "exit code $?"
+"$mdf" predict --tiles 0 a.png || echo "exit code $?"
+"$mdf" predict --tiles many a.png || echo "exit code $?"
+"$mdf" predict --view disc a.png || echo "exit code $?"
