@@ -91,17 +91,20 @@ static void print_lines(const char *to, bool each, const mdf_rewrite_result *r)
     }
 }
 
+json_t *app_rewrite_json(const char *to, const mdf_rewrite_result *result)
+{
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "model", to, "tensors",
+                     (json_int_t)result->tensors, "left_out", (json_int_t)result->left_out,
+                     "bytes_before", (json_int_t)result->bytes_before, "bytes",
+                     (json_int_t)result->bytes, "tensor", rows(result));
+}
+
 mdf_status app_print_rewrite(const app *a, const char *to, bool each, mdf_rewrite_result *result,
                              mdf_error *err)
 {
     mdf_status status = MDF_OK;
     if (a->json) {
-        status = app_print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "model", to, "tensors",
-                                          (json_int_t)result->tensors, "left_out",
-                                          (json_int_t)result->left_out, "bytes_before",
-                                          (json_int_t)result->bytes_before, "bytes",
-                                          (json_int_t)result->bytes, "tensor", rows(result)),
-                                err);
+        status = app_print_json(app_rewrite_json(to, result), err);
     } else {
         print_lines(to, each, result);
     }

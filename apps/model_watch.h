@@ -28,6 +28,9 @@ mdf_status app_rewrite(const app *a, const char *label, const char *from, const 
                        const mdf_rewrite *how, mdf_rewrite_result *result,
                        mdf_error *err) MDF_NODISCARD;
 
+/* The result as JSON; NULL = out of memory. */
+json_t *app_rewrite_json(const char *to, const mdf_rewrite_result *result);
+
 /* The result: a line per tensor when wanted, sizes; as JSON with --json. Frees it. */
 mdf_status app_print_rewrite(const app *a, const char *to, bool each, mdf_rewrite_result *result,
                              mdf_error *err) MDF_NODISCARD;
