@@ -46,8 +46,8 @@ mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_er
     int mask[MDF_MLLAMA_MOST_TILES];
     mdf_mllama_layout at;
     if (grid.most < 1 || grid.most > grid.tiles) {
-        return mdf_fail(err, MDF_ERR_ARG, "%d tiles are wanted, but this model takes %d at most", most,
-                        grid.tiles);
+        return mdf_fail(err, MDF_ERR_ARG, "%d tiles are wanted, but this model takes %d at most",
+                        most, grid.tiles);
     }
     MDF_TRY(reserve_tiles(v, c, true, err));
     MDF_TRY(mdf_mllama_image(v->planes, mask, &at, im, &grid, &norm, err));
