@@ -175,6 +175,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
         status = mdf_session_new(&session, engine, err);
     }
     if (status == MDF_OK) {
+        mdf_session_watch(session, a->stop);
         status = f->ask.count > 0 ? predict_ask(a, f, view, session, err)
                                   : predict_classify(a, f, view, session, err);
     }

@@ -7,12 +7,6 @@
 #include "base/limits.h"
 #include "predict.h"
 
-/* One answer on its way to the screen. */
-typedef struct listener {
-    const app *a;
-    bool shown; /* as text; false: with the JSON at the end */
-} listener;
-
 /* What a model says must not reach the terminal as a command: control characters but line break and
  * tab, and U+0080 to U+009F, become "?". The text holds whole characters. */
 static void print_words(const char *text, size_t bytes)
@@ -29,11 +23,11 @@ static void print_words(const char *text, size_t bytes)
 
 static bool on_text(void *user, const char *text, size_t bytes)
 {
-    const listener *l = user;
-    if (l->shown) {
+    const bool *shown = user; /* as text; false: with the JSON at the end */
+    if (*shown) {
         print_words(text, bytes);
     }
-    return *l->a->stop == 0;
+    return true; /* the session looks at the signals' flag */
 }
 
 static json_t *reply_json(const char *path, const char *question, const mdf_reply *r)
@@ -145,7 +139,7 @@ static mdf_status ask_each(const round *r, mdf_error *err)
 mdf_status predict_ask(const app *a, const predict_flags *f, predict_view view,
                        mdf_session *session, mdf_error *err)
 {
-    listener l = {a, !a->json};
+    bool shown = !a->json;
     const size_t pictures = a->operands.count;
     round r = {.a = a,
                .f = f,
@@ -161,7 +155,7 @@ mdf_status predict_ask(const app *a, const predict_flags *f, predict_view view,
                             .top_k = (int)f->top_k,
                             .seed = (uint64_t)a->seed,
                             .on_text = on_text,
-                            .user = &l},
+                            .user = &shown},
                .list = json_array()};
     const mdf_status status = ask_each(&r, err);
     if (!a->json || json_array_size(r.list) == 0) {

@@ -154,6 +154,9 @@ static mdf_status predict_each(const app *a, const predict_flags *f, predict_vie
             return mdf_fail(err, MDF_ERR_STOPPED, "stopped after %zu of %zu pictures", i, n);
         }
         const mdf_status status = predict_one(a, f, view, session, path, list, err);
+        if (status == MDF_ERR_STOPPED) {
+            return mdf_fail(err, status, "stopped after %zu of %zu pictures", i, n);
+        }
         if (status != MDF_OK && n == 1) {
             return status;
         }

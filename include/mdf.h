@@ -23,6 +23,7 @@
 #ifndef MDF_H
 #define MDF_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -141,6 +142,11 @@ MDF_API const char *mdf_engine_label(const mdf_engine *e, int index); /* owned b
 /* The engine must outlive the session. */
 MDF_API MDF_NODISCARD mdf_status mdf_session_new(mdf_session **out, mdf_engine *e, mdf_error *err);
 MDF_API void mdf_session_free(mdf_session *s);
+
+/* From the next call on: soon after *stop is no longer 0 (set by a signal handler or another
+ * thread), a call ends with MDF_ERR_STOPPED; an answer in words ends as if on_text wanted no more.
+ * NULL: never. */
+MDF_API void mdf_session_watch(mdf_session *s, const volatile sig_atomic_t *stop);
 
 /* Only these answers, from the next call on; their probabilities sum to 1. labels must be among the
  * engine's. NULL, 0: all. */

@@ -62,6 +62,12 @@ void mdf_session_free(mdf_session *s)
     }
 }
 
+void mdf_session_watch(mdf_session *s, const volatile sig_atomic_t *stop)
+{
+    s->stop = stop;
+    s->graph.stop = stop;
+}
+
 mdf_status mdf_session_restrict(mdf_session *s, const char *const *labels, size_t count,
                                 mdf_error *err)
 {

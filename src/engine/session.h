@@ -25,6 +25,7 @@ struct mdf_session {
     mdf_batch_buffer buffer; /* empty without labels */
     bool allowed[MDF_MAX_LABELS];
     bool round_view; /* the last picture's field of view is a disc that fills the crop */
+    const volatile sig_atomic_t *stop; /* or NULL */
     mdf_session_view view;
     mdf_decoder *decoder; /* made with the first question */
     bool kept;            /* the decoder knows the picture that view holds */

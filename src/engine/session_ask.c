@@ -133,6 +133,7 @@ static mdf_status read_prompt(mdf_session *s, const prompt_tokens *p, bool same,
                              .prompt = p->token,
                              .prompt_len = &count};
     s->kept = false;
+    mdf_decoder_watch(s->decoder, s->stop);
     MDF_TRY(mdf_decoder_prompt(s->decoder, &batch, picture && same, err));
     s->kept = picture;
     return MDF_OK;
@@ -202,7 +203,7 @@ static bool on_token(void *user, int32_t token)
 {
     talk *t = user;
     t->status = mdf_detokenise(&t->s->said, token, t->err);
-    return t->status == MDF_OK && tell(t);
+    return t->status == MDF_OK && tell(t) && (t->s->stop == NULL || *t->s->stop == 0);
 }
 
 /* The model's end tokens and the one that ends a turn in its form of prompts. */
@@ -254,8 +255,13 @@ static mdf_status answer(mdf_session *s, const mdf_question *q, const mdf_sessio
                                       .eos_count = end_tokens(s->engine, eos),
                                       .on_token = on_token,
                                       .user = &t};
-    MDF_TRY(mdf_generate(s->decoder, &how, s->token, &made, err));
+    const mdf_status status = mdf_generate(s->decoder, &how, s->token, &made, err);
     MDF_TRY(t.status);
+    if (status == MDF_ERR_STOPPED) { /* in the middle of a token */
+        made.end = MDF_END_CALLBACK;
+    } else {
+        MDF_TRY(status);
+    }
     MDF_TRY(mdf_detokenise_end(&s->said, err));
     (void)tell(&t);
     *out = (mdf_reply){.text = s->said.text.data == NULL ? "" : s->said.text.data,

@@ -62,6 +62,11 @@ void mdf_decoder_free(mdf_decoder *d)
     }
 }
 
+void mdf_decoder_watch(mdf_decoder *d, const volatile sig_atomic_t *stop)
+{
+    d->graph.stop = stop;
+}
+
 /* The layout of a case's image tokens outlives the graph's step. */
 static mdf_status remember_pictures(mdf_decoder *d, const mdf_image_tokens *im, mdf_error *err)
 {

@@ -15,6 +15,9 @@ mdf_status mdf_decoder_new(mdf_decoder **out, const mdf_mllm *m, const mdf_kerne
                            int64_t capacity, mdf_error *err) MDF_NODISCARD;
 void mdf_decoder_free(mdf_decoder *d);
 
+/* Whatever is read then fails with MDF_ERR_STOPPED soon after *stop is no longer 0. */
+void mdf_decoder_watch(mdf_decoder *d, const volatile sig_atomic_t *stop);
+
 /* Reads a batch of one case; its tree and labels are not read. Starts afresh, but with
  * same_pictures the pictures are those of the call before and their keys are used again
  * (b->vision_image is not read then). */

@@ -223,6 +223,9 @@ mdf_scope mdf_scope_begin(const mdf_graph *g)
 
 mdf_tensor *mdf_scope_keep(mdf_graph *g, const mdf_scope *s, mdf_tensor *y)
 {
+    if (g->stop != NULL && *g->stop != 0) {
+        return mdf_graph_fail(g, MDF_ERR_STOPPED, "model", "stopped by the user");
+    }
     if (y == NULL || g->last != s->last || g->error.code != MDF_OK) {
         return y;
     }

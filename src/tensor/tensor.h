@@ -11,6 +11,8 @@
 #ifndef MDF_TENSOR_TENSOR_H
 #define MDF_TENSOR_TENSOR_H
 
+#include <signal.h>
+
 #include "base/arena.h"
 #include "base/dtype.h"
 #include "base/limits.h"
@@ -57,6 +59,8 @@ typedef struct mdf_graph {
     mdf_node *last;
     struct mdf_free_block *free_blocks; /* what backward is done with, for gradients to come */
     mdf_error error;                    /* the first failure */
+    const volatile sig_atomic_t *stop;  /* not 0: the next mdf_scope_keep() fails with
+                                           MDF_ERR_STOPPED; NULL: nobody stops it */
 } mdf_graph;
 
 /* limit_bytes 0 = as much as there is. */

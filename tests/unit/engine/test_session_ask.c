@@ -1,6 +1,7 @@
 /* Questions: from the picture's file to the answer's words, against transformers
  * (tests/golden/ask). */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -175,6 +176,48 @@ static void words_come_one_after_the_other_and_can_be_stopped(void **state)
     assert_int_equal(r.token_count, 3);
     assert_string_equal(some.text, r.text);
     assert_memory_equal(all.text, r.text, strlen(r.text));
+    close_model(&m);
+    json_decref(rows);
+}
+
+static volatile sig_atomic_t stop;
+
+static bool stop_at_four(void *user, const char *text, size_t bytes)
+{
+    int *calls = user;
+    (void)text;
+    (void)bytes;
+    stop = ++*calls >= 4;
+    return true;
+}
+
+/* Before the first token the call fails; then the answer so far is kept. */
+static void a_session_can_be_stopped_from_outside(void **state)
+{
+    (void)state;
+    json_t *rows = read_rows();
+    model m;
+    mdf_error err = {0};
+    int calls = 0;
+    uint8_t *bytes = NULL;
+    mdf_reply r;
+    open_model(&m, GOLDEN "vision", NULL);
+    mdf_question q = question_of(json_array_get(rows, 0), &bytes);
+    mdf_session_watch(m.session, &stop);
+    stop = 2;
+    assert_int_equal(mdf_session_ask(m.session, &q, &r, &err), MDF_ERR_STOPPED);
+    assert_string_equal(err.text, "model: stopped by the user");
+    stop = 0;
+    q.on_text = stop_at_four;
+    q.user = &calls;
+    assert_int_equal(mdf_session_ask(m.session, &q, &r, &err), MDF_OK);
+    assert_int_equal(r.end, MDF_REPLY_STOPPED);
+    assert_int_equal(r.token_count, 4);
+    stop = 0;
+    q.on_text = NULL;
+    assert_int_equal(mdf_session_ask(m.session, &q, &r, &err), MDF_OK);
+    expect_reply(&r, json_array_get(rows, 0));
+    mdf_free(bytes);
     close_model(&m);
     json_decref(rows);
 }
@@ -435,6 +478,7 @@ int main(void)
         cmocka_unit_test(answers_are_those_of_transformers),
         cmocka_unit_test(a_question_does_not_depend_on_those_before),
         cmocka_unit_test(words_come_one_after_the_other_and_can_be_stopped),
+        cmocka_unit_test(a_session_can_be_stopped_from_outside),
         cmocka_unit_test(the_folders_end_tokens_end_it),
         cmocka_unit_test(tokens_are_drawn_on_demand_by_the_seed),
         cmocka_unit_test(what_can_not_be_asked_is_refused),

@@ -174,6 +174,28 @@ static void a_reshaped_raw_weight_stays_raw(void **state)
     close_bench(&b);
 }
 
+static void a_stop_ends_it_at_the_next_scope(void **state)
+{
+    (void)state;
+    bench b;
+    mdf_error err = {0};
+    mdf_tensor *middle = NULL;
+    static volatile sig_atomic_t stop;
+    stop = 0;
+    open_bench(&b, false);
+    b.graph.stop = &stop;
+    assert_non_null(run(&b, true, &middle));
+    mdf_graph_reset(&b.graph);
+    stop = 15;
+    assert_null(run(&b, true, &middle));
+    assert_int_equal(mdf_graph_status(&b.graph, &err), MDF_ERR_STOPPED);
+    assert_string_equal(err.text, "model: stopped by the user");
+    mdf_graph_reset(&b.graph);
+    stop = 0;
+    assert_non_null(run(&b, true, &middle));
+    close_bench(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +204,7 @@ int main(void)
         cmocka_unit_test(any_tensor_can_be_kept),
         cmocka_unit_test(what_was_forgotten_in_a_scope_is_not_handed_out_again),
         cmocka_unit_test(a_reshaped_raw_weight_stays_raw),
+        cmocka_unit_test(a_stop_ends_it_at_the_next_scope),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
