@@ -6,6 +6,9 @@ cp "$ask"/*.png .
     tr -d ' \n' | grep -oE '"(image|question|end)":"[^"]*"|"prompt_tokens":[0-9]*|"tokens":\[[^]]*\]'
 "$mdf" predict -q --lora "$ask/lora" --model "$ask/vision" --max-tokens 12 --json --ask "Which eye is it?" --text "63-year-old female." high.png |
     tr -d ' \n' | grep -oE '"tokens":\[[^]]*\]'
+"$mdf" import -q "$ask/vision" --lora "$ask/lora" --out tuned
+"$mdf" predict -q --model tuned --max-tokens 12 --json --ask "Which eye is it?" --text "63-year-old female." high.png |
+    tr -d ' \n' | grep -oE '"tokens":\[[^]]*\]'
 "$mdf" predict -q --model "$ask/vision" --max-tokens 1 --ask "What is this?" --ask "And this?" wide.png small.png | grep -a :
 "$mdf" predict --model "$ask/vision" --max-tokens 3 --sample --seed 5 --ask "What is this?" wide.png >a
 "$mdf" predict --model "$ask/vision" --max-tokens 3 --sample --seed 5 --ask "What is this?" wide.png >b
