@@ -74,7 +74,9 @@ static mdf_status load_config(mdf_config *c, const char *dir, bool labels_option
     mdf_status status = path == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine")
                                      : mdf_config_load(c, path, err);
     if (status == MDF_OK && !labels_optional && c->answer.label_count < FEWEST_LABELS) {
-        status = mdf_fail(err, MDF_ERR_FORMAT, "%s: answer_config.labels has fewer than two labels",
+        status = mdf_fail(err, MDF_ERR_FORMAT,
+                          "%s: answer_config.labels has fewer than two labels, so this model can "
+                          "be asked (predict --ask) but can't classify",
                           path);
     }
     mdf_free(path);
