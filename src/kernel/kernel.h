@@ -51,10 +51,10 @@ typedef struct mdf_weight {
  * to 64.
  *
  * The reference multiplies the weight's exact values. The fast versions do so, in float, for F32,
- * F16, BF16 and all blocks but two. For Q8_0 and Q4_0 they round x to eight bits, in blocks of 32
- * with a scale of their own (the block's largest magnitude / 127): y is then wrong by at most sum
- * over blocks of (largest |x| / 254 * sum |w|), in practice by about 0.4 % of y's root mean square
- * (docs/SPEED.md). A block of x with NaN or infinity gives NaN or infinity. */
+ * F16 and BF16. For blocks they round x to eight bits, in blocks of 32 with a scale of their own
+ * (the block's largest magnitude / 127): y is then wrong by at most sum over blocks of (largest |x|
+ * / 254 * sum |w|), in practice by about 0.4 % of y's root mean square (docs/SPEED.md). A block of
+ * x with NaN or infinity gives NaN or infinity. */
 typedef void mdf_gemm_weight_fn(const mdf_weight *w, int64_t m, const mdf_real *x, mdf_real *y,
                                 void *scratch, int threads);
 typedef size_t mdf_gemm_weight_scratch_fn(const mdf_weight *w, int64_t m, int threads);

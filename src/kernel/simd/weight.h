@@ -51,12 +51,9 @@ static int64_t units_of(const mdf_weight *w)
 
 static weight_layout layout_of(const mdf_weight *w, int64_t m)
 {
-    weight_layout l = {.int8 = w->dtype == MDF_DTYPE_Q8_0 || w->dtype == MDF_DTYPE_Q4_0,
-                       .few = m <= FEW};
+    weight_layout l = {.int8 = mdf_dtype_is_block(w->dtype), .few = m <= FEW};
     if (l.few) {
-        l.own_bytes = round_up(l.int8 ? m * units_of(w) * (int64_t)sizeof(row_unit)
-                                      : (w->k + VEC) * (int64_t)sizeof(float),
-                               64);
+        l.own_bytes = l.int8 ? round_up(m * units_of(w) * (int64_t)sizeof(row_unit), 64) : 0;
         return l;
     }
     l.group_tokens = l.int8 ? TOKENS : FLOAT_TOKENS;
@@ -97,8 +94,7 @@ static void prepare_group(const weight_call *c, int64_t g)
     const int64_t rows = c->m - first < c->l.group_tokens ? c->m - first : c->l.group_tokens;
     void *out = c->tokens + g * c->l.group_bytes;
     if (c->l.int8) {
-        round_tokens(out, c->x + first * c->w->k, rows, c->w->k,
-                     c->w->dtype == MDF_DTYPE_Q8_0 ? 128 : 8);
+        round_tokens(out, c->x + first * c->w->k, rows, c->w->k, c->w->dtype);
     } else {
         interleave_tokens(out, c->x + first * c->w->k, rows, c->w->k);
     }
@@ -108,25 +104,24 @@ static void prepare_group(const weight_call *c, int64_t g)
 static void int8_panel(const weight_call *c, int64_t first, int64_t g0, int64_t g1,
                        panel_block *panel, float *sums)
 {
-    const bool wide = c->w->dtype == MDF_DTYPE_Q8_0;
-    const int64_t bytes = wide ? 34 : 18;
+    const block_type is = block_type_of(c->w->dtype);
     const int64_t blocks = c->w->k / BLOCK;
     const uint8_t *row[INT8_PANEL];
     for (int64_t r = 0; r < INT8_PANEL; r++) {
         const int64_t j = first + r < c->w->n ? first + r : c->w->n - 1;
-        row[r] = (const uint8_t *)c->w->raw + j * blocks * bytes;
+        row[r] = (const uint8_t *)c->w->raw + j * (blocks / is.blocks) * is.bytes;
     }
     for (int64_t at = 0; at < blocks; at += CHUNK) {
         const int64_t count = blocks - at < CHUNK ? blocks - at : CHUNK;
-        pack_panel(panel, row, count, wide);
+        pack_panel(panel, row, count, c->w->dtype);
         for (int64_t g = g0; g < g1; g++) {
             const token_block *x = (const token_block *)(c->tokens + g * c->l.group_bytes);
             const int64_t left = c->m - g * TOKENS;
             int8_tokens(left < TOKENS ? (int)left : TOKENS, x + at, panel, count,
-                        sums + (g - g0) * TOKENS * INT8_PANEL, wide, at > 0);
+                        sums + (g - g0) * TOKENS * INT8_PANEL, c->w->dtype, at > 0);
         }
         for (int r = 0; r < INT8_PANEL; r++) {
-            row[r] += count * bytes;
+            row[r] += count / is.blocks * is.bytes;
         }
     }
 }
@@ -183,8 +178,7 @@ static void gemm_weight_few(const weight_call *c, int threads)
     {
         uint8_t *own = c->tokens + weight_thread() * c->l.own_bytes;
         for (int64_t t = 0; t < c->m && c->l.int8; t++) {
-            round_row((row_unit *)own + t * x_step, c->x + t * w->k, w->k,
-                      w->dtype == MDF_DTYPE_Q8_0);
+            round_row((row_unit *)own + t * x_step, c->x + t * w->k, w->k, w->dtype);
         }
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < pieces; i++) {
@@ -193,7 +187,7 @@ static void gemm_weight_few(const weight_call *c, int threads)
             if (c->l.int8) {
                 rows_int8(w, c->m, (const row_unit *)own, x_step, first, count, c->y);
             } else {
-                rows_float(w, c->m, c->x, first, count, c->y, (float *)own);
+                rows_float(w, c->m, c->x, first, count, c->y);
             }
         }
     }

@@ -1,15 +1,14 @@
-/* Products with a weight whose exact values are wanted in float: F32, F16, BF16 and every block
- * type without a version of its own. Rows are converted on the way, a panel at a time. */
+/* Products with a weight of F32, F16 or BF16, in float. Rows are converted on the way, a panel at a
+ * time. */
 #ifndef MDF_KERNEL_SIMD_WEIGHT_FLOAT_H
 #define MDF_KERNEL_SIMD_WEIGHT_FLOAT_H
 
-#include "kernel/ref/ref.h"
 #include "kernel/simd/words.h"
 
 enum {
     FLOAT_TOKENS = ROWS_MAX, /* rows of x side by side */
     FLOAT_PANEL = 2 * VEC,   /* rows of the weight */
-    FLOAT_CHUNK = 256        /* numbers of a row at a time: the largest block */
+    FLOAT_CHUNK = 256        /* numbers of a row at a time */
 };
 
 /* out[l][t] = x[t][l]; missing rows are zero. */
@@ -45,18 +44,9 @@ __attribute__((always_inline)) static inline vec vec_of_rest(const mdf_dtype dty
     return vec_of_type(dtype, rest);
 }
 
-static bool is_plain(mdf_dtype dtype)
-{
-    return dtype == MDF_DTYPE_F32 || dtype == MDF_DTYPE_F16 || dtype == MDF_DTYPE_BF16;
-}
-
 /* room [FLOAT_CHUNK] = numbers at..at+count of a row. */
 static void row_floats(const mdf_weight *w, int64_t row, int64_t at, int64_t count, float *room)
 {
-    if (!is_plain(w->dtype)) {
-        mdf_weight_floats(w, row, at, count, room);
-        return;
-    }
     const int64_t bytes = w->dtype == MDF_DTYPE_F32 ? 4 : 2;
     const uint8_t *p = (const uint8_t *)w->raw + (row * w->k + at) * bytes;
     int64_t l = 0;
@@ -212,21 +202,13 @@ static void plain_rows(int64_t count, int64_t m, mdf_dtype dtype, const uint8_t 
 #undef STEP
 }
 
-/* Rows first..first+count-1 of the weight with a few rows of x; memory sets the pace where the type
- * has a vector conversion. room [k] */
+/* Rows first..first+count-1 of the weight with a few rows of x; memory sets the pace. */
 static void rows_float(const mdf_weight *w, int64_t m, const float *x, int64_t first, int64_t count,
-                       float *y, float *room)
+                       float *y)
 {
     const int64_t bytes = (int64_t)mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
-    if (is_plain(w->dtype)) {
-        plain_rows(count, m, w->dtype, (const uint8_t *)w->raw + first * bytes, bytes, w->k, x,
-                   y + first, w->n);
-        return;
-    }
-    for (int64_t j = first; j < first + count; j++) {
-        mdf_weight_floats(w, j, 0, w->k, room);
-        plain_rows(1, m, MDF_DTYPE_F32, (const uint8_t *)room, 0, w->k, x, y + j, w->n);
-    }
+    plain_rows(count, m, w->dtype, (const uint8_t *)w->raw + first * bytes, bytes, w->k, x,
+               y + first, w->n);
 }
 
 #endif

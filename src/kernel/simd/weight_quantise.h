@@ -7,7 +7,7 @@
 
 #include "kernel/simd/words.h"
 
-enum { BLOCK = 32 }; /* numbers of a block of Q8_0 and Q4_0 */
+enum { BLOCK = 32 }; /* numbers that share a scale */
 
 /* x ~ d * q, q in -127..127 */
 typedef struct rounded {
@@ -87,5 +87,15 @@ static inline rounded round_block(int8_t *q, const float *x)
 }
 
 #endif
+
+/* Of the first 16 numbers. */
+static inline int32_t sum_of_half(const int8_t *q)
+{
+    int32_t sum = 0;
+    for (int i = 0; i < BLOCK / 2; i++) {
+        sum += q[i];
+    }
+    return sum;
+}
 
 #endif

@@ -1,283 +1,240 @@
-/* Products of a few rows of x (a generated token) with a Q8_0 or Q4_0 weight: its rows are read
- * once, straight from the file, and memory sets the pace. */
+/* Products of a few rows of x (a generated token) with a weight in blocks: its rows are read once,
+ * straight from the file, and memory sets the pace. */
 #ifndef MDF_KERNEL_SIMD_WEIGHT_ROWS_INT8_H
 #define MDF_KERNEL_SIMD_WEIGHT_ROWS_INT8_H
 
-#include "kernel/simd/weight_quantise.h"
+#include "kernel/simd/weight_types.h"
 
 enum {
-    FEW = 3,        /* rows of x at most */
-    TOGETHER = 4,   /* rows of the weight that share what is loaded of x */
-    UNIT_BLOCKS = 4 /* blocks of x that are laid out together */
+    FEW = 3,     /* rows of x at most */
+    TOGETHER = 4 /* rows of the weight that share what is loaded of x */
 };
 
 #if defined(__AVX512VNNI__)
 
-/* Four blocks of a row of x, as one register (Q4_0: 16 lower numbers of each block, then the upper
- * ones) or two (Q8_0: two blocks each) meet them. Lanes that belong to a block have its scale;
- * one of them starts at - offset * sum of q. */
+#include "kernel/simd/weight_units.h"
+
+/* Four blocks of a row of x, laid out as a unit. Their scale is in all of their lanes; one of their
+ * lanes starts at - offset * sum of q, or has d * sum of q for the minimum. */
 typedef struct row_unit {
-    int8_t q[UNIT_BLOCKS * BLOCK];
+    int8_t q[2][UNIT_BLOCKS * BLOCK / 2];
+    float d[16];
     int32_t start[2][16];
-    float d[2][16];
+    float sum[16];
 } row_unit;
 
-static void round_row_block(row_unit *out, int64_t i, const float *x, bool wide)
+static void round_row_block(row_unit *out, int64_t i, const float *x, const block_type *t)
 {
     int8_t q[BLOCK];
     const rounded r = round_block(q, x);
-    const int64_t lanes = wide ? 8 : 4;
-    const int64_t half = wide ? i / 2 : 0;
-    const int64_t first = wide ? i % 2 * 8 : i * 4;
-    if (wide) {
-        memcpy(out->q + i * BLOCK, q, BLOCK);
-    } else {
-        memcpy(out->q + i * 16, q, 16);
-        memcpy(out->q + 64 + i * 16, q + 16, 16);
+    const int32_t first = t->halves ? sum_of_half(q) : r.sum;
+    memcpy(out->q[0] + i * 16, q, 16);
+    memcpy(out->q[1] + i * 16, q + 16, 16);
+    for (int64_t l = 0; l < 4; l++) {
+        out->d[4 * i + l] = r.d;
     }
-    for (int64_t l = 0; l < lanes; l++) {
-        out->d[half][first + l] = r.d;
+    out->start[0][4 * i] = -t->offset * first;
+    out->start[1][4 * i] = -t->offset * (r.sum - first);
+    out->sum[4 * i] = r.d * (float)r.sum;
+}
+
+/* sum[t] += blocks 0..count-1 of a unit of the weight * that of x. */
+ALWAYS_INLINE void unit_product(vec sum[FEW], const int tokens, const mdf_dtype type,
+                                const uint8_t *p, const int half, const row_unit *x, int64_t x_step,
+                                const int64_t count)
+{
+    const block_type is = block_type_of(type);
+    unit w = unit_of(type, p, half);
+    if (count < UNIT_BLOCKS) { /* only x is zero there: the scales are anything */
+        const __mmask16 mask = (__mmask16)((1U << (4 * count)) - 1);
+        w.d[0] = _mm512_maskz_mov_ps(mask, w.d[0]);
+        w.m = is.minimum ? _mm512_maskz_mov_ps(mask, w.m) : w.m;
     }
-    out->start[half][first] = (wide ? -128 : -8) * r.sum;
-}
-
-/* Blocks behind the end are zero. */
-static void round_row(row_unit *out, const float *x, int64_t k, bool wide)
-{
-    const int64_t blocks = k / BLOCK;
-    for (int64_t u = 0; u * UNIT_BLOCKS < blocks; u++) {
-        memset(&out[u], 0, sizeof out[u]);
-        for (int64_t i = 0; i < UNIT_BLOCKS && u * UNIT_BLOCKS + i < blocks; i++) {
-            round_row_block(&out[u], i, x + (u * UNIT_BLOCKS + i) * BLOCK, wide);
-        }
-    }
-}
-
-/* Scales of the blocks that start at p, one for each lane. */
-static inline __m512 unit_scales(const uint8_t *p, __m512i index)
-{
-    const __m512i half = _mm512_permutexvar_epi16(index, _mm512_loadu_si512(p));
-    return _mm512_cvtph_ps(_mm512_castsi512_si256(half));
-}
-
-static inline __m128i load16(const uint8_t *p)
-{
-    return _mm_loadu_si128((const __m128i *)p);
-}
-
-static inline __m256i load32(const uint8_t *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-
-/* sum[t] += unit of the weight at p (72 bytes) * unit of x. */
-__attribute__((always_inline)) static inline void
-unit_q4(vec sum[FEW], const int tokens, const uint8_t *p, const row_unit *x, int64_t x_step)
-{
-    const __m512i index =
-        _mm512_set_epi64(0, 0, 0, 0, 0x001b001b001b001b, 0x0012001200120012, 0x0009000900090009, 0);
-    const vec scale = unit_scales(p, index);
-    __m512i w = _mm512_castsi128_si512(load16(p + 2));
-    w = _mm512_inserti32x4(w, load16(p + 20), 1);
-    w = _mm512_inserti32x4(w, load16(p + 38), 2);
-    w = _mm512_inserti32x4(w, load16(p + 56), 3);
-    const __m512i nibble = _mm512_set1_epi8(15);
-    const __m512i low = _mm512_and_si512(w, nibble);
-    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(w, 4), nibble);
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
         const row_unit *u = x + t * x_step;
-        __m512i s = _mm512_dpbusd_epi32(words_load(u->start[0]), low, words_load(u->q));
-        s = _mm512_dpbusd_epi32(s, high, words_load(u->q + 64));
-        sum[t] = vec_fma(words_to_vec(s), vec_mul(scale, vec_load(u->d[0])), sum[t]);
-    }
-}
-
-/* The same for Q8_0: 136 bytes. */
-__attribute__((always_inline)) static inline void
-unit_q8(vec sum[FEW], const int tokens, const uint8_t *p, const row_unit *x, int64_t x_step)
-{
-    const __m512i index =
-        _mm512_set_epi64(0, 0, 0, 0, 0x0011001100110011, 0x0011001100110011, 0, 0);
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; h++) {
-        const vec scale = unit_scales(p + 68 * h, index);
-        __m512i w = _mm512_castsi256_si512(load32(p + 68 * h + 2));
-        w = _mm512_inserti64x4(w, load32(p + 68 * h + 36), 1);
-        w = _mm512_xor_si512(w, _mm512_set1_epi8(-128));
-#pragma GCC unroll 3
-        for (int t = 0; t < tokens; t++) {
-            const row_unit *u = x + t * x_step;
-            const __m512i s =
-                _mm512_dpbusd_epi32(words_load(u->start[h]), w, words_load(u->q + 64 * h));
-            sum[t] = vec_fma(words_to_vec(s), vec_mul(scale, vec_load(u->d[h])), sum[t]);
+        const vec d = vec_load(u->d);
+        __m512i s = is.minimum ? _mm512_setzero_si512() : words_load(u->start[0]);
+        s = _mm512_dpbusd_epi32(s, w.u[0], words_load(u->q[0]));
+        if (is.halves) {
+            sum[t] = vec_fma(words_to_vec(s), vec_mul(w.d[0], d), sum[t]);
+            s = words_load(u->start[1]);
+        }
+        s = _mm512_dpbusd_epi32(s, w.u[1], words_load(u->q[1]));
+        sum[t] = vec_fma(words_to_vec(s), vec_mul(w.d[is.halves ? 1 : 0], d), sum[t]);
+        if (is.minimum) {
+            sum[t] = vec_fma(w.m, vec_load(u->sum), sum[t]);
         }
     }
 }
 
-/* y[t * y_step + r] = rows r of the weight * each row of x. */
-__attribute__((always_inline)) static inline void
-row_products(const int rows, const int tokens, const bool wide, const uint8_t *p, int64_t blocks,
-             const row_unit *x, int64_t x_step, float *y, int64_t y_step)
+/* y[t * y_step] = a row of the weight * each row of x. end: of the weight. */
+ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const uint8_t *p,
+                                const uint8_t *end, int64_t blocks, const row_unit *x,
+                                int64_t x_step, float *y, int64_t y_step)
 {
-    const int64_t bytes = wide ? 34 : 18;
-    const int64_t row_bytes = blocks * bytes;
-    vec sum[TOGETHER][FEW];
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) {
+    const block_type is = block_type_of(type);
+    const int64_t unit_bytes = UNIT_BLOCKS * is.bytes; /* of the types with blocks of 32 */
+    vec sum[FEW];
 #pragma GCC unroll 3
-        for (int t = 0; t < tokens; t++) {
-            sum[r][t] = vec_all(0);
+    for (int t = 0; t < tokens; t++) {
+        sum[t] = vec_all(0);
+    }
+    if (is.blocks > UNIT_BLOCKS) {
+        for (; blocks > 0; blocks -= is.blocks, p += is.bytes, x += 2) {
+            unit_product(sum, tokens, type, p, 0, x, x_step, UNIT_BLOCKS);
+            unit_product(sum, tokens, type, p, 1, x + 1, x_step, UNIT_BLOCKS);
         }
     }
-    for (; blocks >= UNIT_BLOCKS; blocks -= UNIT_BLOCKS, p += UNIT_BLOCKS * bytes, x++) {
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            if (wide) {
-                unit_q8(sum[r], tokens, p + r * row_bytes, x, x_step);
-            } else {
-                unit_q4(sum[r], tokens, p + r * row_bytes, x, x_step);
-            }
-        }
+    for (; blocks >= UNIT_BLOCKS; blocks -= UNIT_BLOCKS, p += unit_bytes, x++) {
+        unit_product(sum, tokens, type, p, 0, x, x_step, UNIT_BLOCKS);
     }
-    for (int r = 0; r < rows && blocks > 0; r++) { /* nothing behind the last block may be read */
-        uint8_t rest[UNIT_BLOCKS * 34] = {0};
-        memcpy(rest, p + r * row_bytes, (size_t)(blocks * bytes));
-        if (wide) {
-            unit_q8(sum[r], tokens, rest, x, x_step);
-        } else {
-            unit_q4(sum[r], tokens, rest, x, x_step);
+    if (blocks > 0) { /* nothing behind the weight may be read */
+        uint8_t rest[UNIT_BLOCKS * 34];
+        if (end - p < unit_bytes) {
+            memset(rest, 0, sizeof rest);
+            memcpy(rest, p, (size_t)(blocks * is.bytes));
+            p = rest;
         }
+        unit_product(sum, tokens, type, p, 0, x, x_step, blocks);
     }
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3
-        for (int t = 0; t < tokens; t++) {
-            y[t * y_step + r] = vec_sum(sum[r][t]);
-        }
+    for (int t = 0; t < tokens; t++) {
+        y[t * y_step] = vec_sum(sum[t]);
     }
 }
 
 #else
 
-/* Four blocks of a row of x. */
+enum { UNIT_BLOCKS = 1 };
+
+/* One block of a row of x. A lane starts at - offset * sum of q, or with halves two of them. */
 typedef struct row_unit {
-    int8_t q[UNIT_BLOCKS][BLOCK];
-    float d[UNIT_BLOCKS];
+    int8_t q[BLOCK];
+    int32_t start[8];
+    float d, sum; /* sum: d * sum of q */
 } row_unit;
 
-static void round_row(row_unit *out, const float *x, int64_t k, bool wide)
+static void round_row_block(row_unit *out, int64_t i, const float *x, const block_type *t)
 {
-    (void)wide;
-    for (int64_t b = 0; b < k / BLOCK; b++) {
-        row_unit *u = &out[b / UNIT_BLOCKS];
-        u->d[b % UNIT_BLOCKS] = round_block(u->q[b % UNIT_BLOCKS], x + b * BLOCK).d;
-    }
+    const rounded r = round_block(out[i].q, x);
+    const int32_t first = t->halves ? sum_of_half(out[i].q) : r.sum;
+    out[i].start[0] = -t->offset * first;
+    out[i].start[4] = -t->offset * (r.sum - first);
+    out[i].d = r.d;
+    out[i].sum = r.d * (float)r.sum;
 }
 
-/* The 32 signed numbers of a block. */
-static inline __m256i block_numbers(const uint8_t *p, const bool wide)
+/* sum[t] += block j of the group at p * that of each row of x. Two products of at most 63 * 127 fit
+ * into 16 bits, and so do those of Q8_0 as |w| * (x with w's sign). */
+ALWAYS_INLINE void block_product(__m256 sum[FEW], __m128 minima[FEW], const int tokens,
+                                 const mdf_dtype type, const uint8_t *p, const block_scales *s,
+                                 int j, const row_unit *x, int64_t x_step)
 {
-    if (wide) {
-        return _mm256_loadu_si256((const __m256i *)(p + 2));
-    }
-    const __m128i w = _mm_loadu_si128((const __m128i *)(p + 2));
-    const __m256i both =
-        _mm256_inserti128_si256(_mm256_castsi128_si256(w), _mm_srli_epi16(w, 4), 1);
-    return _mm256_sub_epi8(_mm256_and_si256(both, _mm256_set1_epi8(15)), _mm256_set1_epi8(8));
-}
-
-/* sum[t] += one block of the weight * that of each row of x. |w| * (x with w's sign): two products
- * of at most 128 * 127 fit into 16 bits. */
-__attribute__((always_inline)) static inline void block_product(__m256 sum[FEW], const int tokens,
-                                                                const bool wide, const uint8_t *p,
-                                                                const row_unit *x, int64_t x_step,
-                                                                int64_t b)
-{
-    const __m256i w = block_numbers(p, wide);
-    const __m256i u = _mm256_abs_epi8(w);
-    uint16_t half;
-    memcpy(&half, p, sizeof half);
-    const __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128(half));
+    const block_type is = block_type_of(type);
+    const __m256i w = numbers_of(type, p, j);
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        const row_unit *q = x + t * x_step;
-        const __m256i a = _mm256_loadu_si256((const __m256i *)q->q[b]);
-        const __m256i pairs = _mm256_maddubs_epi16(u, _mm256_sign_epi8(a, w));
-        const __m256i s = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-        const __m128 scale = _mm_mul_ss(d, _mm_load_ss(&q->d[b]));
-        sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), _mm256_broadcastss_ps(scale), sum[t]);
+        const row_unit *u = x + t * x_step;
+        __m256i q = _mm256_loadu_si256((const __m256i *)u->q);
+        __m256i b = w;
+        if (type == MDF_DTYPE_Q8_0) {
+            q = _mm256_sign_epi8(q, w);
+            b = _mm256_abs_epi8(w);
+        }
+        __m256i i = _mm256_madd_epi16(_mm256_maddubs_epi16(b, q), _mm256_set1_epi16(1));
+        if (is.offset != 0 && type != MDF_DTYPE_Q8_0) {
+            i = _mm256_add_epi32(i, _mm256_loadu_si256((const __m256i *)u->start));
+        }
+        __m256 d = _mm256_set1_ps(s->d[j] * u->d);
+        if (is.halves) {
+            const __m128 low = _mm_set1_ps(s->d[2 * j] * u->d);
+            const __m128 high = _mm_set1_ps(s->d[2 * j + 1] * u->d);
+            d = _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
+        }
+        sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(i), d, sum[t]);
+        if (is.minimum) {
+            minima[t] = _mm_fmadd_ss(_mm_load_ss(&s->m[j]), _mm_load_ss(&u->sum), minima[t]);
+        }
     }
 }
 
-/* y[t * y_step + r] = rows r of the weight * each row of x. */
-__attribute__((always_inline)) static inline void
-row_products(const int rows, const int tokens, const bool wide, const uint8_t *p, int64_t blocks,
-             const row_unit *x, int64_t x_step, float *y, int64_t y_step)
+/* y[t * y_step] = a row of the weight * each row of x. */
+ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const uint8_t *p,
+                                const uint8_t *end, int64_t blocks, const row_unit *x,
+                                int64_t x_step, float *y, int64_t y_step)
 {
-    const int64_t bytes = wide ? 34 : 18;
-    const int64_t row_bytes = blocks * bytes;
-    __m256 sum[TOGETHER][FEW];
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) {
+    (void)end;
+    const block_type is = block_type_of(type);
+    __m256 sum[FEW];
+    __m128 minima[FEW];
 #pragma GCC unroll 3
-        for (int t = 0; t < tokens; t++) {
-            sum[r][t] = _mm256_setzero_ps();
+    for (int t = 0; t < tokens; t++) {
+        sum[t] = _mm256_setzero_ps();
+        minima[t] = _mm_setzero_ps();
+    }
+    for (; blocks > 0; blocks -= is.blocks, p += is.bytes, x += is.blocks) {
+        block_scales s;
+        scales_of(&s, type, p);
+        for (int j = 0; j < is.blocks; j++) {
+            block_product(sum, minima, tokens, type, p, &s, j, x + j, x_step);
         }
     }
-    for (int64_t b = 0; b < blocks; b++, p += bytes) {
-#pragma GCC unroll 4
-        for (int r = 0; r < rows; r++) {
-            block_product(sum[r], tokens, wide, p + r * row_bytes, x + b / UNIT_BLOCKS, x_step,
-                          b % UNIT_BLOCKS);
-        }
-    }
-#pragma GCC unroll 4
-    for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 3
-        for (int t = 0; t < tokens; t++) {
-            const __m128 half =
-                _mm_add_ps(_mm256_castps256_ps128(sum[r][t]), _mm256_extractf128_ps(sum[r][t], 1));
-            const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
-            y[t * y_step + r] = _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
-        }
+    for (int t = 0; t < tokens; t++) {
+        const __m128 half =
+            _mm_add_ps(_mm256_castps256_ps128(sum[t]), _mm256_extractf128_ps(sum[t], 1));
+        const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        const __m128 all = _mm_add_ss(pair, _mm_movehdup_ps(pair));
+        y[t * y_step] = _mm_cvtss_f32(_mm_add_ss(all, minima[t]));
     }
 }
 
 #endif
 
-/* Rows first..first+count-1 of the weight. */
+/* Blocks behind the end of a row are zero. */
+static void round_row(row_unit *out, const float *x, int64_t k, mdf_dtype type)
+{
+    const block_type t = block_type_of(type);
+    for (int64_t b = 0; b < k / BLOCK; b++) {
+        row_unit *u = &out[b / UNIT_BLOCKS];
+        if (b % UNIT_BLOCKS == 0) {
+            memset(u, 0, sizeof *u);
+        }
+        round_row_block(u, b % UNIT_BLOCKS, x + b * BLOCK, &t);
+    }
+}
+
+/* Rows first..first+count-1 of the weight, one after the other: one stream from memory is faster
+ * than several. */
 static void rows_int8(const mdf_weight *w, int64_t m, const row_unit *x, int64_t x_step,
                       int64_t first, int64_t count, float *y)
 {
-    const bool wide = w->dtype == MDF_DTYPE_Q8_0;
-    const int64_t blocks = w->k / BLOCK;
-    const int64_t bytes = blocks * (wide ? 34 : 18);
+    const int64_t bytes = (int64_t)mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
     const uint8_t *p = (const uint8_t *)w->raw + first * bytes;
-    int64_t j = 0;
-#define STEP(rows, t, q)                                                                           \
-    for (; j + (rows) <= count; j += (rows)) {                                                     \
-        row_products(rows, t, q, p + j * bytes, blocks, x, x_step, y + first + j, w->n);           \
-    }
-#define CASE(t, q)                                                                                 \
-    case 2 * (t) + ((q) ? 1 : 0):                                                                  \
-        if ((t) > 1) { /* with one row of x, one stream from memory is faster than several */      \
-            STEP(TOGETHER, t, q)                                                                   \
+    const uint8_t *end = (const uint8_t *)w->raw + w->n * bytes;
+    const int64_t blocks = w->k / BLOCK;
+#define CASE(t, type)                                                                              \
+    case 64 * (t) + (type):                                                                        \
+        for (int64_t j = first; j < first + count; j++, p += bytes) {                              \
+            row_products(t, type, p, end, blocks, x, x_step, y + j, w->n);                         \
         }                                                                                          \
-        STEP(1, t, q)                                                                              \
-        break
-    switch (2 * m + (wide ? 1 : 0)) {
-        CASE(1, false);
-        CASE(1, true);
-        CASE(2, false);
-        CASE(2, true);
-        CASE(3, false);
-        CASE(3, true);
+        break;
+#define CASES(type) CASE(1, type) CASE(2, type) CASE(3, type)
+    switch (64 * m + (int64_t)w->dtype) {
+        CASES(MDF_DTYPE_Q8_0)
+        CASES(MDF_DTYPE_Q4_0)
+        CASES(MDF_DTYPE_Q4_1)
+        CASES(MDF_DTYPE_Q5_0)
+        CASES(MDF_DTYPE_Q5_1)
+        CASES(MDF_DTYPE_Q4_K)
+        CASES(MDF_DTYPE_Q5_K)
+        CASES(MDF_DTYPE_Q6_K)
     default:
         break;
     }
+#undef CASES
 #undef CASE
-#undef STEP
 }
 
 #endif
