@@ -8,7 +8,8 @@
 enum {
     FLOAT_TOKENS = ROWS_MAX, /* rows of x side by side */
     FLOAT_PANEL = 2 * VEC,   /* rows of the weight */
-    FLOAT_CHUNK = 256        /* numbers of a row at a time */
+    FLOAT_CHUNK = 256,       /* numbers of a row at a time */
+    TOGETHER = 4             /* rows that share what is loaded of a few rows of x */
 };
 
 /* out[l][t] = x[t][l]; missing rows are zero. */
@@ -136,6 +137,17 @@ float_rows(const int rows, const int tokens, const mdf_dtype dtype, const uint8_
         }
     }
     int64_t l = 0;
+    if (rows == 1 && tokens == 1) { /* else every sum would wait for the one before */
+        vec more[4] = {vec_all(0), vec_all(0), vec_all(0), vec_all(0)};
+        for (; l + 4 * VEC <= k; l += 4 * VEC) {
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++) {
+                const vec w = vec_of_type(dtype, p + (l + i * VEC) * bytes);
+                more[i] = vec_fma(w, vec_load(x + l + i * VEC), more[i]);
+            }
+        }
+        sum[0][0] = vec_add(vec_add(more[0], more[1]), vec_add(more[2], more[3]));
+    }
     for (; l + VEC <= k; l += VEC) {
         vec a[FEW];
 #pragma GCC unroll 3

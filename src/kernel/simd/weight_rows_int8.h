@@ -5,10 +5,7 @@
 
 #include "kernel/simd/weight_types.h"
 
-enum {
-    FEW = 3,     /* rows of x at most */
-    TOGETHER = 4 /* rows of the weight that share what is loaded of x */
-};
+enum { FEW = 3 }; /* rows of x at most */
 
 #if defined(__AVX512VNNI__)
 
@@ -38,8 +35,9 @@ static void round_row_block(row_unit *out, int64_t i, const float *x, const bloc
     out->sum[4 * i] = r.d * (float)r.sum;
 }
 
-/* sum[t] += blocks 0..count-1 of a unit of the weight * that of x. */
-ALWAYS_INLINE void unit_product(vec sum[FEW], const int tokens, const mdf_dtype type,
+/* sum[t] += blocks 0..count-1 of a unit of the weight * that of x; more[t] takes the second half or
+ * the minima, so that neither waits for the other. */
+ALWAYS_INLINE void unit_product(vec sum[FEW], vec more[FEW], const int tokens, const mdf_dtype type,
                                 const uint8_t *p, const int half, const row_unit *x, int64_t x_step,
                                 const int64_t count)
 {
@@ -57,13 +55,13 @@ ALWAYS_INLINE void unit_product(vec sum[FEW], const int tokens, const mdf_dtype 
         __m512i s = is.minimum ? _mm512_setzero_si512() : words_load(u->start[0]);
         s = _mm512_dpbusd_epi32(s, w.u[0], words_load(u->q[0]));
         if (is.halves) {
-            sum[t] = vec_fma(words_to_vec(s), vec_mul(w.d[0], d), sum[t]);
+            more[t] = vec_fma(words_to_vec(s), vec_mul(w.d[0], d), more[t]);
             s = words_load(u->start[1]);
         }
         s = _mm512_dpbusd_epi32(s, w.u[1], words_load(u->q[1]));
         sum[t] = vec_fma(words_to_vec(s), vec_mul(w.d[is.halves ? 1 : 0], d), sum[t]);
         if (is.minimum) {
-            sum[t] = vec_fma(w.m, vec_load(u->sum), sum[t]);
+            more[t] = vec_fma(w.m, vec_load(u->sum), more[t]);
         }
     }
 }
@@ -74,33 +72,32 @@ ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const ui
                                 int64_t x_step, float *y, int64_t y_step)
 {
     const block_type is = block_type_of(type);
-    const int64_t unit_bytes = UNIT_BLOCKS * is.bytes; /* of the types with blocks of 32 */
+    const int halves = is.blocks / UNIT_BLOCKS > 0 ? is.blocks / UNIT_BLOCKS : 1;
+    const int64_t step = is.blocks < UNIT_BLOCKS ? UNIT_BLOCKS * is.bytes : is.bytes;
     vec sum[FEW];
+    vec more[FEW];
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        sum[t] = vec_all(0);
+        sum[t] = more[t] = vec_all(0);
     }
-    if (is.blocks > UNIT_BLOCKS) {
-        for (; blocks > 0; blocks -= is.blocks, p += is.bytes, x += 2) {
-            unit_product(sum, tokens, type, p, 0, x, x_step, UNIT_BLOCKS);
-            unit_product(sum, tokens, type, p, 1, x + 1, x_step, UNIT_BLOCKS);
+    for (; blocks >= UNIT_BLOCKS; blocks -= halves * UNIT_BLOCKS, p += step, x += halves) {
+#pragma GCC unroll 2
+        for (int h = 0; h < halves; h++) {
+            unit_product(sum, more, tokens, type, p, h, x + h, x_step, UNIT_BLOCKS);
         }
     }
-    for (; blocks >= UNIT_BLOCKS; blocks -= UNIT_BLOCKS, p += unit_bytes, x++) {
-        unit_product(sum, tokens, type, p, 0, x, x_step, UNIT_BLOCKS);
-    }
-    if (blocks > 0) { /* nothing behind the weight may be read */
+    if (is.blocks == 1 && blocks > 0) { /* nothing behind the weight may be read */
         uint8_t rest[UNIT_BLOCKS * 34];
-        if (end - p < unit_bytes) {
+        if (end - p < step) {
             memset(rest, 0, sizeof rest);
             memcpy(rest, p, (size_t)(blocks * is.bytes));
             p = rest;
         }
-        unit_product(sum, tokens, type, p, 0, x, x_step, blocks);
+        unit_product(sum, more, tokens, type, p, 0, x, x_step, blocks);
     }
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        y[t * y_step] = vec_sum(sum[t]);
+        y[t * y_step] = vec_sum(vec_add(sum[t], more[t]));
     }
 }
 
@@ -182,8 +179,8 @@ ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const ui
     }
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        const __m128 half =
-            _mm_add_ps(_mm256_castps256_ps128(sum[t]), _mm256_extractf128_ps(sum[t], 1));
+        const __m256 a = sum[t];
+        const __m128 half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
         const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
         const __m128 all = _mm_add_ss(pair, _mm_movehdup_ps(pair));
         y[t * y_step] = _mm_cvtss_f32(_mm_add_ss(all, minima[t]));
@@ -205,8 +202,8 @@ static void round_row(row_unit *out, const float *x, int64_t k, mdf_dtype type)
     }
 }
 
-/* Rows first..first+count-1 of the weight, one after the other: one stream from memory is faster
- * than several. */
+/* Rows first..first+count-1 of the weight, one after the other: several streams from memory are
+ * slower than one. */
 static void rows_int8(const mdf_weight *w, int64_t m, const row_unit *x, int64_t x_step,
                       int64_t first, int64_t count, float *y)
 {
