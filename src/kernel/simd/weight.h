@@ -43,17 +43,11 @@ static int64_t round_up(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
-/* Of a row of x in the product of a few. */
-static int64_t units_of(const mdf_weight *w)
-{
-    return (w->k + UNIT_BLOCKS * BLOCK - 1) / (UNIT_BLOCKS * BLOCK);
-}
-
 static weight_layout layout_of(const mdf_weight *w, int64_t m)
 {
     weight_layout l = {.int8 = mdf_dtype_is_block(w->dtype), .few = m <= FEW};
     if (l.few) {
-        l.own_bytes = l.int8 ? round_up(m * units_of(w) * (int64_t)sizeof(row_unit), 64) : 0;
+        l.own_bytes = l.int8 ? round_up(m * row_bytes_of(w->k, block_type_of(w->dtype)), 64) : 0;
         return l;
     }
     l.group_tokens = l.int8 ? TOKENS : FLOAT_TOKENS;
@@ -173,19 +167,19 @@ static void gemm_weight_few(const weight_call *c, int threads)
     const int64_t bytes = (int64_t)mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
     const int64_t piece = bytes < ROW_PIECE ? ROW_PIECE / bytes : 1;
     const int64_t pieces = (w->n + piece - 1) / piece;
-    const int64_t x_step = units_of(w);
+    const block_type is = block_type_of(w->dtype);
 #pragma omp parallel num_threads(threads)
     {
-        uint8_t *own = c->tokens + weight_thread() * c->l.own_bytes;
+        int8_t *own = (int8_t *)c->tokens + weight_thread() * c->l.own_bytes;
         for (int64_t t = 0; t < c->m && c->l.int8; t++) {
-            round_row((row_unit *)own + t * x_step, c->x + t * w->k, w->k, w->dtype);
+            round_row(own + t * row_bytes_of(w->k, is), c->x + t * w->k, w->k, is);
         }
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < pieces; i++) {
             const int64_t first = i * piece;
             const int64_t count = w->n - first < piece ? w->n - first : piece;
             if (c->l.int8) {
-                rows_int8(w, c->m, (const row_unit *)own, x_step, first, count, c->y);
+                rows_int8(w, c->m, own, first, count, c->y);
             } else {
                 rows_float(w, c->m, c->x, first, count, c->y);
             }

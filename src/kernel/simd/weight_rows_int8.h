@@ -11,157 +11,210 @@ enum { FEW = 3 }; /* rows of x at most */
 
 #include "kernel/simd/weight_units.h"
 
-/* Four blocks of a row of x, laid out as a unit. Their scale is in all of their lanes; one of their
- * lanes starts at - offset * sum of q, or has d * sum of q for the minimum. */
-typedef struct row_unit {
-    int8_t q[2][UNIT_BLOCKS * BLOCK / 2];
-    float d[16];
-    int32_t start[2][16];
-    float sum[16];
-} row_unit;
+/* A row of x: the bytes of two units, then their floats: the scales d of a unit's blocks, and d *
+ * sum of q, which meet the minima. A type without minima has -offset d: that factor is in x. With
+ * halves, all of that for 16 numbers. One small stream: x leaves the first-level cache to the
+ * weight, and the fetching of memory ahead follows few streams well. */
+enum { UNIT_BYTES = UNIT_BLOCKS * BLOCK };
 
-static void round_row_block(row_unit *out, int64_t i, const float *x, const block_type *t)
+ALWAYS_INLINE int64_t unit_floats(const block_type is)
 {
-    int8_t q[BLOCK];
-    const rounded r = round_block(q, x);
-    const int32_t first = t->halves ? sum_of_half(q) : r.sum;
-    memcpy(out->q[0] + i * 16, q, 16);
-    memcpy(out->q[1] + i * 16, q + 16, 16);
-    for (int64_t l = 0; l < 4; l++) {
-        out->d[4 * i + l] = r.d;
-    }
-    out->start[0][4 * i] = -t->offset * first;
-    out->start[1][4 * i] = -t->offset * (r.sum - first);
-    out->sum[4 * i] = r.d * (float)r.sum;
+    return is.halves ? 16 : 8;
 }
 
-/* sum[t] += blocks 0..count-1 of a unit of the weight * that of x; more[t] takes the second half or
- * the minima, so that neither waits for the other. */
-ALWAYS_INLINE void unit_product(vec sum[FEW], vec more[FEW], const int tokens, const mdf_dtype type,
-                                const uint8_t *p, const int half, const row_unit *x, int64_t x_step,
-                                const int64_t count)
+/* Of two units. */
+ALWAYS_INLINE int64_t pair_bytes(const block_type is)
+{
+    return 2 * (UNIT_BYTES + unit_floats(is) * (int64_t)sizeof(float));
+}
+
+/* Where a unit's bytes and floats stand in the row. */
+ALWAYS_INLINE int64_t place_of_bytes(int64_t at, const block_type is)
+{
+    return at / 2 * pair_bytes(is) + at % 2 * UNIT_BYTES;
+}
+
+ALWAYS_INLINE int64_t place_of_floats(int64_t at, const block_type is)
+{
+    return at / 2 * pair_bytes(is) + 2 * UNIT_BYTES +
+           at % 2 * unit_floats(is) * (int64_t)sizeof(float);
+}
+
+static int64_t row_bytes_of(int64_t k, const block_type is)
+{
+    return (k + 2 * UNIT_BYTES - 1) / (2 * UNIT_BYTES) * pair_bytes(is);
+}
+
+/* Blocks behind the end are zero. */
+static void round_row(int8_t *out, const float *x, int64_t k, const block_type is)
+{
+    memset(out + row_bytes_of(k, is) - pair_bytes(is), 0, (size_t)pair_bytes(is));
+    for (int64_t b = 0; b < k / BLOCK; b++) {
+        const int64_t i = b % UNIT_BLOCKS;
+        int8_t *bytes = out + place_of_bytes(b / UNIT_BLOCKS, is);
+        float *s = (float *)(void *)(out + place_of_floats(b / UNIT_BLOCKS, is));
+        int8_t q[BLOCK];
+        const rounded r = round_block(q, x + b * BLOCK);
+        const float offset = is.minimum ? r.d : r.d * (float)-is.offset;
+        memcpy(bytes + i * 16, q, 16);
+        memcpy(bytes + UNIT_BYTES / 2 + i * 16, q + 16, 16);
+        if (is.halves) {
+            const int32_t first = sum_of_half(q);
+            s[2 * i] = s[2 * i + 1] = r.d;
+            s[8 + 2 * i] = offset * (float)first;
+            s[9 + 2 * i] = offset * (float)(r.sum - first);
+        } else {
+            s[i] = r.d;
+            s[4 + i] = offset * (float)r.sum;
+        }
+    }
+}
+
+/* sum[t] += blocks 0..count-1 of a unit of the weight * that of x, minima apart. */
+ALWAYS_INLINE void unit_product(vec sum[FEW], __m256 minima[FEW], const int tokens,
+                                const mdf_dtype type, const uint8_t *p, const int half,
+                                const int8_t *const x[FEW], int64_t at, const int64_t count)
 {
     const block_type is = block_type_of(type);
     unit w = unit_of(type, p, half);
+    __m128 d4 = _mm256_castps256_ps128(w.d);
     if (count < UNIT_BLOCKS) { /* only x is zero there: the scales are anything */
-        const __mmask16 mask = (__mmask16)((1U << (4 * count)) - 1);
-        w.d[0] = _mm512_maskz_mov_ps(mask, w.d[0]);
-        w.m = is.minimum ? _mm512_maskz_mov_ps(mask, w.m) : w.m;
+        const __mmask8 mask = (__mmask8)((1U << count) - 1);
+        d4 = _mm_maskz_mov_ps(mask, d4);
+        w.m = _mm_maskz_mov_ps(mask, w.m);
     }
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        const row_unit *u = x + t * x_step;
-        const vec d = vec_load(u->d);
-        __m512i s = is.minimum ? _mm512_setzero_si512() : words_load(u->start[0]);
-        s = _mm512_dpbusd_epi32(s, w.u[0], words_load(u->q[0]));
+        const float *s = (const float *)(const void *)(x[t] + place_of_floats(at, is));
+        const int8_t *q = x[t] + place_of_bytes(at, is);
+        const __m512i q0 = words_load(q);
+        const __m512i q1 = words_load(q + UNIT_BYTES / 2);
+        const __m512i zero = _mm512_setzero_si512();
+        __m512i i = _mm512_dpbusd_epi32(zero, w.u[0], q0);
         if (is.halves) {
-            more[t] = vec_fma(words_to_vec(s), vec_mul(w.d[0], d), more[t]);
-            s = words_load(u->start[1]);
-        }
-        s = _mm512_dpbusd_epi32(s, w.u[1], words_load(u->q[1]));
-        sum[t] = vec_fma(words_to_vec(s), vec_mul(w.d[is.halves ? 1 : 0], d), sum[t]);
-        if (is.minimum) {
-            more[t] = vec_fma(w.m, vec_load(u->sum), more[t]);
+            const __m512 d = _mm512_castps256_ps512(_mm256_mul_ps(w.d, _mm256_loadu_ps(s)));
+            const __m512i j = _mm512_dpbusd_epi32(zero, w.u[1], q1);
+            const __m512 d0 = _mm512_permutexvar_ps(of_blocks(0, 2, 4, 6), d);
+            const __m512 d1 = _mm512_permutexvar_ps(of_blocks(1, 3, 5, 7), d);
+            minima[t] = _mm256_fmadd_ps(w.d, _mm256_loadu_ps(s + 8), minima[t]);
+            sum[t] = vec_fma(words_to_vec(i), d0, sum[t]);
+            sum[t] = vec_fma(words_to_vec(j), d1, sum[t]);
+        } else {
+            const __m512 d = _mm512_castps128_ps512(_mm_mul_ps(d4, _mm_loadu_ps(s)));
+            const __m128 m = _mm256_castps256_ps128(minima[t]);
+            minima[t] =
+                _mm256_zextps128_ps256(_mm_fmadd_ps(is.minimum ? w.m : d4, _mm_loadu_ps(s + 4), m));
+            i = _mm512_dpbusd_epi32(i, w.u[1], q1);
+            sum[t] =
+                vec_fma(words_to_vec(i), _mm512_permutexvar_ps(of_blocks(0, 1, 2, 3), d), sum[t]);
         }
     }
 }
 
-/* y[t * y_step] = a row of the weight * each row of x. end: of the weight. */
-ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const uint8_t *p,
-                                const uint8_t *end, int64_t blocks, const row_unit *x,
-                                int64_t x_step, float *y, int64_t y_step)
+/* y[t * w->n] = the row of the weight at p * each row of x. end: of the weight. */
+ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const mdf_weight *w,
+                                const uint8_t *p, const uint8_t *end, const int8_t *const x[FEW],
+                                float *y)
 {
     const block_type is = block_type_of(type);
-    const int halves = is.blocks / UNIT_BLOCKS > 0 ? is.blocks / UNIT_BLOCKS : 1;
+    const int halves = is.blocks > UNIT_BLOCKS ? is.blocks / UNIT_BLOCKS : 1;
     const int64_t step = is.blocks < UNIT_BLOCKS ? UNIT_BLOCKS * is.bytes : is.bytes;
+    const int64_t units = w->k / UNIT_BYTES;
+    const int64_t left = w->k % UNIT_BYTES / BLOCK;
+    int64_t at = 0;
     vec sum[FEW];
-    vec more[FEW];
+    __m256 minima[FEW];
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        sum[t] = more[t] = vec_all(0);
+        sum[t] = vec_all(0);
+        minima[t] = _mm256_setzero_ps();
     }
-    for (; blocks >= UNIT_BLOCKS; blocks -= halves * UNIT_BLOCKS, p += step, x += halves) {
+    for (; at < units; at += halves, p += step) {
 #pragma GCC unroll 2
         for (int h = 0; h < halves; h++) {
-            unit_product(sum, more, tokens, type, p, h, x + h, x_step, UNIT_BLOCKS);
+            unit_product(sum, minima, tokens, type, p, h, x, at + h, UNIT_BLOCKS);
         }
     }
-    if (is.blocks == 1 && blocks > 0) { /* nothing behind the weight may be read */
+    if (is.blocks == 1 && left > 0) { /* nothing behind the weight may be read */
         uint8_t rest[UNIT_BLOCKS * 34];
         if (end - p < step) {
             memset(rest, 0, sizeof rest);
-            memcpy(rest, p, (size_t)(blocks * is.bytes));
+            memcpy(rest, p, (size_t)(left * is.bytes));
             p = rest;
         }
-        unit_product(sum, more, tokens, type, p, 0, x, x_step, blocks);
+        unit_product(sum, minima, tokens, type, p, 0, x, at, left);
     }
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        y[t * y_step] = vec_sum(vec_add(sum[t], more[t]));
+        y[t * w->n] = vec_sum(vec_add(sum[t], _mm512_zextps256_ps512(minima[t])));
     }
 }
 
 #else
 
-enum { UNIT_BLOCKS = 1 };
-
-/* One block of a row of x. A lane starts at - offset * sum of q, or with halves two of them. */
-typedef struct row_unit {
+/* A block of a row of x. sum: d * sum of q, which meets the minima. A type without minima has
+ * -offset d: that factor is in x. With halves, for 16 numbers each. */
+typedef struct row_block {
     int8_t q[BLOCK];
-    int32_t start[8];
-    float d, sum; /* sum: d * sum of q */
-} row_unit;
+    float d, sum[2];
+} row_block;
 
-static void round_row_block(row_unit *out, int64_t i, const float *x, const block_type *t)
+static int64_t row_bytes_of(int64_t k, const block_type is)
 {
-    const rounded r = round_block(out[i].q, x);
-    const int32_t first = t->halves ? sum_of_half(out[i].q) : r.sum;
-    out[i].start[0] = -t->offset * first;
-    out[i].start[4] = -t->offset * (r.sum - first);
-    out[i].d = r.d;
-    out[i].sum = r.d * (float)r.sum;
+    (void)is;
+    return k / BLOCK * (int64_t)sizeof(row_block);
 }
 
-/* sum[t] += block j of the group at p * that of each row of x. Two products of at most 63 * 127 fit
- * into 16 bits, and so do those of Q8_0 as |w| * (x with w's sign). */
+static void round_row(int8_t *out, const float *x, int64_t k, const block_type is)
+{
+    row_block *u = (row_block *)(void *)out;
+    for (int64_t b = 0; b < k / BLOCK; b++, u++) {
+        const rounded r = round_block(u->q, x + b * BLOCK);
+        const int32_t first = is.halves ? sum_of_half(u->q) : r.sum;
+        const float offset = is.minimum ? r.d : r.d * (float)-is.offset;
+        u->d = r.d;
+        u->sum[0] = offset * (float)first;
+        u->sum[1] = offset * (float)(r.sum - first);
+    }
+}
+
+/* sum[t] += block j of the group at p * block b of each row of x, minima apart. Two products of at
+ * most 63 * 127 fit into 16 bits, and so do those of Q8_0 as |w| * (x with w's sign). */
 ALWAYS_INLINE void block_product(__m256 sum[FEW], __m128 minima[FEW], const int tokens,
                                  const mdf_dtype type, const uint8_t *p, const block_scales *s,
-                                 int j, const row_unit *x, int64_t x_step)
+                                 int j, const int8_t *const x[FEW], int64_t b)
 {
     const block_type is = block_type_of(type);
     const __m256i w = numbers_of(type, p, j);
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        const row_unit *u = x + t * x_step;
-        __m256i q = _mm256_loadu_si256((const __m256i *)u->q);
-        __m256i b = w;
+        const row_block *u = (const row_block *)(const void *)x[t] + b;
+        __m256i q = load32((const uint8_t *)u->q);
+        __m256i n = w;
         if (type == MDF_DTYPE_Q8_0) {
             q = _mm256_sign_epi8(q, w);
-            b = _mm256_abs_epi8(w);
+            n = _mm256_abs_epi8(w);
         }
-        __m256i i = _mm256_madd_epi16(_mm256_maddubs_epi16(b, q), _mm256_set1_epi16(1));
-        if (is.offset != 0 && type != MDF_DTYPE_Q8_0) {
-            i = _mm256_add_epi32(i, _mm256_loadu_si256((const __m256i *)u->start));
-        }
-        __m256 d = _mm256_set1_ps(s->d[j] * u->d);
+        const __m256i i = _mm256_madd_epi16(_mm256_maddubs_epi16(n, q), _mm256_set1_epi16(1));
+        const float *scale = s->d + (is.halves ? 2 * j : j);
+        __m256 d = _mm256_set1_ps(scale[0] * u->d);
         if (is.halves) {
-            const __m128 low = _mm_set1_ps(s->d[2 * j] * u->d);
-            const __m128 high = _mm_set1_ps(s->d[2 * j + 1] * u->d);
-            d = _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
+            d = _mm256_insertf128_ps(d, _mm_set1_ps(scale[1] * u->d), 1);
+            minima[t] = _mm_fmadd_ss(_mm_load_ss(scale + 1), _mm_load_ss(u->sum + 1), minima[t]);
+        }
+        if (type != MDF_DTYPE_Q8_0) {
+            const float *m = is.minimum ? s->m + j : scale;
+            minima[t] = _mm_fmadd_ss(_mm_load_ss(m), _mm_load_ss(u->sum), minima[t]);
         }
         sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(i), d, sum[t]);
-        if (is.minimum) {
-            minima[t] = _mm_fmadd_ss(_mm_load_ss(&s->m[j]), _mm_load_ss(&u->sum), minima[t]);
-        }
     }
 }
 
-/* y[t * y_step] = a row of the weight * each row of x. */
-ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const uint8_t *p,
-                                const uint8_t *end, int64_t blocks, const row_unit *x,
-                                int64_t x_step, float *y, int64_t y_step)
+/* y[t * w->n] = the row of the weight at p * each row of x. end: of the weight. */
+ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const mdf_weight *w,
+                                const uint8_t *p, const uint8_t *end, const int8_t *const x[FEW],
+                                float *y)
 {
-    (void)end;
     const block_type is = block_type_of(type);
     __m256 sum[FEW];
     __m128 minima[FEW];
@@ -170,11 +223,12 @@ ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const ui
         sum[t] = _mm256_setzero_ps();
         minima[t] = _mm_setzero_ps();
     }
-    for (; blocks > 0; blocks -= is.blocks, p += is.bytes, x += is.blocks) {
+    (void)end;
+    for (int64_t b = 0; b < w->k / BLOCK; b += is.blocks, p += is.bytes) {
         block_scales s;
         scales_of(&s, type, p);
         for (int j = 0; j < is.blocks; j++) {
-            block_product(sum, minima, tokens, type, p, &s, j, x + j, x_step);
+            block_product(sum, minima, tokens, type, p, &s, j, x, b + j);
         }
     }
 #pragma GCC unroll 3
@@ -183,38 +237,28 @@ ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const ui
         const __m128 half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
         const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
         const __m128 all = _mm_add_ss(pair, _mm_movehdup_ps(pair));
-        y[t * y_step] = _mm_cvtss_f32(_mm_add_ss(all, minima[t]));
+        y[t * w->n] = _mm_cvtss_f32(_mm_add_ss(all, minima[t]));
     }
 }
 
 #endif
 
-/* Blocks behind the end of a row are zero. */
-static void round_row(row_unit *out, const float *x, int64_t k, mdf_dtype type)
-{
-    const block_type t = block_type_of(type);
-    for (int64_t b = 0; b < k / BLOCK; b++) {
-        row_unit *u = &out[b / UNIT_BLOCKS];
-        if (b % UNIT_BLOCKS == 0) {
-            memset(u, 0, sizeof *u);
-        }
-        round_row_block(u, b % UNIT_BLOCKS, x + b * BLOCK, &t);
-    }
-}
-
 /* Rows first..first+count-1 of the weight, one after the other: several streams from memory are
- * slower than one. */
-static void rows_int8(const mdf_weight *w, int64_t m, const row_unit *x, int64_t x_step,
-                      int64_t first, int64_t count, float *y)
+ * slower than one. x: m rounded rows. */
+static void rows_int8(const mdf_weight *w, int64_t m, const int8_t *x, int64_t first, int64_t count,
+                      float *y)
 {
     const int64_t bytes = (int64_t)mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
     const uint8_t *p = (const uint8_t *)w->raw + first * bytes;
     const uint8_t *end = (const uint8_t *)w->raw + w->n * bytes;
-    const int64_t blocks = w->k / BLOCK;
+    const int8_t *row[FEW] = {x, x, x};
+    for (int64_t t = 1; t < m; t++) {
+        row[t] = row[t - 1] + row_bytes_of(w->k, block_type_of(w->dtype));
+    }
 #define CASE(t, type)                                                                              \
     case 64 * (t) + (type):                                                                        \
         for (int64_t j = first; j < first + count; j++, p += bytes) {                              \
-            row_products(t, type, p, end, blocks, x, x_step, y + j, w->n);                         \
+            row_products(t, type, w, p, end, row, y + j);                                          \
         }                                                                                          \
         break;
 #define CASES(type) CASE(1, type) CASE(2, type) CASE(3, type)

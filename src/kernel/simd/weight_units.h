@@ -7,31 +7,35 @@
 enum { UNIT_BLOCKS = 4 }; /* blocks of 32 numbers in a unit */
 
 /* 16 numbers of each of four blocks in u[0], the other 16 in u[1]: four lanes of both belong to a
- * block. d[1] is there with halves only and m with minima only. */
+ * block. Four scales d; with halves eight, both of the first block before those of the second. m:
+ * four, with minima only. */
 typedef struct unit {
     __m512i u[2];
-    __m512 d[2], m;
+    __m256 d;
+    __m128 m;
 } unit;
 
-/* The half-precision numbers at the begin of four blocks, the first in four lanes each, then the
- * second. Nothing behind the blocks is read. */
-ALWAYS_INLINE __m512i unit_halves(const uint8_t *p, const int step)
+/* The half-precision numbers at the begin of four blocks, the first of each, then the second.
+ * Nothing behind the blocks is read. */
+ALWAYS_INLINE __m256 unit_halves(const uint8_t *p, const int step)
 {
     const bool one_load = 3 * step + 4 <= 64;
     const int from = step >= 32 ? 2 : 3; /* first block that the second load has to bring */
     const int at = step >= 32 ? 2 * step : 4 * step - 64;
-    const int64_t each = 0x0001000100010001;
-    int64_t i[UNIT_BLOCKS];
+    int i[UNIT_BLOCKS];
 #pragma GCC unroll 4
     for (int b = 0; b < UNIT_BLOCKS; b++) {
-        i[b] = each * ((b * step - (!one_load && b >= from ? at : 0)) / 2);
+        i[b] = (b * step - (!one_load && b >= from ? at : 0)) / 2;
     }
-    const __m512i index = _mm512_setr_epi64(i[0], i[1], i[2], i[3], i[0] + each, i[1] + each,
-                                            i[2] + each, i[3] + each);
-    const __m512i h = _mm512_permutexvar_epi16(index, _mm512_loadu_si512(p));
-    return one_load ? h
-                    : _mm512_mask_permutexvar_epi16(h, from == 2 ? 0xff00ff00 : 0xf000f000, index,
-                                                    _mm512_loadu_si512(p + at));
+    const __m512i index = _mm512_castsi128_si512(
+        _mm_setr_epi16((short)i[0], (short)i[1], (short)i[2], (short)i[3], (short)(i[0] + 1),
+                       (short)(i[1] + 1), (short)(i[2] + 1), (short)(i[3] + 1)));
+    __m512i h = _mm512_permutexvar_epi16(index, _mm512_loadu_si512(p));
+    if (!one_load) {
+        h = _mm512_mask_permutexvar_epi16(h, from == 2 ? 0xcc : 0x88, index,
+                                          _mm512_loadu_si512(p + at));
+    }
+    return _mm256_cvtph_ps(_mm512_castsi512_si128(h));
 }
 
 /* 16 bytes of each of four blocks. */
@@ -73,11 +77,8 @@ ALWAYS_INLINE unit unit_of_blocks(const mdf_dtype type, const uint8_t *p)
     const bool fifth = type == MDF_DTYPE_Q5_0 || type == MDF_DTYPE_Q5_1;
     const int scales = t.minimum ? 4 : 2;
     unit r;
-    const __m512i h = unit_halves(p, t.bytes);
-    r.d[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(h));
-    if (t.minimum) {
-        r.m = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(h, 1));
-    }
+    r.d = unit_halves(p, t.bytes);
+    r.m = _mm256_extractf128_ps(r.d, 1);
     if (type == MDF_DTYPE_Q8_0) {
         const __m512i sign = _mm512_set1_epi8(-128);
         r.u[0] = _mm512_xor_si512(unit_bytes(p + 2, t.bytes), sign);
@@ -117,9 +118,8 @@ ALWAYS_INLINE unit unit_q45_k(const mdf_dtype type, const uint8_t *p, const int 
     const __m512 scale =
         _mm512_mask_blend_ps(0xff00, _mm512_set1_ps(half_at(p)), _mm512_set1_ps(-half_at(p + 2)));
     const __m512 all = _mm512_mul_ps(packed, scale);
-    const int j = 4 * half;
-    r.d[0] = _mm512_permutexvar_ps(of_blocks(j, j + 1, j + 2, j + 3), all);
-    r.m = _mm512_permutexvar_ps(of_blocks(j + 8, j + 9, j + 10, j + 11), all);
+    r.d = _mm256_castps128_ps256(_mm512_extractf32x4_ps(all, half));
+    r.m = _mm512_extractf32x4_ps(all, 2 + half);
     const __m512i w = _mm512_loadu_si512(p + (type == MDF_DTYPE_Q5_K ? 48 : 16) + 64 * half);
     const __m512i low = lower_nibbles(w); /* both halves of blocks 0 and 2 */
     const __m512i high = upper_nibbles(w);
@@ -139,10 +139,8 @@ ALWAYS_INLINE unit unit_q6_k(const uint8_t *p, const int half)
     unit r;
     const __m128i eight = _mm_loadl_epi64((const __m128i *)(p + 192 + 8 * half));
     const __m256 scale = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(eight));
-    const __m512 all =
-        _mm512_castps256_ps512(_mm256_mul_ps(scale, _mm256_set1_ps(half_at(p + 208))));
-    r.d[0] = _mm512_permutexvar_ps(of_blocks(0, 2, 4, 6), all);
-    r.d[1] = _mm512_permutexvar_ps(of_blocks(1, 3, 5, 7), all);
+    r.d = _mm256_mul_ps(scale, _mm256_set1_ps(half_at(p + 208)));
+    r.m = _mm_setzero_ps();
     const __m512i w = _mm512_loadu_si512(p + 64 * half);
     const __m512i low = lower_nibbles(w); /* both halves of blocks 0 and 1 */
     const __m512i high = upper_nibbles(w);

@@ -44,31 +44,35 @@ static bool rounds(mdf_dtype dtype)
     return mdf_dtype_is_block(dtype);
 }
 
-/* Bytes of a block before its quants, where types with minima (a number is d u + m) have their
- * scales; 0: no minima. */
-static size_t header(mdf_dtype dtype)
+/* Bytes of a block that are no scales: from, and how many. */
+static size_t quants(mdf_dtype dtype, size_t *count)
 {
-    switch ((int)dtype) {
-    case MDF_DTYPE_Q4_1:
-    case MDF_DTYPE_Q5_1:
-        return 4;
-    case MDF_DTYPE_Q4_K:
-    case MDF_DTYPE_Q5_K:
-        return 16;
-    default:
+    size_t from = 2;
+    if (dtype == MDF_DTYPE_Q6_K) {
+        *count = 192;
         return 0;
     }
+    if (dtype == MDF_DTYPE_Q4_1 || dtype == MDF_DTYPE_Q5_1) {
+        from = 4;
+    } else if (dtype == MDF_DTYPE_Q4_K || dtype == MDF_DTYPE_Q5_K) {
+        from = 16;
+    }
+    *count = mdf_dtype_bytes(dtype) - from;
+    return from;
 }
 
-/* out [k] = the minimum of every number of a row: what is left when all quants are zero. */
+/* out [k] = what every number of a row is when its quants are least: minima, or - offset * scale.
+ */
 static void minima(const mdf_weight *w, int64_t row, float *out)
 {
     static uint8_t copy[K_MAX * 4];
     const size_t bytes = mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
+    size_t count = 0;
+    const size_t from = quants(w->dtype, &count);
     assert_true(bytes <= sizeof copy);
-    memset(copy, 0, bytes);
+    memcpy(copy, (const uint8_t *)w->raw + (size_t)row * bytes, bytes);
     for (size_t at = 0; at < bytes; at += mdf_dtype_bytes(w->dtype)) {
-        memcpy(copy + at, (const uint8_t *)w->raw + (size_t)row * bytes + at, header(w->dtype));
+        memset(copy + at + from, w->dtype == MDF_DTYPE_Q8_0 ? 0x80 : 0, count);
     }
     mdf_weight_floats(&(mdf_weight){copy, w->dtype, 1, w->k}, 0, 0, w->k, out);
 }
@@ -106,7 +110,8 @@ static double rounding_bound(const float *x, const float *w, int64_t k)
 }
 
 /* Sums of k floats in another order: k roundings of at most 6e-8 of the sum of magnitudes are never
- * reached; a tenth of that is. Where there are minima m, (w - m) x and m x are summed apart. */
+ * reached; a tenth of that is. In blocks, with m the least value, (w - m) x and m x are summed
+ * apart. */
 static double float_bound(const float *x, const float *w, const float *m, int64_t k)
 {
     double sum = 0;
@@ -125,7 +130,7 @@ static double check(const mdf_kernels *k, const mdf_weight *w, int64_t m, const 
     for (int64_t j = 0; j < w->n; j++) {
         mdf_weight_floats(w, j, 0, w->k, row);
         memset(least, 0, sizeof least);
-        if (header(w->dtype) > 0) {
+        if (rounds(w->dtype)) {
             minima(w, j, least);
         }
         for (int64_t i = 0; i < m; i++) {
@@ -334,11 +339,12 @@ static void broken_numbers_are_seen(void **state)
 /* The largest magnitudes of everything, scales of scales included: sums must not wrap. */
 static void extremes(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
 {
-    static const uint8_t quants[] = {0x80, 0x7f, 0x00, 0xff};
+    static const uint8_t byte[] = {0x80, 0x7f, 0x00, 0xff};
     static float x[7 * 512];
     const size_t step = mdf_dtype_bytes(dtype);
-    const size_t halves =
-        header(dtype) > 0 ? 4 : 2; /* bytes that stay: before the rest, or after */
+    const bool two = dtype == MDF_DTYPE_Q4_1 || dtype == MDF_DTYPE_Q5_1 ||
+                     dtype == MDF_DTYPE_Q4_K || dtype == MDF_DTYPE_Q5_K;
+    const size_t halves = two ? 4 : 2; /* bytes that stay: before the rest, or after it */
     const size_t at = dtype == MDF_DTYPE_Q6_K ? 0 : halves;
     for (int q = 0; q < 4 && rounds(dtype); q++) {
         float got[7 * 18];
@@ -346,7 +352,7 @@ static void extremes(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dty
         mdf_weight w;
         uint8_t *bytes = random_weight(&w, dtype, 18, 512, 4);
         for (size_t i = 0; i < 18 * 512 / mdf_dtype_block(dtype); i++) {
-            memset(bytes + 1 + i * step + at, quants[q], step - halves);
+            memset(bytes + 1 + i * step + at, byte[q], step - halves);
         }
         for (int sign = -1; sign <= 1; sign += 2) {
             for (int i = 0; i < 7 * 512; i++) {
