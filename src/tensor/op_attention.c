@@ -25,51 +25,96 @@ static mdf_real minus_infinity(void)
     return -(mdf_real)INFINITY;
 }
 
-/* Adds the key bias and forbids what query i of the segment may not see. */
-static void mask_row(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t i, mdf_real *row)
+/* Keys from..to-1 of a segment: no query of a block sees others. */
+typedef struct key_span {
+    int64_t from, to;
+    bool pairs; /* invalid keys are among them */
+} key_span;
+
+/* Invalid queries see no invalid keys: those at both ends are left out. */
+static key_span pair_span(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t i0,
+                          int64_t rows)
+{
+    key_span span = {0, s->nk, true};
+    for (int64_t r = 0; r < rows; r++) {
+        if (p->invalid[s->q0 + i0 + r] == 0) {
+            return span;
+        }
+    }
+    const uint8_t *invalid = p->invalid + s->k0;
+    while (span.to > 0 && invalid[span.to - 1] != 0) {
+        span.to--;
+    }
+    while (span.from < span.to && invalid[span.from] != 0) {
+        span.from++;
+    }
+    span.pairs = false;
+    for (int64_t j = span.from; j < span.to; j++) {
+        span.pairs = span.pairs || invalid[j] != 0;
+    }
+    return span;
+}
+
+static key_span block_span(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t i0,
+                           int64_t rows)
+{
+    const int64_t last = s->past + i0 + rows - 1; /* the last query's own key */
+    if (p->kind == MDF_ATTEND_PAIR) {
+        return pair_span(p, s, i0, rows);
+    }
+    const bool ahead =
+        p->kind == MDF_ATTEND_CAUSAL || (p->kind == MDF_ATTEND_TREE && last < s->prefix);
+    return (key_span){0, ahead && last + 1 < s->nk ? last + 1 : s->nk, false};
+}
+
+/* Forbids what query i of the segment may not see; row starts at the span's first key. */
+static void mask_row(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t i, key_span span,
+                     mdf_real *row)
 {
     const mdf_real none = minus_infinity();
-    for (int64_t j = 0; p->key_bias != NULL && j < s->nk; j++) {
-        row[j] += p->key_bias[s->k0 + j];
-    }
     switch (p->kind) {
     case MDF_ATTEND_FULL:
         break;
     case MDF_ATTEND_CAUSAL:
-        for (int64_t j = s->past + i + 1; j < s->nk; j++) {
-            row[j] = none;
+        for (int64_t j = s->past + i + 1; j < span.to; j++) {
+            row[j - span.from] = none;
         }
         break;
     case MDF_ATTEND_TREE:
         i += s->past;
-        for (int64_t j = (i < s->prefix ? i + 1 : s->prefix); j < s->nk; j++) {
+        for (int64_t j = (i < s->prefix ? i + 1 : s->prefix); j < span.to; j++) {
             const bool seen = i >= s->prefix && j >= s->prefix &&
                               p->tree[(i - s->prefix) * p->tree_nodes + (j - s->prefix)] != 0;
-            row[j] = seen ? row[j] : none;
+            row[j - span.from] = seen ? row[j - span.from] : none;
         }
         break;
     case MDF_ATTEND_PAIR:
-        for (int64_t j = 0; p->invalid[s->q0 + i] != 0 && j < s->nk; j++) {
-            row[j] = p->invalid[s->k0 + j] != 0 ? none : row[j];
+        for (int64_t j = span.from; span.pairs && p->invalid[s->q0 + i] != 0 && j < span.to; j++) {
+            row[j - span.from] = p->invalid[s->k0 + j] != 0 ? none : row[j - span.from];
         }
         break;
     }
 }
 
-/* scores [rows,nk] of queries i0.. of the segment for one head. */
+/* scores [rows, span] of queries i0.. of the segment for one head. */
 static void block_scores(const mdf_graph *g, const mdf_attn_plan *p, const mdf_attn_segment *s,
                          const mdf_tensor *q, const mdf_tensor *k, int64_t head, int64_t i0,
-                         int64_t rows, mdf_real *scores)
+                         int64_t rows, key_span span, mdf_real *scores)
 {
     const int64_t hd = p->head_dim;
     const int64_t ldq = p->heads * hd;
     const int64_t ldk = p->kv_heads * hd;
     const int64_t kv = head / (p->heads / p->kv_heads);
+    const int64_t nk = span.to - span.from;
+    const int64_t first = s->k0 + span.from;
     const mdf_real scale = 1 / mdf_sqrt((mdf_real)hd);
-    g->kernels->gemm(false, true, rows, s->nk, hd, scale, q->data + (s->q0 + i0) * ldq + head * hd,
-                     ldq, k->data + s->k0 * ldk + kv * hd, ldk, 0, scores, s->nk);
+    g->kernels->gemm(false, true, rows, nk, hd, scale, q->data + (s->q0 + i0) * ldq + head * hd,
+                     ldq, k->data + first * ldk + kv * hd, ldk, 0, scores, nk);
     for (int64_t r = 0; r < rows; r++) {
-        mask_row(p, s, i0 + r, scores + r * s->nk);
+        if (p->key_bias != NULL) {
+            g->kernels->axpy(scores + r * nk, 1, p->key_bias + first, nk);
+        }
+        mask_row(p, s, i0 + r, span, scores + r * nk);
     }
 }
 
@@ -85,13 +130,23 @@ static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf
     mdf_real *scores = a->scratch + mdf_thread_index() * 2 * QUERY_BLOCK * a->nk_max;
     for (int64_t i0 = 0; i0 < s->nq; i0 += QUERY_BLOCK) {
         const int64_t rows = s->nq - i0 < QUERY_BLOCK ? s->nq - i0 : QUERY_BLOCK;
-        block_scores(g, p, s, q, k, head, i0, rows, scores);
-        for (int64_t r = 0; r < rows; r++) {
-            a->lse[head * nq_all + s->q0 + i0 + r] = g->kernels->softmax(scores + r * s->nk, s->nk);
+        const key_span span = block_span(p, s, i0, rows);
+        const int64_t nk = span.to - span.from;
+        mdf_real *lse = a->lse + head * nq_all + s->q0 + i0;
+        if (nk == 0) { /* they see nothing: y stays zero */
+            for (int64_t r = 0; r < rows; r++) {
+                lse[r] = minus_infinity();
+            }
+            continue;
         }
-        g->kernels->gemm(false, false, rows, hd, s->nk, 1, scores, s->nk,
-                         v->data + s->k0 * p->kv_heads * hd + kv * hd, p->kv_heads * hd, 0,
-                         y->data + (s->q0 + i0) * p->heads * hd + head * hd, p->heads * hd);
+        block_scores(g, p, s, q, k, head, i0, rows, span, scores);
+        for (int64_t r = 0; r < rows; r++) {
+            lse[r] = g->kernels->softmax(scores + r * nk, nk);
+        }
+        g->kernels->gemm(false, false, rows, hd, nk, 1, scores, nk,
+                         v->data + (s->k0 + span.from) * p->kv_heads * hd + kv * hd,
+                         p->kv_heads * hd, 0, y->data + (s->q0 + i0) * p->heads * hd + head * hd,
+                         p->heads * hd);
     }
 }
 
@@ -107,7 +162,7 @@ static void write_map(const mdf_graph *g, const attention_saved *a, const mdf_te
         memset(map, 0, (size_t)(s->nq * s->nk) * sizeof *map);
         for (int64_t i = 0; i < s->nq; i++) {
             for (int64_t head = 0; head < p->heads; head++) {
-                block_scores(g, p, s, q, k, head, i, 1, a->scratch);
+                block_scores(g, p, s, q, k, head, i, 1, (key_span){0, s->nk, true}, a->scratch);
                 g->kernels->exp_shift(a->scratch, a->lse[head * nq_all + s->q0 + i], s->nk);
                 g->kernels->axpy(map + i * s->nk, 1 / (mdf_real)p->heads, a->scratch, s->nk);
             }
@@ -131,33 +186,37 @@ static void backward_block(const mdf_graph *g, const mdf_node *node, const atten
     const int64_t ldq = p->heads * hd;
     const int64_t ldk = p->kv_heads * hd;
     const int64_t qat = (s->q0 + i0) * ldq + head * hd;
-    const int64_t kat = s->k0 * ldk + head / (p->heads / p->kv_heads) * hd;
+    const key_span span = block_span(p, s, i0, rows);
+    const int64_t nk = span.to - span.from;
+    const int64_t kat = (s->k0 + span.from) * ldk + head / (p->heads / p->kv_heads) * hd;
     const mdf_real scale = 1 / mdf_sqrt((mdf_real)hd);
     const mdf_real *dy = node->out->grad + qat;
     mdf_real *w = a->scratch + mdf_thread_index() * 2 * QUERY_BLOCK * a->nk_max;
     mdf_real *ds = w + QUERY_BLOCK * a->nk_max;
-    block_scores(g, p, s, node->in[0], node->in[1], head, i0, rows, w);
+    if (nk == 0) {
+        return;
+    }
+    block_scores(g, p, s, node->in[0], node->in[1], head, i0, rows, span, w);
     for (int64_t r = 0; r < rows; r++) {
-        kn->exp_shift(w + r * s->nk, a->lse[head * mdf_row_count(node->in[0]) + s->q0 + i0 + r],
-                      s->nk);
+        kn->exp_shift(w + r * nk, a->lse[head * mdf_row_count(node->in[0]) + s->q0 + i0 + r], nk);
     }
     if (d->dv != NULL) {
-        kn->gemm(true, false, s->nk, hd, rows, 1, w, s->nk, dy, ldq, 1, d->dv + kat, ldk);
+        kn->gemm(true, false, nk, hd, rows, 1, w, nk, dy, ldq, 1, d->dv + kat, ldk);
     }
-    kn->gemm(false, true, rows, s->nk, hd, 1, dy, ldq, node->in[2]->data + kat, ldk, 0, ds, s->nk);
+    kn->gemm(false, true, rows, nk, hd, 1, dy, ldq, node->in[2]->data + kat, ldk, 0, ds, nk);
     for (int64_t r = 0; r < rows; r++) {
         const mdf_real dot = (mdf_real)kn->dot(dy + r * ldq, node->out->data + qat + r * ldq, hd);
-        for (int64_t j = 0; j < s->nk; j++) {
-            ds[r * s->nk + j] = w[r * s->nk + j] * (ds[r * s->nk + j] - dot) * scale;
+        for (int64_t j = 0; j < nk; j++) {
+            ds[r * nk + j] = w[r * nk + j] * (ds[r * nk + j] - dot) * scale;
         }
     }
     if (d->dq != NULL) {
-        kn->gemm(false, false, rows, hd, s->nk, 1, ds, s->nk, node->in[1]->data + kat, ldk, 1,
+        kn->gemm(false, false, rows, hd, nk, 1, ds, nk, node->in[1]->data + kat, ldk, 1,
                  d->dq + qat, ldq);
     }
     if (d->dk != NULL) {
-        kn->gemm(true, false, s->nk, hd, rows, 1, ds, s->nk, node->in[0]->data + qat, ldq, 1,
-                 d->dk + kat, ldk);
+        kn->gemm(true, false, nk, hd, rows, 1, ds, nk, node->in[0]->data + qat, ldq, 1, d->dk + kat,
+                 ldk);
     }
 }
 

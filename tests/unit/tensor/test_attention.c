@@ -1,0 +1,227 @@
+/* Attention whose blocks of queries see only some of the keys, against sums over all keys. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tensor/tensor.h"
+
+enum { HEADS = 2, HEAD_DIM = 8, WIDTH = HEADS * HEAD_DIM, ROWS = 200, FIRST = 3 };
+
+/* Weights of at most 200 keys, in float: 200 roundings of 6e-8, gradients of a few units. */
+#define ROUNDINGS (sizeof(mdf_real) == sizeof(float) ? 2e-5 : 1e-12)
+
+typedef struct setting {
+    mdf_kernels *kernels;
+    mdf_graph graph;
+    mdf_tensor in[3]; /* q [ROWS, WIDTH], k and v [ROWS, HEAD_DIM]: one key head for both */
+    mdf_real data[3][ROWS * WIDTH], grad[3][ROWS * WIDTH], dy[ROWS * WIDTH], bias[ROWS];
+    double y[ROWS * WIDTH], want[3][ROWS * WIDTH];
+    uint8_t invalid[ROWS], tree[30 * 30];
+} setting;
+
+static mdf_real number(uint32_t i)
+{
+    const uint32_t s = (i * 2654435761U) ^ (i << 7);
+    return (mdf_real)((s * 1664525U + 1013904223U) >> 8) / (mdf_real)8388608 - 1;
+}
+
+static void open(setting *s)
+{
+    memset(s, 0, sizeof *s);
+    assert_int_equal(mdf_kernels_new(&s->kernels, NULL, NULL), MDF_OK);
+    assert_int_equal(mdf_graph_init(&s->graph, s->kernels, true, 0, NULL), MDF_OK);
+    for (uint32_t t = 0; t < 3; t++) {
+        for (uint32_t i = 0; i < ROWS * WIDTH; i++) {
+            s->data[t][i] = 2 * number(i + 100000 * t);
+            s->dy[i] = number(i + 400000);
+        }
+        s->in[t] = (mdf_tensor){.name = "in",
+                                .rank = 2,
+                                .dim = {ROWS, t == 0 ? WIDTH : HEAD_DIM},
+                                .data = s->data[t],
+                                .grad = s->grad[t],
+                                .needs_grad = true};
+    }
+    for (uint32_t i = 0; i < ROWS; i++) {
+        s->bias[i] = number(i + 500000);
+    }
+    for (int i = 0; i < 30; i++) { /* every node sees itself and every third before it */
+        for (int j = 0; j <= i; j++) {
+            s->tree[i * 30 + j] = (i - j) % 3 == 0;
+        }
+    }
+}
+
+static void close(setting *s)
+{
+    mdf_graph_free(&s->graph);
+    mdf_kernels_free(s->kernels);
+}
+
+static bool sees(const mdf_attn_plan *p, int64_t i, int64_t j)
+{
+    const mdf_attn_segment *s = p->segment;
+    const int64_t at = s->past + i;
+    switch (p->kind) {
+    case MDF_ATTEND_CAUSAL:
+        return j <= at;
+    case MDF_ATTEND_TREE:
+        return at < s->prefix || j < s->prefix
+                   ? j <= at
+                   : p->tree[(at - s->prefix) * p->tree_nodes + (j - s->prefix)] != 0;
+    case MDF_ATTEND_PAIR:
+        return p->invalid[s->q0 + i] == 0 || p->invalid[s->k0 + j] == 0;
+    case MDF_ATTEND_FULL:
+        break;
+    }
+    return true;
+}
+
+/* One query of one head: y, and what it adds to the gradients. */
+static void naive_row(setting *s, const mdf_attn_plan *p, int64_t i, int64_t head)
+{
+    const mdf_attn_segment *g = p->segment;
+    const int64_t row = (g->q0 + i) * WIDTH + head * HEAD_DIM;
+    const double scale = 1 / sqrt(HEAD_DIM);
+    double w[ROWS] = {0};
+    double dp[ROWS] = {0};
+    double sum = 0;
+    double mean = 0;
+    for (int64_t j = 0; j < g->nk; j++) {
+        const int64_t key = (g->k0 + j) * HEAD_DIM;
+        double score = (double)s->bias[g->k0 + j];
+        for (int64_t c = 0; c < HEAD_DIM; c++) {
+            score += scale * (double)s->data[0][row + c] * (double)s->data[1][key + c];
+            dp[j] += (double)s->dy[row + c] * (double)s->data[2][key + c];
+        }
+        w[j] = sees(p, i, j) ? exp(score) : 0;
+        sum += w[j];
+    }
+    for (int64_t j = 0; j < g->nk; j++) {
+        w[j] = sum > 0 ? w[j] / sum : 0;
+        mean += w[j] * dp[j];
+    }
+    for (int64_t j = 0; j < g->nk; j++) {
+        const int64_t key = (g->k0 + j) * HEAD_DIM;
+        const double ds = w[j] * (dp[j] - mean) * scale;
+        for (int64_t c = 0; c < HEAD_DIM; c++) {
+            s->y[row + c] += w[j] * (double)s->data[2][key + c];
+            s->want[0][row + c] += ds * (double)s->data[1][key + c];
+            s->want[1][key + c] += ds * (double)s->data[0][row + c];
+            s->want[2][key + c] += w[j] * (double)s->dy[row + c];
+        }
+    }
+}
+
+static void compare(const mdf_real *got, const double *want, int64_t n, double tolerance)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double error = fabs((double)got[i] - want[i]);
+        if (!(error <= tolerance * (1 + fabs(want[i])))) {
+            fail_msg("number %lld is %.9g, want %.9g", (long long)i, (double)got[i], want[i]);
+        }
+    }
+}
+
+static void check(setting *s, mdf_attend kind, const mdf_attn_segment *segment)
+{
+    const mdf_attn_plan plan = {.kind = kind,
+                                .heads = HEADS,
+                                .kv_heads = 1,
+                                .head_dim = HEAD_DIM,
+                                .segment = segment,
+                                .segments = 1,
+                                .key_bias = s->bias,
+                                .invalid = s->invalid,
+                                .tree = s->tree,
+                                .tree_nodes = 30};
+    mdf_graph_reset(&s->graph);
+    memset(s->grad, 0, sizeof s->grad);
+    memset(s->y, 0, sizeof s->y);
+    memset(s->want, 0, sizeof s->want);
+    mdf_tensor *y = mdf_attention(&s->graph, &s->in[0], &s->in[1], &s->in[2], &plan);
+    assert_non_null(y);
+    mdf_real *dy = mdf_grad_add_target(&s->graph, y);
+    assert_non_null(dy);
+    memcpy(dy, s->dy, sizeof s->dy);
+    s->graph.last->op->backward(&s->graph, s->graph.last);
+    for (int64_t i = 0; i < segment->nq; i++) {
+        for (int64_t head = 0; head < HEADS; head++) {
+            naive_row(s, &plan, i, head);
+        }
+    }
+    compare(y->data, s->y, ROWS * WIDTH, ROUNDINGS);
+    for (int t = 0; t < 3; t++) {
+        compare(s->grad[t], s->want[t], ROWS * (t == 0 ? WIDTH : HEAD_DIM), ROUNDINGS);
+    }
+}
+
+/* Valid tokens at the begin, in the middle, at the end, apart, none, all. */
+static void pairs_of_valid_and_invalid_tokens(void **state)
+{
+    static setting s;
+    static const int valid[][4] = {{0, 70, 0, 0},    {80, 90, 0, 0}, {130, 190, 0, 0},
+                                   {5, 9, 100, 101}, {0, 0, 0, 0},   {0, 190, 0, 0},
+                                   {0, 64, 128, 190}};
+    (void)state;
+    open(&s);
+    const mdf_attn_segment segment = {.q0 = FIRST, .nq = 190, .k0 = FIRST, .nk = 190};
+    for (size_t v = 0; v < sizeof valid / sizeof valid[0]; v++) {
+        for (int i = 0; i < 190; i++) {
+            const bool in =
+                (i >= valid[v][0] && i < valid[v][1]) || (i >= valid[v][2] && i < valid[v][3]);
+            s.invalid[FIRST + i] = in ? 0 : 2;
+        }
+        check(&s, MDF_ATTEND_PAIR, &segment);
+    }
+    close(&s);
+}
+
+static void text_with_and_without_a_cache(void **state)
+{
+    static setting s;
+    static const mdf_attn_segment segment[] = {
+        {.q0 = FIRST, .nq = 150, .k0 = FIRST, .nk = 150},
+        {.q0 = FIRST, .nq = 150, .k0 = FIRST, .nk = 155, .past = 5},
+        {.q0 = 0, .nq = 1, .k0 = 0, .nk = 100, .past = 99},
+        {.q0 = 0, .nq = 70, .k0 = 0, .nk = 190, .past = 2}, /* keys that nobody sees */
+    };
+    (void)state;
+    open(&s);
+    for (size_t i = 0; i < sizeof segment / sizeof segment[0]; i++) {
+        check(&s, MDF_ATTEND_CAUSAL, &segment[i]);
+    }
+    close(&s);
+}
+
+/* The tree's first node at every place of a block, and blocks with no node of it. */
+static void a_tree_behind_a_prefix(void **state)
+{
+    static setting s;
+    (void)state;
+    open(&s);
+    for (int64_t prefix = 60; prefix <= 140; prefix += 4) {
+        check(
+            &s, MDF_ATTEND_TREE,
+            &(mdf_attn_segment){
+                .q0 = FIRST, .nq = prefix + 30, .k0 = FIRST, .nk = prefix + 30, .prefix = prefix});
+    }
+    check(&s, MDF_ATTEND_TREE,
+          &(mdf_attn_segment){.q0 = 0, .nq = 30, .k0 = 0, .nk = 150, .prefix = 120, .past = 120});
+    close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pairs_of_valid_and_invalid_tokens),
+        cmocka_unit_test(text_with_and_without_a_cache),
+        cmocka_unit_test(a_tree_behind_a_prefix),
+    };
+    return cmocka_run_group_tests_name("tensor/attention", tests, NULL, NULL);
+}
