@@ -2,10 +2,11 @@
  *
  * x is rounded once per call to blocks of 32 with a scale each, TOKENS rows side by side. The
  * weight's rows are repacked on the way, PANEL rows by CHUNK blocks at a time: four consecutive
- * numbers of a row, of the next row, .., as unsigned bytes u = q + offset, so that one instruction
- * multiplies and adds four numbers of VEC rows with four numbers of a row of x. sum (u - offset) x
- * = sum u x - offset sum x; the last term is where the integer sum starts. A block's integer sum
- * is exact; it is scaled by both scales and added in float, and so is minimum * sum x. */
+ * numbers of a row, of the next row, .., as unsigned bytes u, so that one instruction multiplies
+ * and adds four numbers of VEC rows with four numbers of a row of x. Where a number is d (u +
+ * factor), sum (u + factor) x = sum u x + factor sum x; the last term is where the integer sum
+ * starts. A block's integer sum is exact; it is scaled by both scales and added in float, and so is
+ * minimum * sum x. */
 #ifndef MDF_KERNEL_SIMD_WEIGHT_INT8_H
 #define MDF_KERNEL_SIMD_WEIGHT_INT8_H
 
@@ -28,8 +29,8 @@ enum {
 typedef struct token_block {
     float d[TOKENS];
     union {
-        int32_t start[2][TOKENS]; /* - offset * sum of q, or with halves two of them */
-        float sum[TOKENS];        /* with minima: d * sum of q */
+        int32_t start[2][TOKENS]; /* factor * sum of q, or with halves two of them */
+        float sum[TOKENS];        /* with minima: d * factor * sum of q */
     };
     int8_t q[TOKENS][BLOCK];
 } token_block;
@@ -51,10 +52,10 @@ static void round_tokens(token_block *out, const float *x, int64_t rows, int64_t
             const int32_t first = is.halves ? sum_of_half(out[b].q[t]) : r.sum;
             out[b].d[t] = r.d;
             if (is.minimum) {
-                out[b].sum[t] = r.d * (float)r.sum;
+                out[b].sum[t] = r.d * (float)(is.factor * r.sum);
             } else {
-                out[b].start[0][t] = -is.offset * first;
-                out[b].start[1][t] = -is.offset * (r.sum - first);
+                out[b].start[0][t] = is.factor * first;
+                out[b].start[1][t] = is.factor * (r.sum - first);
             }
         }
     }

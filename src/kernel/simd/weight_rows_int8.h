@@ -12,9 +12,9 @@ enum { FEW = 3 }; /* rows of x at most */
 #include "kernel/simd/weight_units.h"
 
 /* A row of x: the bytes of two units, then their floats: the scales d of a unit's blocks, and d *
- * sum of q, which meet the minima. A type without minima has -offset d: that factor is in x. With
- * halves, all of that for 16 numbers. One small stream: x leaves the first-level cache to the
- * weight, and the fetching of memory ahead follows few streams well. */
+ * factor * sum of q, which meet the minima. With halves, all of that for 16 numbers. One small
+ * stream: x leaves the first-level cache to the weight, and the fetching of memory ahead follows
+ * few streams well. */
 enum { UNIT_BYTES = UNIT_BLOCKS * BLOCK };
 
 ALWAYS_INLINE int64_t unit_floats(const block_type is)
@@ -55,17 +55,17 @@ static void round_row(int8_t *out, const float *x, int64_t k, const block_type i
         float *s = (float *)(void *)(out + place_of_floats(b / UNIT_BLOCKS, is));
         int8_t q[BLOCK];
         const rounded r = round_block(q, x + b * BLOCK);
-        const float offset = is.minimum ? r.d : r.d * (float)-is.offset;
+        const float factor = r.d * (float)is.factor;
         memcpy(bytes + i * 16, q, 16);
         memcpy(bytes + UNIT_BYTES / 2 + i * 16, q + 16, 16);
         if (is.halves) {
             const int32_t first = sum_of_half(q);
             s[2 * i] = s[2 * i + 1] = r.d;
-            s[8 + 2 * i] = offset * (float)first;
-            s[9 + 2 * i] = offset * (float)(r.sum - first);
+            s[8 + 2 * i] = factor * (float)first;
+            s[9 + 2 * i] = factor * (float)(r.sum - first);
         } else {
             s[i] = r.d;
-            s[4 + i] = offset * (float)r.sum;
+            s[4 + i] = factor * (float)r.sum;
         }
     }
 }
@@ -152,8 +152,8 @@ ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const md
 
 #else
 
-/* A block of a row of x. sum: d * sum of q, which meets the minima. A type without minima has
- * -offset d: that factor is in x. With halves, for 16 numbers each. */
+/* A block of a row of x. sum: d * factor * sum of q, which meets the minima; with halves, of 16
+ * numbers each. */
 typedef struct row_block {
     int8_t q[BLOCK];
     float d, sum[2];
@@ -171,10 +171,10 @@ static void round_row(int8_t *out, const float *x, int64_t k, const block_type i
     for (int64_t b = 0; b < k / BLOCK; b++, u++) {
         const rounded r = round_block(u->q, x + b * BLOCK);
         const int32_t first = is.halves ? sum_of_half(u->q) : r.sum;
-        const float offset = is.minimum ? r.d : r.d * (float)-is.offset;
+        const float factor = r.d * (float)is.factor;
         u->d = r.d;
-        u->sum[0] = offset * (float)first;
-        u->sum[1] = offset * (float)(r.sum - first);
+        u->sum[0] = factor * (float)first;
+        u->sum[1] = factor * (float)(r.sum - first);
     }
 }
 

@@ -7,11 +7,11 @@
 
 #define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
-/* A number is d (u - offset), or d u + m. */
+/* A number is d u + factor m; m is d where there are no minima. */
 typedef struct block_type {
-    int bytes;    /* of a group of blocks in the file */
-    int blocks;   /* of 32 numbers in a group */
-    int offset;   /* 0: there are minima */
+    int bytes;  /* of a group of blocks in the file */
+    int blocks; /* of 32 numbers in a group */
+    int factor;
     bool minimum; /* every block of 32 has m */
     bool halves;  /* every 16 numbers have a d of their own */
     bool wide;    /* u may be 16 or more */
@@ -22,21 +22,21 @@ ALWAYS_INLINE block_type block_type_of(const mdf_dtype type)
 {
     switch ((int)type) {
     case MDF_DTYPE_Q8_0:
-        return (block_type){34, 1, 128, false, false, true};
+        return (block_type){34, 1, -128, false, false, true};
     case MDF_DTYPE_Q4_0:
-        return (block_type){18, 1, 8, false, false, false};
+        return (block_type){18, 1, -8, false, false, false};
     case MDF_DTYPE_Q4_1:
-        return (block_type){20, 1, 0, true, false, false};
+        return (block_type){20, 1, 1, true, false, false};
     case MDF_DTYPE_Q5_0:
-        return (block_type){22, 1, 16, false, false, true};
+        return (block_type){22, 1, -16, false, false, true};
     case MDF_DTYPE_Q5_1:
-        return (block_type){24, 1, 0, true, false, true};
+        return (block_type){24, 1, 1, true, false, true};
     case MDF_DTYPE_Q4_K:
-        return (block_type){144, 8, 0, true, false, false};
+        return (block_type){144, 8, -1, true, false, false};
     case MDF_DTYPE_Q5_K:
-        return (block_type){176, 8, 0, true, false, true};
+        return (block_type){176, 8, -1, true, false, true};
     default: /* Q6_K */
-        return (block_type){210, 8, 32, false, true, true};
+        return (block_type){210, 8, -32, false, true, true};
     }
 }
 
@@ -60,15 +60,18 @@ static inline uint32_t word_at(const uint8_t *p)
     return word;
 }
 
-/* The eight scales and then the eight minima (0..63) of a Q4_K or Q5_K group, in 16 bytes. */
+/* The eight scales and then the eight minima (0..63) of a Q4_K or Q5_K group, in 16 bytes: of 12
+ * bytes a b c, words a, c | a's upper bits, b, c's upper nibbles | b's upper bits. */
 static inline __m128i packed_scales(const uint8_t *p)
 {
-    const uint32_t a = word_at(p + 4);
-    const uint32_t b = word_at(p + 8);
-    const uint32_t c = word_at(p + 12);
-    const uint32_t scale = (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030);
-    const uint32_t minimum = (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030);
-    return _mm_setr_epi32((int)(a & 0x3f3f3f3f), (int)scale, (int)(b & 0x3f3f3f3f), (int)minimum);
+    const __m128i abc = _mm_loadu_si128((const __m128i *)(p + 4));
+    const __m128i low = _mm_srlv_epi32(_mm_shuffle_epi32(abc, 0x98), _mm_setr_epi32(0, 0, 0, 4));
+    const __m128i high = _mm_srli_epi32(_mm_shuffle_epi32(abc, 0x50), 2);
+    const int six = 0x3f3f3f3f;
+    const int four = 0x0f0f0f0f;
+    const int upper = 0x30303030;
+    return _mm_or_si128(_mm_and_si128(low, _mm_setr_epi32(six, four, six, four)),
+                        _mm_and_si128(high, _mm_setr_epi32(0, upper, 0, upper)));
 }
 
 ALWAYS_INLINE void scales_of(block_scales *s, const mdf_dtype type, const uint8_t *p)
@@ -82,7 +85,7 @@ ALWAYS_INLINE void scales_of(block_scales *s, const mdf_dtype type, const uint8_
         const __m256 d = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(packed));
         const __m256 m = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(packed, 8)));
         _mm256_storeu_ps(s->d, _mm256_mul_ps(d, _mm256_set1_ps(half_at(p))));
-        _mm256_storeu_ps(s->m, _mm256_mul_ps(m, _mm256_set1_ps(-half_at(p + 2))));
+        _mm256_storeu_ps(s->m, _mm256_mul_ps(m, _mm256_set1_ps(half_at(p + 2))));
     } else {
         const __m256 d = _mm256_set1_ps(half_at(p + 208));
         for (int i = 0; i < 16; i += 8) {
@@ -130,7 +133,7 @@ static inline __m256i bits_of_bytes(const uint8_t *p, int shift, int mask)
     return _mm256_and_si256(w, _mm256_set1_epi8((char)mask));
 }
 
-/* u of block j of the group at p, but Q8_0's u - offset, as it stands in the file. */
+/* u of block j of the group at p, but Q8_0's u - 128, as it stands in the file. */
 ALWAYS_INLINE __m256i numbers_of(const mdf_dtype type, const uint8_t *p, int j)
 {
     __m256i u;

@@ -115,9 +115,10 @@ ALWAYS_INLINE unit unit_q45_k(const mdf_dtype type, const uint8_t *p, const int 
 {
     unit r;
     const __m512 packed = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(packed_scales(p)));
-    const __m512 scale =
-        _mm512_mask_blend_ps(0xff00, _mm512_set1_ps(half_at(p)), _mm512_set1_ps(-half_at(p + 2)));
-    const __m512 all = _mm512_mul_ps(packed, scale);
+    const __m128i halves = _mm_cvtsi32_si128((int)word_at(p));
+    const __m512 both = _mm512_castps128_ps512(_mm_cvtph_ps(halves)); /* d, m */
+    const __m512i which = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const __m512 all = _mm512_mul_ps(packed, _mm512_permutexvar_ps(which, both));
     r.d = _mm256_castps128_ps256(_mm512_extractf32x4_ps(all, half));
     r.m = _mm512_extractf32x4_ps(all, 2 + half);
     const __m512i w = _mm512_loadu_si512(p + (type == MDF_DTYPE_Q5_K ? 48 : 16) + 64 * half);
