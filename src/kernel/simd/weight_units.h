@@ -119,8 +119,11 @@ ALWAYS_INLINE unit unit_q45_k(const mdf_dtype type, const uint8_t *p, const int 
     const __m512 both = _mm512_castps128_ps512(_mm_cvtph_ps(halves)); /* d, m */
     const __m512i which = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
     const __m512 all = _mm512_mul_ps(packed, _mm512_permutexvar_ps(which, both));
-    r.d = _mm256_castps128_ps256(_mm512_extractf32x4_ps(all, half));
-    r.m = _mm512_extractf32x4_ps(all, 2 + half);
+    r.d = _mm512_castps512_ps256(all);
+    r.m = half == 0 ? _mm512_extractf32x4_ps(all, 2) : _mm512_extractf32x4_ps(all, 3);
+    if (half != 0) {
+        r.d = _mm256_castps128_ps256(_mm512_extractf32x4_ps(all, 1));
+    }
     const __m512i w = _mm512_loadu_si512(p + (type == MDF_DTYPE_Q5_K ? 48 : 16) + 64 * half);
     const __m512i low = lower_nibbles(w); /* both halves of blocks 0 and 2 */
     const __m512i high = upper_nibbles(w);
