@@ -38,7 +38,7 @@ def settings():
     """In proportion to the 11B."""
     text = {"vocab_size": IMAGE, "hidden_size": 1024, "num_hidden_layers": 10, "num_attention_heads": 16,
             "num_key_value_heads": 4, "intermediate_size": 3584, "cross_attention_layers": [3, 8],
-            "rope_theta": 500000.0, "rms_norm_eps": 1e-5, "max_position_embeddings": 8192, "bos_token_id": FIRST,
+            "rope_theta": 500000.0, "rms_norm_eps": 1e-5, "max_position_embeddings": 131072, "bos_token_id": FIRST,
             "eos_token_id": [FIRST + 3, FIRST + 4, FIRST + 6], "pad_token_id": FIRST + 5, "tie_word_embeddings": False,
             "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                              "original_max_position_embeddings": 8192}}
@@ -78,7 +78,7 @@ def tokenizer_of(path, out):
     file = out / "tokenizer.json"
     file.write_text(json.dumps(data, ensure_ascii=False))
     return PreTrainedTokenizerFast(tokenizer_file=str(file), bos_token=LLAMA[0], eos_token=LLAMA[3], pad_token=LLAMA[5],
-                                   clean_up_tokenization_spaces=False)
+                                   model_input_names=["input_ids", "attention_mask"], clean_up_tokenization_spaces=False)
 
 
 def link_folder(source, out, deduplicate):
