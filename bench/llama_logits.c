@@ -1,5 +1,5 @@
-/* Does llama.cpp get the numbers that mdf gets? Reads the tokens of `mdf bench --model` and compares
- * the logits behind them:
+/* Does llama.cpp get the numbers that mdf gets? Reads the tokens of `mdf bench --model` and
+ * compares the logits behind them:
  *
  *     llama_logits FILE.gguf TOKENS THREADS LOGITS      LOGITS: written by mdf bench --logits
  *
