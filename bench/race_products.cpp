@@ -47,6 +47,10 @@ struct product {
     ggml_tensor *y;
 };
 
+void quiet(ggml_log_level, const char *, void *)
+{
+}
+
 double seconds(clockid_t clock)
 {
     timespec t;
@@ -205,6 +209,7 @@ int main(int argc, char **argv)
     const int threads = argc > 1 ? std::atoi(argv[1]) : 1;
     const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
     const char *only = argc > 3 ? argv[3] : "";
+    ggml_log_set(quiet, nullptr);
     ggml_backend_t cpu = ggml_backend_cpu_init();
     ggml_backend_cpu_set_n_threads(cpu, threads);
     if (mdf_product_open(threads) != 0 || rounds < 1) {
