@@ -176,9 +176,18 @@ static mdf_status time_prompt(const mdf_bench *b, stages *s, int run, mdf_error 
     return MDF_OK;
 }
 
+static mdf_status write_logits(const mdf_decoder *d, const char *file, mdf_error *err)
+{
+    return mdf_file_write(file, mdf_decoder_logits(d),
+                          (size_t)mdf_decoder_vocabulary(d) * sizeof(mdf_real), err);
+}
+
 static mdf_status time_run(const mdf_bench *b, stages *s, int run, mdf_error *err)
 {
     MDF_TRY(time_prompt(b, s, run, err));
+    if (run == s->runs - 1 && b->opt->logits_file != NULL) {
+        MDF_TRY(write_logits(s->decoder, b->opt->logits_file, err));
+    }
     mdf_real scores[LABELS];
     double start = mdf_clock_seconds();
     if (s->scores) {
@@ -238,19 +247,13 @@ static void add_rows(const mdf_bench *b, stages *s)
 /* The weights are read once before; where more than one run is wanted, so is everything else. */
 static mdf_status time_stages(const mdf_bench *b, stages *s, mdf_error *err)
 {
-    const char *file = b->opt->logits_file;
     s->runs = b->opt->repeat < REPEAT_MAX ? b->opt->repeat : REPEAT_MAX;
     (void)mdf_bench_reads_seconds(&s->reads);
     for (int run = s->runs > 1 ? -1 : 0; run < s->runs; run++) {
         MDF_TRY(time_run(b, s, run < 0 ? 0 : run, err));
     }
     add_rows(b, s);
-    if (file == NULL) {
-        return MDF_OK;
-    }
-    MDF_TRY(mdf_decoder_prompt(s->decoder, &s->batch, false, err));
-    return mdf_file_write(file, mdf_decoder_logits(s->decoder),
-                          (size_t)mdf_decoder_vocabulary(s->decoder) * sizeof(mdf_real), err);
+    return MDF_OK;
 }
 
 /* Settings and weights. */
