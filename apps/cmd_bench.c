@@ -15,7 +15,8 @@ typedef struct bench_flags {
     bool masks;
     const char *isa;
     const char *model;
-    int64_t base, batch;
+    const char *logits;
+    int64_t base, batch, prompt, tokens, tiles;
 } bench_flags;
 
 static const arg_option options[] = {
@@ -46,7 +47,36 @@ static const arg_option options[] = {
      .kind = ARG_STRING,
      .offset = offsetof(bench_flags, model),
      .metavar = "DIR",
-     .help = "measure a classification by this model folder, stage by stage, and nothing else"},
+     .help = "measure pictures and text with this model folder, stage by stage, and nothing else"},
+    {.name = "prompt",
+     .kind = ARG_INT,
+     .offset = offsetof(bench_flags, prompt),
+     .metavar = "N",
+     .fallback = "120",
+     .min = 1,
+     .max = 32768,
+     .help = "with --model, tokens of the prompt"},
+    {.name = "tokens",
+     .kind = ARG_INT,
+     .offset = offsetof(bench_flags, tokens),
+     .metavar = "N",
+     .fallback = "16",
+     .min = 0,
+     .max = 32768,
+     .help = "with --model, tokens that are read one by one behind the prompt"},
+    {.name = "tiles",
+     .kind = ARG_INT,
+     .offset = offsetof(bench_flags, tiles),
+     .metavar = "N",
+     .fallback = "1",
+     .min = 1,
+     .max = 64,
+     .help = "with --model, tiles of the picture"},
+    {.name = "logits",
+     .kind = ARG_STRING,
+     .offset = offsetof(bench_flags, logits),
+     .metavar = "FILE",
+     .help = "with --model, write the logits behind the prompt as 32-bit floats"},
     {.name = "masks",
      .kind = ARG_FLAG,
      .offset = offsetof(bench_flags, masks),
@@ -123,6 +153,9 @@ static json_t *report_json(const mdf_bench_report *r)
         if (w->onednn_seconds > 0) {
             (void)json_object_set_new(row, "onednn_ms", json_real(w->onednn_seconds * 1e3));
         }
+        if (w->tokens > 0) {
+            (void)json_object_set_new(row, "tokens_per_second", json_real(w->tokens / w->seconds));
+        }
         if (w->gbytes > 0) { /* share_of_peak is that of memory */
             (void)json_object_set_new(row, "gbs", json_real(w->gbytes));
         }
@@ -173,6 +206,9 @@ static void print_report(const mdf_bench_report *r)
         if (w->onednn_seconds > 0) {
             (void)printf(" %9.3f", w->onednn_seconds * 1e3);
         }
+        if (w->tokens > 0) {
+            (void)printf(" %.1f tokens/s", w->tokens / w->seconds);
+        }
         if (w->gbytes > 0) {
             (void)printf(" of reading: %.1f GB/s", w->gbytes);
         }
@@ -210,6 +246,10 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
         status = mdf_bench_run(report,
                                &(mdf_bench_options){.config = config,
                                                     .model_dir = f->model,
+                                                    .prompt = (int)f->prompt,
+                                                    .tokens = (int)f->tokens,
+                                                    .tiles = (int)f->tiles,
+                                                    .logits_file = f->logits,
                                                     .parts = parts,
                                                     .repeat = (int)f->repeat,
                                                     .masks = f->masks,
@@ -237,7 +277,8 @@ const app_command app_bench = {
         "Prints what this machine can do at most, medians of a training step of the U-Net\n"
         "and of the model with their memory, and GFLOP/s of the operations at the\n"
         "model's shapes, which can exceed the peak where fewer multiplications suffice.",
-    .example = "  mdf bench --config small --threads 2\n  mdf bench --only unet --only step",
+    .example = "  mdf bench --config small --threads 2\n  mdf bench --only unet --only step\n"
+               "  mdf bench --model smollm2 --prompt 256 --tokens 64",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(bench_flags),

@@ -61,6 +61,12 @@ mdf_bench_row *mdf_bench_add(const mdf_bench *b, const char *what, double flops,
     return row;
 }
 
+void mdf_bench_set_reading(mdf_bench_row *row, double bytes, double plain_seconds)
+{
+    row->gbytes = bytes / row->seconds * 1e-9;
+    row->share = plain_seconds / row->seconds;
+}
+
 static void default_labels(mdf_config *c)
 {
     static const char *const odir[] = {"normal", "dr", "glaucoma", "amd", "cataract", "myopia"};

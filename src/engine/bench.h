@@ -13,19 +13,22 @@ typedef enum mdf_bench_part {
     MDF_BENCH_GEMM = 4,       /* dense products */
     MDF_BENCH_CONV = 8,       /* convolutions, in turns with oneDNN's own */
     MDF_BENCH_ATTENTION = 16, /* attention, forward and backward */
-    MDF_BENCH_STAGES = 32     /* stages of a classification by model_dir */
+    MDF_BENCH_STAGES = 32     /* stages of reading a picture and a text by model_dir */
 } mdf_bench_part;
 enum { MDF_BENCH_ALL = 63, MDF_BENCH_ROWS = 256 };
 
 /* A zeroed U-Net size takes the value of the race with PyTorch. */
 typedef struct mdf_bench_options {
-    const mdf_config *config;                 /* no labels: the six of ODIR */
-    const char *model_dir;                    /* of MDF_BENCH_STAGES; NULL leaves them out */
-    unsigned parts;                           /* of mdf_bench_part */
-    int repeat;                               /* timed runs */
-    bool masks;                               /* the configuration's step trains the decoder too */
-    int64_t unet_base, unet_size, unet_batch; /* 32, 256, 8 */
-    const char *max_isa;                      /* NULL = the best this CPU has */
+    const mdf_config *config;  /* no labels: the six of ODIR */
+    const char *model_dir;     /* of MDF_BENCH_STAGES; NULL leaves them out */
+    int prompt, tokens, tiles; /* of MDF_BENCH_STAGES: tokens of the prompt, tokens one by one
+                                  behind it, tiles of the picture; below 1: 120, none, 1 */
+    const char *logits_file;   /* takes the logits behind the prompt as 32-bit floats; or NULL */
+    unsigned parts;            /* of mdf_bench_part */
+    int repeat;                /* timed runs */
+    bool masks;                /* the configuration's step trains the decoder too */
+    int64_t unet_base, unet_size, unet_batch;       /* 32, 256, 8 */
+    const char *max_isa;                            /* NULL = the best this CPU has */
     void (*progress)(void *user, const char *what); /* may be NULL */
     void *user;
     const volatile sig_atomic_t *stop; /* may be NULL */
@@ -39,6 +42,7 @@ typedef struct mdf_bench_row {
     double seconds; /* median */
     double gflops;
     double share;          /* of the measured peak of all threads, or of memory's, see gbytes */
+    double tokens;         /* read in that time; 0: none */
     double gbytes;         /* one row times a weight: GB/s of the weight; share is that of a plain
                               read of the same bytes by as many threads. Else 0 */
     double onednn_seconds; /* convolutions: the same by oneDNN; else 0 */

@@ -23,6 +23,30 @@ double mdf_bench_median(double *seconds, int n);
 mdf_bench_row *mdf_bench_add(const mdf_bench *b, const char *what, double flops, double seconds,
                              const char *shape, ...) MDF_PRINTF(5, 6);
 
+/* The row reads `bytes` of weights, which a plain read takes plain_seconds for. */
+void mdf_bench_set_reading(mdf_bench_row *row, double bytes, double plain_seconds);
+
+/* What a plain read is to read; pieces are shared out among the threads. Zeroed: nothing. */
+typedef struct mdf_bench_piece {
+    const uint8_t *data;
+    size_t bytes;
+} mdf_bench_piece;
+typedef struct mdf_bench_reads {
+    mdf_bench_piece *piece;
+    size_t count, capacity, bytes;
+} mdf_bench_reads;
+mdf_status mdf_bench_reads_add(mdf_bench_reads *r, const void *data, size_t bytes,
+                               mdf_error *err) MDF_NODISCARD;
+double mdf_bench_reads_seconds(const mdf_bench_reads *r);
+void mdf_bench_reads_free(mdf_bench_reads *r);
+
+/* Multiplications and additions of the vision tower, its projector and the keys and values of its
+ * tokens, for one picture of `tiles` tiles. */
+double mdf_bench_vision_flops(const mdf_config *c, int tiles);
+/* Of `rows` rows of text behind a picture: the dense products, with the logits of `answers` rows,
+ * and the attention over image tokens, which is the largest of the rest. tiles 0: no picture. */
+double mdf_bench_text_flops(const mdf_config *c, double rows, double answers, int tiles);
+
 /* Fused multiply-adds in registers, GFLOP/s. */
 double mdf_bench_peak(int threads);
 /* GB/s of y = a x + y over n numbers. */

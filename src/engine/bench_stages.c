@@ -1,32 +1,45 @@
-/* What a classification by a model folder costs, stage by stage: opening, the vision tower, the
- * prompt, the labels, and single tokens behind them. */
+/* What a model folder costs, stage by stage: opening, the vision tower, the prompt, the labels, and
+ * single tokens behind them. Text models have neither pictures nor labels. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "engine/bench_parts.h"
 #include "engine/engine.h"
 #include "nn/decode.h"
 #include "nn/tiles.h"
 
 enum {
-    PROMPT = 120,    /* tokens */
-    IMAGE_AT = 5,    /* behind the header of the user's turn */
-    LABELS = 8,      /* answers, of */
-    LABEL_TOKENS = 3 /* tokens each, the last one ends the answer */
+    PROMPT = 120,     /* tokens, when none are asked for */
+    IMAGE_AT = 5,     /* behind the header of the user's turn */
+    LABELS = 8,       /* answers, of */
+    LABEL_TOKENS = 3, /* tokens each, the last one ends the answer */
+    NODES = LABELS * (LABEL_TOKENS - 1),
+    REPEAT_MAX = 1000
 };
-enum { NODES = LABELS * (LABEL_TOKENS - 1), TOKENS = 8 };
+
+/* What is timed. READING is a plain read of the weights that a token needs. */
+typedef enum stage { BOTH, READ_PROMPT, SCORE, TOKEN, READING, STAGES } stage;
 
 typedef struct stages {
+    mdf_config config;
     mdf_engine *engine;
     mdf_decoder *decoder;
     mdf_real *image; /* of the tower, then of the U-Net */
-    int32_t prompt[PROMPT];
+    int32_t *prompt, image_at;
+    int32_t prompt_len, aspect_ratio_id;
+    int tokens, tiles; /* tiles 0: the model has no vision tower */
+    bool scores;       /* the model has labels */
+    bool again;        /* the prompt is also read with keys of the picture that are there */
     int32_t node[NODES], depth[NODES], offset[LABELS + 1];
     int32_t source[LABELS * LABEL_TOKENS], target[LABELS * LABEL_TOKENS];
     uint8_t mask[NODES * NODES];
     mdf_tree_view tree;
     mdf_batch batch;
+    mdf_bench_reads reads;
+    int runs;
+    double seconds[STAGES][REPEAT_MAX];
 } stages;
 
 /* Eight answers that differ from their first token on. */
@@ -59,108 +72,224 @@ static void fill_tree(stages *s, int vocabulary)
                               .target = s->target};
 }
 
-static mdf_status fill_batch(stages *s, mdf_error *err)
+/* The grid of `tiles` tiles that is nearest to a square. */
+static mdf_status choose_grid(stages *s, int tiles, mdf_error *err)
 {
-    static const int32_t prompt_len = PROMPT;
-    static const int32_t image_at = IMAGE_AT;
-    const mdf_config *c = &s->engine->model->config;
-    const size_t tile = 3 * (size_t)c->vision.image_size * (size_t)c->vision.image_size;
+    int best = 0;
+    for (int id = 1; id <= mdf_config_aspect_ratios(&s->config); id++) {
+        int rows = 0;
+        int columns = 0;
+        const bool known = mdf_tile_grid(&s->config, id, &rows, &columns);
+        const int off = rows > columns ? rows - columns : columns - rows;
+        if (known && rows * columns == tiles && (best == 0 || off < best - 1)) {
+            s->aspect_ratio_id = id;
+            best = off + 1;
+        }
+    }
+    s->tiles = tiles;
+    return best > 0
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_ARG, "the model takes pictures of 1 to %d tiles, not %d",
+                          s->config.vision.max_num_tiles, tiles);
+}
+
+static mdf_status fill_batch(stages *s, const mdf_bench_options *opt, mdf_error *err)
+{
+    const mdf_config *c = &s->config;
+    s->prompt_len = opt->prompt > 0 ? opt->prompt : PROMPT;
+    if (mdf_config_has_vision(c)) {
+        MDF_TRY(choose_grid(s, opt->tiles > 0 ? opt->tiles : 1, err));
+    }
+    const size_t tiles =
+        3 * (size_t)s->tiles * (size_t)c->vision.image_size * (size_t)c->vision.image_size;
     const size_t side = 3 * (size_t)c->unet.image_size * (size_t)c->unet.image_size;
-    s->image = mdf_alloc(tile + side + 1, sizeof *s->image);
-    if (s->image == NULL) {
+    s->image = mdf_alloc(tiles + side + 1, sizeof *s->image);
+    s->prompt = mdf_alloc((size_t)s->prompt_len, sizeof *s->prompt);
+    if (s->image == NULL || s->prompt == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture");
     }
-    for (size_t i = 0; i < tile + side; i++) {
+    for (size_t i = 0; i < tiles + side; i++) {
         s->image[i] = (mdf_real)(i % 251) / 125 - 1;
     }
-    for (int i = 0; i < PROMPT; i++) {
-        s->prompt[i] = (31 * i + 3) % c->text.vocab_size;
+    for (int i = 0; i < s->prompt_len; i++) {
+        s->prompt[i] = (int32_t)((31 * (int64_t)i + 3) % c->text.vocab_size);
     }
     fill_tree(s, c->text.vocab_size);
-    s->batch = (mdf_batch){.cases = 1, .prompt = s->prompt, .prompt_len = &prompt_len};
-    if (mdf_config_has_vision(c)) {
-        s->prompt[IMAGE_AT] = c->image_token_index;
+    s->batch = (mdf_batch){.cases = 1, .prompt = s->prompt, .prompt_len = &s->prompt_len};
+    if (s->tiles > 0) {
+        s->image_at = s->prompt_len > IMAGE_AT ? IMAGE_AT : 0;
+        s->prompt[s->image_at] = c->image_token_index;
         s->batch.vision_image = s->image;
-        s->batch.image_at = &image_at;
+        s->batch.aspect_ratio_id = &s->aspect_ratio_id;
+        s->batch.image_at = &s->image_at;
     }
     if (mdf_config_has_unet(c)) {
-        s->batch.unet_image = s->image + tile;
+        s->batch.unet_image = s->image + tiles;
     }
     return MDF_OK;
 }
 
-/* Multiplications and additions of the tower, its projector and the keys and values of its tokens,
- * for one tile with unused tiles and padding computed once. */
-static double vision_flops(const mdf_config *c)
+/* The text model's weights that every further token needs: not the table of tokens, of which it
+ * takes a row, unless that is the head too; not what only pictures go through. */
+static mdf_status list_reads(stages *s, mdf_error *err)
 {
-    const mdf_vision_config *v = &c->vision;
-    const double d = v->hidden_size;
-    const double side = (double)v->image_size / v->patch_size;
-    const double p = side * side + 1;
-    const double spare = v->max_num_tiles > 1 ? 2 : 1;
-    const double rows = spare * (p + 1);
-    const double layer =
-        2 * rows * (4 * d * d + 2 * d * v->intermediate_size) + 4 * rows * rows * d;
-    const double head = (double)c->text.hidden_size / c->text.num_attention_heads;
-    const double keys = 2 * head * c->text.num_key_value_heads * c->text.cross_count;
-    return 2 * (p - 1) * d * 3 * v->patch_size * v->patch_size +
-           (v->num_hidden_layers + v->num_global_layers) * layer +
-           2 * spare * p * c->text.hidden_size * (mdf_config_vision_output(c) + keys);
+    const mdf_params *p = &s->engine->model->params;
+    for (size_t i = 0; i < p->count; i++) {
+        const mdf_tensor *t = &p->item[i]->tensor;
+        const size_t n = (size_t)mdf_tensor_count(t);
+        const size_t columns = n / (size_t)t->dim[0];
+        const bool table = strstr(t->name, "embed_tokens.") != NULL;
+        const bool picture = strstr(t->name, "cross_attn.k_proj.") != NULL ||
+                             strstr(t->name, "cross_attn.v_proj.") != NULL ||
+                             (s->tiles == 0 && strstr(t->name, "cross_attn") != NULL);
+        if (p->item[i]->group != MDF_GROUP_TEXT || picture ||
+            (table && !s->config.text.tie_word_embeddings)) {
+            continue;
+        }
+        MDF_TRY(t->raw != NULL
+                    ? mdf_bench_reads_add(
+                          &s->reads, t->raw,
+                          (size_t)t->dim[0] * mdf_dtype_row_bytes(t->dtype, columns), err)
+                    : mdf_bench_reads_add(&s->reads, t->data, n * sizeof *t->data, err));
+    }
+    return MDF_OK;
 }
 
-/* Of `rows` rows of text: the dense products, with the logits of `answers` rows. The attention over
- * `keys` image tokens is the largest of the rest. */
-static double text_flops(const mdf_config *c, double rows, double answers, double keys)
+static void keep(stages *s, stage what, int run, double seconds)
 {
-    const mdf_text_config *t = &c->text;
-    const double d = t->hidden_size;
-    const double kv = d / t->num_attention_heads * t->num_key_value_heads;
-    const double self = t->num_hidden_layers - t->cross_count;
-    const double each = 2 * d * d + 3 * d * t->intermediate_size; /* query, output, MLP */
-    return 2 * rows * (t->num_hidden_layers * each + self * 2 * d * kv) +
-           4 * rows * keys * d * t->cross_count + 2 * answers * d * t->vocab_size;
+    s->seconds[what][run] = seconds;
 }
 
-static double image_keys(const mdf_config *c)
+/* The picture and the prompt; then, as the keys of the picture are there, the prompt again. */
+static mdf_status time_prompt(const mdf_bench *b, stages *s, int run, mdf_error *err)
 {
-    const double side = (double)c->vision.image_size / c->vision.patch_size;
-    return mdf_config_has_vision(c) ? side * side + 1 : 0;
-}
-
-static mdf_status time_stages(mdf_bench *b, stages *s, mdf_error *err)
-{
-    const mdf_config *c = &s->engine->model->config;
-    const double keys = image_keys(c);
-    double all = 0;
+    MDF_TRY(mdf_bench_next(b, s->tiles > 0 ? "the picture and the prompt" : "the prompt", err));
     double start = mdf_clock_seconds();
-    MDF_TRY(mdf_bench_next(b, "the picture and the prompt", err));
     MDF_TRY(mdf_decoder_prompt(s->decoder, &s->batch, false, err));
-    all = mdf_clock_seconds() - start;
-    const bool again = c->fusion.attend != MDF_FUSION_CONCAT && mdf_config_has_vision(c);
-    double prompt = all;
-    if (again) { /* keys of the picture are there: the rest is the prompt's and the U-Net's */
+    keep(s, BOTH, run, mdf_clock_seconds() - start);
+    if (s->again) {
         MDF_TRY(mdf_bench_next(b, "the prompt", err));
         start = mdf_clock_seconds();
         MDF_TRY(mdf_decoder_prompt(s->decoder, &s->batch, true, err));
-        prompt = mdf_clock_seconds() - start;
-        (void)mdf_bench_add(b, "vision tower", vision_flops(c), all - prompt,
-                            "one tile of %d pixels, keys and values", c->vision.image_size);
+        keep(s, READ_PROMPT, run, mdf_clock_seconds() - start);
     }
-    (void)mdf_bench_add(b, "prompt", text_flops(c, PROMPT, 1, keys), prompt,
-                        mdf_config_has_unet(c) ? "%d tokens, with U-Net and fusion" : "%d tokens",
-                        PROMPT);
-    mdf_real scores[LABELS];
-    start = mdf_clock_seconds();
-    MDF_TRY(mdf_decoder_score(s->decoder, &s->tree, scores, err));
-    (void)mdf_bench_add(b, "labels", text_flops(c, NODES, LABELS * LABEL_TOKENS, keys),
-                        mdf_clock_seconds() - start, "%d of %d tokens", LABELS, LABEL_TOKENS);
-    start = mdf_clock_seconds();
-    for (int i = 0; i < TOKENS; i++) {
-        MDF_TRY(mdf_decoder_next(s->decoder, s->node[i], err));
-    }
-    const double token = (mdf_clock_seconds() - start) / TOKENS;
-    (void)mdf_bench_add(b, "token", text_flops(c, 1, 1, keys), token, "one, mean of %d", TOKENS);
     return MDF_OK;
+}
+
+static mdf_status write_logits(const mdf_decoder *d, const char *file, mdf_error *err)
+{
+    return mdf_file_write(file, mdf_decoder_logits(d),
+                          (size_t)mdf_decoder_vocabulary(d) * sizeof(mdf_real), err);
+}
+
+static mdf_status time_run(const mdf_bench *b, stages *s, int run, mdf_error *err)
+{
+    MDF_TRY(time_prompt(b, s, run, err));
+    if (run == s->runs - 1 && b->opt->logits_file != NULL) {
+        MDF_TRY(write_logits(s->decoder, b->opt->logits_file, err));
+    }
+    mdf_real scores[LABELS];
+    double start = mdf_clock_seconds();
+    if (s->scores) {
+        MDF_TRY(mdf_decoder_score(s->decoder, &s->tree, scores, err));
+    }
+    keep(s, SCORE, run, mdf_clock_seconds() - start);
+    start = mdf_clock_seconds();
+    for (int i = 0; i < s->tokens; i++) {
+        MDF_TRY(mdf_decoder_next(s->decoder, s->node[i % NODES], err));
+    }
+    keep(s, TOKEN, run, (mdf_clock_seconds() - start) / (s->tokens > 0 ? s->tokens : 1));
+    keep(s, READING, run, s->tokens > 0 ? mdf_bench_reads_seconds(&s->reads) : 0);
+    return MDF_OK;
+}
+
+static double median(stages *s, stage what)
+{
+    return mdf_bench_median(s->seconds[what], s->runs);
+}
+
+static void add_rows(const mdf_bench *b, stages *s)
+{
+    const mdf_config *c = &s->config;
+    const double text = mdf_bench_text_flops(c, s->prompt_len, 1, s->tiles);
+    const double tower = s->tiles > 0 ? mdf_bench_vision_flops(c, s->tiles) : 0;
+    const double both = median(s, BOTH);
+    const double prompt = s->again ? median(s, READ_PROMPT) : both;
+    if (s->tiles > 0) {
+        mdf_bench_add(b, "picture and prompt", tower + text, both, "%d of %d tiles, %d tokens",
+                      s->tiles, c->vision.max_num_tiles, (int)s->prompt_len);
+    }
+    if (s->again) {
+        mdf_bench_add(b, "vision tower", tower, both - prompt,
+                      "%d of %d tiles of %d pixels, keys and values", s->tiles,
+                      c->vision.max_num_tiles, c->vision.image_size);
+    }
+    if (s->again || s->tiles == 0) {
+        mdf_bench_row *row = mdf_bench_add(
+            b, "prompt", text, prompt,
+            mdf_config_has_unet(c) ? "%d tokens, U-Net, fusion" : "%d tokens", (int)s->prompt_len);
+        row->tokens = s->prompt_len;
+    }
+    if (s->scores) {
+        mdf_bench_add(b, "labels", mdf_bench_text_flops(c, NODES, LABELS * LABEL_TOKENS, s->tiles),
+                      median(s, SCORE), "%d of %d tokens", LABELS, LABEL_TOKENS);
+    }
+    if (s->tokens > 0) {
+        mdf_bench_row *row =
+            mdf_bench_add(b, "token", mdf_bench_text_flops(c, 1, 1, s->tiles), median(s, TOKEN),
+                          "one, mean of %d behind %d, %.0f MB of weights", s->tokens,
+                          (int)s->prompt_len, (double)s->reads.bytes * 1e-6);
+        row->tokens = 1;
+        mdf_bench_set_reading(row, (double)s->reads.bytes, median(s, READING));
+    }
+}
+
+/* The weights are read once before; where more than one run is wanted, so is everything else. */
+static mdf_status time_stages(const mdf_bench *b, stages *s, mdf_error *err)
+{
+    s->runs = b->opt->repeat < REPEAT_MAX ? b->opt->repeat : REPEAT_MAX;
+    (void)mdf_bench_reads_seconds(&s->reads);
+    for (int run = s->runs > 1 ? -1 : 0; run < s->runs; run++) {
+        MDF_TRY(time_run(b, s, run < 0 ? 0 : run, err));
+    }
+    add_rows(b, s);
+    return MDF_OK;
+}
+
+/* Settings and weights. */
+static mdf_status open_model(const mdf_bench *b, stages *s, mdf_error *err)
+{
+    const char *dir = b->opt->model_dir;
+    char *path = mdf_path_join(dir, "config.json");
+    s->engine = mdf_alloc(1, sizeof *s->engine);
+    if (path == NULL || s->engine == NULL) {
+        mdf_free(path);
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the benchmark");
+    }
+    const double start = mdf_clock_seconds();
+    mdf_status status = mdf_config_load(&s->config, path, err);
+    mdf_free(path);
+    s->config.train.aux_weight = 0; /* the auxiliary classifier is for training only */
+    if (status == MDF_OK) {
+        status = mdf_engine_load_weights(s->engine, &s->config,
+                                         &(mdf_engine_options){.model_dir = dir}, err);
+    }
+    b->report->open_seconds = mdf_clock_seconds() - start;
+    b->report->model_bytes = s->engine->weights.bytes;
+    return status;
+}
+
+static mdf_status run_stages(const mdf_bench *b, stages *s, mdf_error *err)
+{
+    MDF_TRY(open_model(b, s, err));
+    MDF_TRY(fill_batch(s, b->opt, err));
+    MDF_TRY(list_reads(s, err));
+    s->tokens = b->opt->tokens;
+    s->scores = s->config.answer.label_count > 1;
+    s->again = s->tiles > 0 && s->config.fusion.attend != MDF_FUSION_CONCAT;
+    MDF_TRY(mdf_decoder_new(&s->decoder, s->engine->model, b->kernels,
+                            (int64_t)s->prompt_len + NODES + s->tokens, err));
+    return time_stages(b, s, err);
 }
 
 mdf_status mdf_bench_stages(mdf_bench *b, mdf_error *err)
@@ -172,25 +301,11 @@ mdf_status mdf_bench_stages(mdf_bench *b, mdf_error *err)
     if (s == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the benchmark");
     }
-    mdf_bench_report *r = b->report;
-    const double start = mdf_clock_seconds();
-    mdf_status status = mdf_engine_open(
-        &s->engine,
-        &(mdf_engine_options){.model_dir = b->opt->model_dir, .max_isa = b->opt->max_isa}, err);
-    r->open_seconds = mdf_clock_seconds() - start;
-    if (status == MDF_OK) {
-        r->model_bytes = s->engine->weights.bytes;
-        status = fill_batch(s, err);
-    }
-    if (status == MDF_OK) {
-        status = mdf_decoder_new(&s->decoder, s->engine->model, b->kernels, PROMPT + NODES + TOKENS,
-                                 err);
-    }
-    if (status == MDF_OK) {
-        status = time_stages(b, s, err);
-    }
-    r->model_peak_bytes = mdf_peak_rss_bytes();
+    const mdf_status status = run_stages(b, s, err);
+    b->report->model_peak_bytes = mdf_peak_rss_bytes();
     mdf_decoder_free(s->decoder);
+    mdf_bench_reads_free(&s->reads);
+    mdf_free(s->prompt);
     mdf_free(s->image);
     mdf_engine_close(s->engine);
     mdf_free(s);

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "engine/bench_parts.h"
 
-enum { REPEAT_MAX = 1000, PIECE = 1 << 20 };
+enum { REPEAT_MAX = 1000 };
 #define COLD_BYTES ((size_t)192 << 20) /* beyond the caches, so that a row meets memory */
 
 static const struct {
@@ -28,6 +28,7 @@ typedef struct places {
     void *scratch;
     size_t bytes; /* of one copy */
     int64_t copies;
+    mdf_bench_reads reads; /* of all copies */
 } places;
 
 static void places_free(places *p)
@@ -36,9 +37,11 @@ static void places_free(places *p)
     mdf_free(p->x);
     mdf_free(p->y);
     mdf_free(p->scratch);
+    mdf_bench_reads_free(&p->reads);
 }
 
-static bool places_make(places *p, const mdf_bench *b, const mdf_weight *w, int64_t m)
+static mdf_status places_make(places *p, const mdf_bench *b, const mdf_weight *w, int64_t m,
+                              mdf_error *err)
 {
     p->bytes = (size_t)w->n * mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
     p->copies = m == 1 ? (int64_t)(COLD_BYTES / p->bytes) + 1 : 1;
@@ -48,7 +51,7 @@ static bool places_make(places *p, const mdf_bench *b, const mdf_weight *w, int6
     p->y = mdf_alloc((size_t)(m * w->n), sizeof *p->y);
     p->scratch = mdf_alloc(b->kernels->gemm_weight_scratch(w, m, b->report->threads) + 64, 1);
     if (p->w == NULL || p->x == NULL || p->y == NULL || p->scratch == NULL) {
-        return false;
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the benchmark");
     }
     for (size_t i = 0; i < all; i++) {
         p->w[i] = (uint8_t)(17 + i % 13); /* as a scale: small and normal */
@@ -56,28 +59,7 @@ static bool places_make(places *p, const mdf_bench *b, const mdf_weight *w, int6
     for (int64_t i = 0; i < m * w->k; i++) {
         p->x[i] = (float)(i % 17) * 0.1f - 0.8f;
     }
-    return true;
-}
-
-/* Reads n bytes and does nothing with them; the sum keeps the compiler from leaving it out. */
-static uint64_t read_all(const uint8_t *p, size_t n)
-{
-    uint64_t sum = 0;
-#pragma omp parallel for schedule(dynamic) reduction(+ : sum)
-    for (size_t at = 0; at < n / PIECE * PIECE; at += PIECE) {
-        uint64_t part[8] = {0};
-        for (size_t i = at; i < at + PIECE; i += sizeof part) {
-            uint64_t line[8];
-            memcpy(line, p + i, sizeof line);
-            for (int j = 0; j < 8; j++) {
-                part[j] ^= line[j];
-            }
-        }
-        for (int j = 0; j < 8; j++) {
-            sum += part[j];
-        }
-    }
-    return sum;
+    return m == 1 ? mdf_bench_reads_add(&p->reads, p->w, all, err) : MDF_OK;
 }
 
 /* In turns with a plain read where memory is the limit. */
@@ -85,34 +67,25 @@ static void time_weight(const mdf_bench *b, const mdf_weight *w, int64_t m, cons
 {
     double seconds[2][REPEAT_MAX];
     const int n = b->opt->repeat < REPEAT_MAX ? b->opt->repeat : REPEAT_MAX;
-    const size_t cold = p->bytes * (size_t)p->copies;
-    volatile uint64_t sink = 0;
     for (int i = 0; i <= n; i++) {
         const int at = i > 0 ? i - 1 : 0;
-        double start = mdf_clock_seconds();
+        const double start = mdf_clock_seconds();
         for (int64_t c = 0; c < p->copies; c++) {
             mdf_weight copy = *w;
             copy.raw = p->w + p->bytes * (size_t)c;
             b->kernels->gemm_weight(&copy, m, p->x, p->y, p->scratch, b->report->threads);
         }
         seconds[0][at] = (mdf_clock_seconds() - start) / (double)p->copies;
-        start = mdf_clock_seconds();
-        if (m == 1) {
-            sink = read_all(p->w, cold);
-        }
-        seconds[1][at] = mdf_clock_seconds() - start;
+        seconds[1][at] = m == 1 ? mdf_bench_reads_seconds(&p->reads) : 0;
     }
-    (void)sink;
     char what[32];
     (void)snprintf(what, sizeof what, "product %s", mdf_dtype_name(w->dtype));
     mdf_bench_row *row = mdf_bench_add(b, what, 2.0 * (double)(m * w->n) * (double)w->k,
                                        mdf_bench_median(seconds[0], n), "%lld x %lld x %lld",
                                        (long long)m, (long long)w->n, (long long)w->k);
     if (m == 1) {
-        const size_t pieces = cold / PIECE;
-        row->gbytes = (double)p->bytes / row->seconds * 1e-9;
-        row->share =
-            row->gbytes * mdf_bench_median(seconds[1], n) / ((double)pieces * PIECE * 1e-9);
+        mdf_bench_set_reading(row, (double)p->bytes,
+                              mdf_bench_median(seconds[1], n) / (double)p->copies);
     }
 }
 
@@ -126,8 +99,8 @@ mdf_status mdf_bench_weights(mdf_bench *b, mdf_error *err)
         const mdf_weight w = {NULL, types[i / SHAPES], shapes[i % SHAPES].n, shapes[i % SHAPES].k};
         places p = {0};
         status = mdf_bench_next(b, mdf_dtype_name(w.dtype), err);
-        if (status == MDF_OK && !places_make(&p, b, &w, shapes[i % SHAPES].m)) {
-            status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the benchmark");
+        if (status == MDF_OK) {
+            status = places_make(&p, b, &w, shapes[i % SHAPES].m, err);
         }
         if (status == MDF_OK) {
             time_weight(b, &w, shapes[i % SHAPES].m, &p);

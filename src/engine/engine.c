@@ -43,8 +43,8 @@ static mdf_status apply_lora(mdf_engine *e, const char *dir, mdf_error *err)
     return status;
 }
 
-static mdf_status load_weights(mdf_engine *e, const mdf_config *c, const mdf_engine_options *opt,
-                               mdf_error *err)
+mdf_status mdf_engine_load_weights(mdf_engine *e, const mdf_config *c,
+                                   const mdf_engine_options *opt, mdf_error *err)
 {
     MDF_TRY(mdf_weights_open(&e->weights, opt->model_dir, err));
     MDF_TRY(mdf_mllm_declare(&e->model, c, err));
@@ -115,7 +115,7 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
         status = mdf_generation_load(&e->generation, opt->model_dir, config, err);
     }
     if (status == MDF_OK) {
-        status = load_weights(e, config, opt, err);
+        status = mdf_engine_load_weights(e, config, opt, err);
     }
     if (status == MDF_OK) {
         status = mdf_vocabulary_open(&e->tokenizer, config, opt->model_dir, err);

@@ -24,6 +24,11 @@ struct mdf_engine {
 /* A model with labels of its own to choose from. */
 bool mdf_engine_has_labels(const mdf_engine *e);
 
+/* Model and weights of opt->model_dir alone; e is zeroed before. For benchmarks, which need neither
+ * labels nor a tokenizer. On failure too, mdf_engine_close() frees what is there. */
+mdf_status mdf_engine_load_weights(mdf_engine *e, const mdf_config *c,
+                                   const mdf_engine_options *opt, mdf_error *err) MDF_NODISCARD;
+
 /* Sets the number of compute threads of the calling thread's parallel regions; 0 = as many as
  * OpenMP starts by itself. Never more than OpenMP's own limit. */
 void mdf_set_threads(int threads);
