@@ -24,14 +24,19 @@ DEVIATION = 0.02  # of a weight
 
 
 def random_blocks(rng, kind, rows, columns):
-    """-> [rows, bytes of a row]: a scale in half precision, then uniform integers of 8 or 4 bits."""
+    """-> [rows, bytes of a row]: a scale in half precision, then uniform integers of 8 or 4 bits with mean 0: the lowest one,
+    which has no opposite, becomes 0. (Weights of another mean give nearly the same answer to everything.)"""
     blocks = rows * columns // 32
     numbers = 32 if kind == TYPES["q8_0"] else 16
     out = numpy.empty((blocks, 2 + numbers), numpy.uint8)
     levels = 256 if kind == TYPES["q8_0"] else 16
     scale = DEVIATION / (levels / 12**0.5)
     out[:, :2] = (scale * (0.5 + rng.random((blocks, 1), numpy.float32))).astype(numpy.float16).view(numpy.uint8)
-    out[:, 2:] = numpy.frombuffer(rng.bytes(blocks * numbers), numpy.uint8).reshape(blocks, numbers)
+    drawn = numpy.frombuffer(rng.bytes(blocks * numbers), numpy.uint8).reshape(blocks, numbers)
+    if kind == TYPES["q8_0"]:
+        out[:, 2:] = numpy.where(drawn == 0x80, 0, drawn)
+    else:
+        out[:, 2:] = drawn | numpy.where(drawn & 0x0F == 0, 0x08, 0) | numpy.where(drawn & 0xF0 == 0, 0x80, 0)
     return out.reshape(rows, -1)
 
 
