@@ -174,7 +174,7 @@ static void gemm_weight_few(const weight_call *c, int threads)
         for (int64_t t = 0; t < c->m && c->l.int8; t++) {
             round_row(own + t * row_bytes_of(w->k, is), c->x + t * w->k, w->k, is);
         }
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(guided)
         for (int64_t i = 0; i < pieces; i++) {
             const int64_t first = i * piece;
             const int64_t count = w->n - first < piece ? w->n - first : piece;
