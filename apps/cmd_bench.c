@@ -218,6 +218,9 @@ static void print_report(const mdf_bench_report *r)
 
 static mdf_status load_config(const bench_flags *f, mdf_config *c, mdf_error *err)
 {
+    if (f->model != NULL) {
+        return MDF_OK; /* its folder has one */
+    }
     char *path = NULL;
     MDF_TRY(app_find_file(f->config, "presets", ".json", &path, err));
     const mdf_status status = mdf_config_load(c, path, err);
