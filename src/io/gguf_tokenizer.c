@@ -342,6 +342,7 @@ static void put_name(const mdf_gguf_vocab *v, mdf_strbuf *out, const char *key, 
 mdf_status mdf_gguf_tokenizer_config(const mdf_gguf_vocab *v, mdf_strbuf *out, mdf_error *err)
 {
     mdf_strbuf_puts(out, "{\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\",\n"
+                         "  \"model_input_names\": [\"input_ids\", \"attention_mask\"],\n"
                          "  \"clean_up_tokenization_spaces\": false");
     put_name(v, out, "bos_token", v->bos);
     put_name(v, out, "eos_token", v->eos);
