@@ -6,7 +6,7 @@
 #include "kernel/kernel.h"
 
 enum {
-    ROW_PIECE = 32768 /* bytes of the weight that a thread takes at a time */
+    ROW_PIECE = 32768 /* fewest bytes of the weight that a thread takes at a time */
 };
 
 #include "kernel/simd/weight_int8.h"
@@ -160,7 +160,8 @@ static void panel_product(const weight_call *c, int64_t first, int64_t g0, int64
     }
 }
 
-/* A generated token: every thread rounds x for itself, which is cheaper than to wait. */
+/* A generated token: every thread rounds x for itself, which is cheaper than to wait. The weight is
+ * handed out in long pieces first, as every jump costs what was fetched ahead (docs/SPEED.md). */
 static void gemm_weight_few(const weight_call *c, int threads)
 {
     const mdf_weight *w = c->w;
