@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "io/utf8.h"
 
@@ -112,4 +113,17 @@ mdf_status app_find_file(const char *name, const char *folder, const char *suffi
     }
     return mdf_fail(err, MDF_ERR_IO, "%s: no such file, and nothing of that name in %s", name,
                     folder);
+}
+
+size_t app_split_labels(char *list, const char **label)
+{
+    size_t n = 0;
+    for (char *p = list; p != NULL && n < MDF_MAX_LABELS;) {
+        label[n++] = p;
+        p = strchr(p, ',');
+        if (p != NULL) {
+            *p++ = '\0';
+        }
+    }
+    return n;
 }

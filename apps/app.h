@@ -73,6 +73,9 @@ void app_say(const app *a, const char *fmt, ...) MDF_PRINTF(2, 3);
  * (out of memory while building it) is an error. */
 mdf_status app_print_json(json_t *doc, mdf_error *err) MDF_NODISCARD;
 
+/* Splits "a,b,c" in place into at most MDF_MAX_LABELS names; returns how many. */
+size_t app_split_labels(char *list, const char **label);
+
 /* A string of the outside (a path) as JSON: bytes that are not UTF-8 become U+FFFD. NULL = no
  * memory.
  */

@@ -94,20 +94,6 @@ static bool on_case(void *user, size_t done, size_t total)
     return *w->a->stop == 0;
 }
 
-/* Splits "a,b,c" in place; returns how many. */
-static size_t split_labels(char *list, const char **label)
-{
-    size_t n = 0;
-    for (char *p = list; p != NULL && n < MDF_MAX_LABELS;) {
-        label[n++] = p;
-        p = strchr(p, ',');
-        if (p != NULL) {
-            *p++ = '\0';
-        }
-    }
-    return n;
-}
-
 static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
                              const mdf_heat_check *heat, const mdf_metrics_naming *naming,
                              mdf_error *err)
@@ -178,7 +164,7 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
     if (f->labels != NULL && list == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
     }
-    const size_t labels = list == NULL ? 0 : split_labels(list, label);
+    const size_t labels = list == NULL ? 0 : app_split_labels(list, label);
     eval_watch watch = {.a = a};
     mdf_evaluation e;
     app_progress_start(&watch.bar, "evaluate", a->quiet);

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "data/fov.h"
+#include "heat.h"
 #include "io/jsonl.h"
 #include "report/html.h"
 
@@ -52,8 +52,6 @@ static mdf_status draw_case(mdf_png_bytes *png, mdf_session *session, const mdf_
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
-    mdf_image full = {0};
-    mdf_image crop = {0};
     mdf_result *r = mdf_alloc(1, sizeof *r);
     mdf_status status = r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory") : MDF_OK;
     if (status == MDF_OK) {
@@ -69,25 +67,8 @@ static mdf_status draw_case(mdf_png_bytes *png, mdf_session *session, const mdf_
                                       r, err);
     }
     if (status == MDF_OK && r->heat_side > 0) {
-        status = mdf_image_decode(&full, bytes, len, c->path, err);
-        if (status == MDF_OK) {
-            status =
-                mdf_crop(&crop, &full, (mdf_square){r->crop_left, r->crop_top, r->crop_side}, err);
-        }
-        if (status == MDF_OK) {
-            status = mdf_heatmap_draw(png,
-                                      &(mdf_heatmap_options){.rgb = crop.rgb,
-                                                             .width = crop.width,
-                                                             .height = crop.height,
-                                                             .map = r->heat,
-                                                             .columns = r->heat_side,
-                                                             .rows = r->heat_side,
-                                                             .side_max = 220},
-                                      err);
-        }
+        status = app_draw_heat(png, r, bytes, len, c->path, 220, NULL, err);
     }
-    mdf_image_free(&crop);
-    mdf_image_free(&full);
     mdf_free(bytes);
     mdf_free(r);
     return status;

@@ -5,66 +5,40 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "data/fov.h"
+#include "heat.h"
 #include "predict.h"
-#include "report/heatmap.h"
 
-/* Splits "a,b,c" in place. */
 static mdf_status restrict_labels(mdf_session *session, const char *list, mdf_error *err)
 {
+    const char *label[MDF_MAX_LABELS];
     if (list == NULL) {
         return MDF_OK;
     }
     char *copy = mdf_strdup(list);
-    const char *label[MDF_MAX_LABELS];
-    size_t n = 0;
     if (copy == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
     }
-    for (char *p = copy; p != NULL && n < MDF_MAX_LABELS;) {
-        label[n++] = p;
-        p = strchr(p, ',');
-        if (p != NULL) {
-            *p++ = '\0';
-        }
-    }
-    const mdf_status status = mdf_session_restrict(session, label, n, err);
+    const mdf_status status =
+        mdf_session_restrict(session, label, app_split_labels(copy, label), err);
     mdf_free(copy);
     return status;
 }
 
-static mdf_status write_heatmap(const char *path, const uint8_t *bytes, size_t len,
+static mdf_status write_heatmap(const char *out, const uint8_t *bytes, size_t len, const char *name,
                                 const mdf_result *r, mdf_error *err)
 {
     if (r->heat_side == 0) {
         return mdf_fail(err, MDF_ERR_ARG, "--heatmap: this model does not look at pictures");
     }
-    mdf_image full = {0};
-    mdf_image crop = {0};
     mdf_png_bytes png = {0};
     char caption[160];
     (void)snprintf(caption, sizeof caption, "%s, probability %.2f. Not a medical device.",
                    r->label[r->best], (double)r->prob[r->best]);
-    MDF_TRY(mdf_image_decode(&full, bytes, len, path, err));
-    mdf_status status =
-        mdf_crop(&crop, &full, (mdf_square){r->crop_left, r->crop_top, r->crop_side}, err);
+    mdf_status status = app_draw_heat(&png, r, bytes, len, name, 0, caption, err);
     if (status == MDF_OK) {
-        status = mdf_heatmap_draw(&png,
-                                  &(mdf_heatmap_options){.rgb = crop.rgb,
-                                                         .width = crop.width,
-                                                         .height = crop.height,
-                                                         .map = r->heat,
-                                                         .columns = r->heat_side,
-                                                         .rows = r->heat_side,
-                                                         .caption = caption},
-                                  err);
-    }
-    if (status == MDF_OK) {
-        status = mdf_file_write(path, png.data, png.len, err);
+        status = mdf_file_write(out, png.data, png.len, err);
     }
     mdf_png_bytes_free(&png);
-    mdf_image_free(&crop);
-    mdf_image_free(&full);
     return status;
 }
 
@@ -135,7 +109,7 @@ static mdf_status predict_one(const app *a, const predict_flags *f, predict_view
         } else {
             print_text(path, r);
         }
-        status = f->heatmap != NULL ? write_heatmap(f->heatmap, bytes, len, r, err) : MDF_OK;
+        status = f->heatmap != NULL ? write_heatmap(f->heatmap, bytes, len, path, r, err) : MDF_OK;
     }
     mdf_free(r);
     mdf_free(bytes);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "engine/bench_parts.h"
 #include "engine/engine.h"
+#include "engine/model_folder.h"
 #include "nn/decode.h"
 #include "nn/tiles.h"
 
@@ -260,15 +261,12 @@ static mdf_status time_stages(const mdf_bench *b, stages *s, mdf_error *err)
 static mdf_status open_model(const mdf_bench *b, stages *s, mdf_error *err)
 {
     const char *dir = b->opt->model_dir;
-    char *path = mdf_path_join(dir, "config.json");
     s->engine = mdf_alloc(1, sizeof *s->engine);
-    if (path == NULL || s->engine == NULL) {
-        mdf_free(path);
+    if (s->engine == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the benchmark");
     }
     const double start = mdf_clock_seconds();
-    mdf_status status = mdf_config_load(&s->config, path, err);
-    mdf_free(path);
+    mdf_status status = mdf_model_config_read(&s->config, dir, err);
     s->config.train.aux_weight = 0; /* the auxiliary classifier is for training only */
     if (status == MDF_OK) {
         status = mdf_engine_load_weights(s->engine, &s->config,

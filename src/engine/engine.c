@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
+#include "engine/model_folder.h"
 #include "io/mllama_image.h"
 #include "train/vocabulary.h"
 
@@ -70,17 +70,14 @@ bool mdf_engine_has_labels(const mdf_engine *e)
 
 static mdf_status load_config(mdf_config *c, const char *dir, bool labels_optional, mdf_error *err)
 {
-    char *path = mdf_path_join(dir, "config.json");
-    mdf_status status = path == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine")
-                                     : mdf_config_load(c, path, err);
-    if (status == MDF_OK && !labels_optional && c->answer.label_count < FEWEST_LABELS) {
-        status = mdf_fail(err, MDF_ERR_FORMAT,
-                          "%s: answer_config.labels has fewer than two labels, so this model can "
-                          "be asked (predict --ask) but can't classify",
-                          path);
+    MDF_TRY(mdf_model_config_read(c, dir, err));
+    if (!labels_optional && c->answer.label_count < FEWEST_LABELS) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "%s/config.json: answer_config.labels has fewer than two labels, so this "
+                        "model can be asked (predict --ask) but can't classify",
+                        dir);
     }
-    mdf_free(path);
-    return status;
+    return MDF_OK;
 }
 
 /* Pictures are normalised with the published mean and deviation; a model that wants others would

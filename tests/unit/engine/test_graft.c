@@ -88,6 +88,21 @@ static mdf_real *logits_of(const mdf_mllm *m, bool picture)
     return copy;
 }
 
+/* The grafted model, with a picture, says what the text model says, bit for bit. */
+static void expect_same_logits(const char *text, const char *dir, int layers)
+{
+    mdf_mllm *plain = open_model(text);
+    mdf_mllm *grafted = open_model(dir);
+    assert_int_equal(grafted->config.text.num_hidden_layers, layers);
+    mdf_real *want = logits_of(plain, false);
+    mdf_real *got = logits_of(grafted, true);
+    assert_memory_equal(got, want, 5 * 40 * sizeof *got);
+    mdf_free(want);
+    mdf_free(got);
+    mdf_mllm_free(plain);
+    mdf_mllm_free(grafted);
+}
+
 static void with_closed_gates_it_is_the_text_model(void **state)
 {
     (void)state;
@@ -101,16 +116,7 @@ static void with_closed_gates_it_is_the_text_model(void **state)
     const mdf_graft_options opt = {.source = HF "llama_f32", .config = &rest, .seed = 3};
     must(mdf_graft(dir, &opt, &(mdf_stream_watch){0}, &r, &err), &err);
     assert_int_equal(r.kept, 3 * 9 + 2); /* three layers of nine, table and last norm */
-    mdf_mllm *plain = open_model(HF "llama_f32");
-    mdf_mllm *grafted = open_model(dir);
-    assert_int_equal(grafted->config.text.num_hidden_layers, 5);
-    mdf_real *want = logits_of(plain, false);
-    mdf_real *got = logits_of(grafted, true);
-    assert_memory_equal(got, want, 5 * 40 * sizeof *got);
-    mdf_free(want);
-    mdf_free(got);
-    mdf_mllm_free(plain);
-    mdf_mllm_free(grafted);
+    expect_same_logits(HF "llama_f32", dir, 5);
     test_folder_remove(&f);
 }
 
@@ -186,15 +192,7 @@ static void quantised_rows_stay_as_they_are(void **state)
         assert_true(fabs(sqrt(square / 512) / 0.05 - 1) < 4 / sqrt(2.0 * 512) + 0.1);
         mdf_weights_close(&a);
         mdf_weights_close(&b);
-        mdf_mllm *plain = open_model(from);
-        mdf_mllm *grafted = open_model(dir);
-        mdf_real *want = logits_of(plain, false);
-        mdf_real *got = logits_of(grafted, true);
-        assert_memory_equal(got, want, 5 * 40 * sizeof *got);
-        mdf_free(want);
-        mdf_free(got);
-        mdf_mllm_free(plain);
-        mdf_mllm_free(grafted);
+        expect_same_logits(from, dir, 5);
         test_folder_remove(&f);
     }
 }

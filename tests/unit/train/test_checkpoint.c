@@ -71,6 +71,19 @@ static void get(const char *path, uint8_t **bytes, size_t *len)
     must(mdf_file_read(path, (size_t)1 << 30, bytes, len, &err), &err);
 }
 
+/* The file of the folder holds these bytes. */
+static void expect_file(const char *dir, const char *name, const uint8_t *want, size_t n)
+{
+    uint8_t *bytes = NULL;
+    size_t m = 0;
+    char *path = mdf_path_join(dir, name);
+    get(path, &bytes, &m);
+    assert_int_equal(m, n);
+    assert_memory_equal(bytes, want, m);
+    mdf_free(bytes);
+    mdf_free(path);
+}
+
 static void assert_same_numbers(const mdf_real *a, const mdf_real *b, int64_t n)
 {
     assert_memory_equal(a, b, (size_t)n * sizeof *a);
@@ -330,14 +343,7 @@ static void a_full_disk_does_not_part_settings_and_weights(void **state)
         assert_int_equal(status, MDF_ERR_IO);
         assert_non_null(strstr(err.text, files[k]));
         for (int i = 0; i < 2; i++) {
-            uint8_t *after = NULL;
-            size_t m = 0;
-            char *file = mdf_path_join(dir, files[i]);
-            get(file, &after, &m);
-            assert_int_equal(n[i], m);
-            assert_memory_equal(before[i], after, m);
-            mdf_free(after);
-            mdf_free(file);
+            expect_file(dir, files[i], before[i], n[i]);
         }
     }
     for (int i = 0; i < 2; i++) {
@@ -372,15 +378,8 @@ static void a_failed_resume_changes_nothing(void **state)
     assert_int_equal(train("run", more, "val", true, &w, &err), MDF_ERR_FORMAT);
     assert_non_null(strstr(err.text, "/run/checkpoint.safetensors"));
     for (int i = 0; i < 4; i++) {
-        uint8_t *after = NULL;
-        size_t m = 0;
-        char *path = mdf_path_join(dir, files[i]);
-        get(path, &after, &m);
-        assert_int_equal(n[i], m);
-        assert_memory_equal(before[i], after, m);
-        mdf_free(after);
+        expect_file(dir, files[i], before[i], n[i]);
         mdf_free(before[i]);
-        mdf_free(path);
     }
     mdf_free(dir);
 }
