@@ -56,6 +56,9 @@ static mdf_status move(mdf_detokeniser *d, bool end, mdf_error *err)
 
 mdf_status mdf_detokenise(mdf_detokeniser *d, int32_t token, mdf_error *err)
 {
+    if (!mdf_tokenizer_has(d->tokenizer, token)) {
+        return MDF_OK;
+    }
     MDF_TRY(mdf_tokenizer_decode(d->tokenizer, &token, 1, false, &d->held, err));
     return move(d, false, err);
 }

@@ -19,7 +19,8 @@ void mdf_detokeniser_free(mdf_detokeniser *d);
 void mdf_detokeniser_clear(mdf_detokeniser *d); /* keeps the memory */
 
 /* Appends what the token says. Bytes that are not UTF-8 become U+FFFD, one for every ill-formed
- * sequence. MDF_ERR_ARG for an id that no token has. */
+ * sequence. An id that no token has says nothing: a model's vocabulary may be larger than its
+ * tokenizer's. */
 mdf_status mdf_detokenise(mdf_detokeniser *d, int32_t token, mdf_error *err) MDF_NODISCARD;
 
 /* No more tokens: what is held can't become a character any more. */

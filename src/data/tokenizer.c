@@ -366,24 +366,31 @@ mdf_status mdf_tokenizer_encode(const mdf_tokenizer *t, const char *text, size_t
     return status;
 }
 
+bool mdf_tokenizer_has(const mdf_tokenizer *t, int32_t id)
+{
+    const size_t plain = t->pre == NULL ? 256 : t->bpe.token_count;
+    return mdf_added_by_id(&t->added, id) != NULL || (id >= 0 && (size_t)id < plain);
+}
+
 mdf_status mdf_tokenizer_decode(const mdf_tokenizer *t, const int32_t *id, size_t count,
                                 bool keep_specials, mdf_strbuf *out, mdf_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         const mdf_added_token *added = mdf_added_by_id(&t->added, id[i]);
         const size_t k = (size_t)id[i];
+        if (!mdf_tokenizer_has(t, id[i])) {
+            return mdf_fail(err, MDF_ERR_ARG, "no token has the id %d", (int)id[i]);
+        }
         if (added != NULL) {
             if (keep_specials || !added->special) {
                 mdf_strbuf_add(out, added->content.text, added->content.len);
             }
-        } else if (id[i] >= 0 && t->pre == NULL && id[i] < 256) {
+        } else if (t->pre == NULL) {
             const uint8_t byte = (uint8_t)id[i];
             mdf_strbuf_add(out, &byte, 1);
-        } else if (id[i] >= 0 && k < t->bpe.token_count) {
+        } else {
             mdf_strbuf_add(out, t->bpe.bytes + t->bpe.offset[k],
                            t->bpe.offset[k + 1] - t->bpe.offset[k]);
-        } else {
-            return mdf_fail(err, MDF_ERR_ARG, "no token has the id %d", (int)id[i]);
         }
     }
     return out->failed ? no_memory(err) : MDF_OK;

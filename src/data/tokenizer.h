@@ -67,6 +67,8 @@ mdf_status mdf_tokenizer_encode(const mdf_tokenizer *t, const char *text, size_t
                                 int32_t *id, size_t capacity, size_t *count,
                                 mdf_error *err) MDF_NODISCARD;
 
+bool mdf_tokenizer_has(const mdf_tokenizer *t, int32_t id);
+
 /* Appends the bytes of the tokens; special tokens by name, or not at all. MDF_ERR_ARG for an id
  * that no token has. The bytes of a cut sequence need not be valid UTF-8. */
 mdf_status mdf_tokenizer_decode(const mdf_tokenizer *t, const int32_t *id, size_t count,
