@@ -338,3 +338,13 @@ void mdf_map_close(mdf_map *m)
     }
     *m = (mdf_map){0};
 }
+
+void mdf_map_release(const uint8_t *data, size_t len)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t from = ((uintptr_t)data + page - 1) / page * page;
+    const uintptr_t to = ((uintptr_t)data + len) / page * page;
+    if (from < to) {
+        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+}

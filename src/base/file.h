@@ -58,4 +58,8 @@ typedef struct mdf_map {
 mdf_status mdf_map_open(mdf_map *m, const char *path, mdf_error *err) MDF_NODISCARD;
 void mdf_map_close(mdf_map *m);
 
+/* These bytes of a map are not needed soon: their whole pages leave the resident set, and are read
+ * again when they are touched. */
+void mdf_map_release(const uint8_t *data, size_t len);
+
 #endif

@@ -149,6 +149,14 @@ static bool numbers(void *user, size_t i, size_t at, size_t n, float *out)
     return true;
 }
 
+static void written(void *user, size_t i)
+{
+    const graft *gr = user;
+    if (gr->source[i] != NULL) {
+        mdf_map_release(gr->source[i]->tensor->data, gr->source[i]->tensor->bytes);
+    }
+}
+
 static mdf_status write(const char *dir, graft *gr, const mdf_config *c,
                         const mdf_stream_watch *watch, mdf_error *err)
 {
@@ -160,13 +168,13 @@ static mdf_status write(const char *dir, graft *gr, const mdf_config *c,
         status = mdf_model_folder_config(&folder, c, err);
     }
     if (status == MDF_OK) {
-        status = mdf_stream_model(
-            &(mdf_stream_plan){.folder = &folder,
-                               .entry = gr->entry,
-                               .entries = gr->params->count,
-                               .metadata = meta,
-                               .pairs = 2},
-            &(mdf_stream_source){.user = gr, .bytes = bytes, .numbers = numbers}, watch, NULL, err);
+        status =
+            mdf_stream_model(&(mdf_stream_plan){.folder = &folder,
+                                                .entry = gr->entry,
+                                                .entries = gr->params->count,
+                                                .metadata = meta,
+                                                .pairs = 2},
+                             &(mdf_stream_source){gr, bytes, numbers, written}, watch, NULL, err);
     }
     mdf_model_folder_close(&folder, status == MDF_OK);
     return status;

@@ -63,6 +63,13 @@ static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
     return ok;
 }
 
+static void written(void *user, size_t i)
+{
+    const importer *im = user;
+    const mdf_gguf_tensor *t = &im->weight[i]->tensor;
+    mdf_map_release(t->data, t->bytes);
+}
+
 /* The file that has the weight. */
 static const char *path_of(const importer *im, const mdf_gguf_weight *w)
 {
@@ -241,13 +248,13 @@ static mdf_status write_target(importer *im, const mdf_import_files *small, cons
     MDF_TRY(mdf_model_folder_open(&folder, dir, err));
     mdf_status status = mdf_import_files_put(small, &folder, err);
     if (status == MDF_OK) {
-        status =
-            mdf_stream_model(&(mdf_stream_plan){.folder = &folder,
-                                                .entry = im->entry,
-                                                .entries = im->count,
-                                                .metadata = meta,
-                                                .pairs = 2},
-                             &(mdf_stream_source){im, bytes_of, numbers_of}, watch, im->error, err);
+        status = mdf_stream_model(&(mdf_stream_plan){.folder = &folder,
+                                                     .entry = im->entry,
+                                                     .entries = im->count,
+                                                     .metadata = meta,
+                                                     .pairs = 2},
+                                  &(mdf_stream_source){im, bytes_of, numbers_of, written}, watch,
+                                  im->error, err);
     }
     mdf_model_folder_close(&folder, status == MDF_OK);
     return status;

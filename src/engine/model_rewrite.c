@@ -57,6 +57,13 @@ static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
     return ok;
 }
 
+static void written(void *user, size_t i)
+{
+    const rewriter *r = user;
+    const mdf_st_tensor *t = r->item[i].from->tensor;
+    mdf_map_release(t->data, t->bytes);
+}
+
 /* The name that the tensor gets; false: the target has no place for it. */
 static bool target_name(const rewriter *r, const char *name, char out[MDF_WEIGHT_NAME])
 {
@@ -169,7 +176,8 @@ static mdf_status write_target(rewriter *r, const char *from, mdf_model_folder *
                                                 .entries = r->count,
                                                 .metadata = meta,
                                                 .pairs = r->how->hugging_face ? 1 : 2},
-                             &(mdf_stream_source){r, bytes_of, numbers_of}, watch, r->error, err));
+                             &(mdf_stream_source){r, bytes_of, numbers_of, written}, watch,
+                             r->error, err));
     for (size_t i = 0; i < r->count; i++) {
         r->result->tensor[i].error = r->error[i];
     }

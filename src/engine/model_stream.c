@@ -141,6 +141,9 @@ static mdf_status run(stream *s, double *error, mdf_error *err)
             MDF_TRY(copy(s, bytes, total, there, err));
         }
         MDF_TRY(make(s, i, e, bytes == NULL ? 0 : there, count, &sum, err));
+        if (s->source->done != NULL) {
+            s->source->done(s->source->user, i);
+        }
         if (error != NULL) {
             error[i] = sum.square > 0 ? sqrt(sum.difference / sum.square) : 0;
         }

@@ -27,6 +27,7 @@ typedef struct mdf_stream_source {
     /* Numbers [at, at + n) of tensor i, row-major. Called by several threads. false: they are not
      * to be had; the error then names the tensor. */
     bool (*numbers)(void *user, size_t i, size_t at, size_t n, float *out);
+    void (*done)(void *user, size_t i); /* tensor i is written; may be NULL */
 } mdf_stream_source;
 
 typedef struct mdf_stream_plan {

@@ -174,6 +174,43 @@ static void a_map_shows_the_bytes_and_refuses_an_empty_file(void **state)
     test_folder_remove(&f);
 }
 
+static size_t resident_bytes(void)
+{
+    unsigned long all = 0;
+    unsigned long resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%lu %lu", &all, &resident), 2);
+    (void)fclose(f);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void bytes_of_a_map_leave_memory_and_come_back(void **state)
+{
+    (void)state;
+    enum { SIZE = 32 << 20 };
+    test_folder f;
+    char path[512];
+    mdf_map m;
+    mdf_error err = {0};
+    uint8_t *bytes = malloc(SIZE);
+    assert_non_null(bytes);
+    memset(bytes, 7, SIZE);
+    test_folder_make(&f);
+    join(path, &f, "long");
+    assert_int_equal(mdf_file_write(path, bytes, SIZE, &err), MDF_OK);
+    assert_int_equal(mdf_map_open(&m, path, &err), MDF_OK);
+    assert_memory_equal(m.data, bytes, SIZE);
+    const size_t before = resident_bytes();
+    mdf_map_release(m.data + 1, 10); /* no whole page */
+    mdf_map_release(m.data + 1, SIZE - 2);
+    assert_true(resident_bytes() + SIZE / 2 < before);
+    assert_memory_equal(m.data, bytes, SIZE);
+    mdf_map_close(&m);
+    free(bytes);
+    test_folder_remove(&f);
+}
+
 static void folders_are_made_with_their_parents_but_not_through_a_file(void **state)
 {
     (void)state;
@@ -222,6 +259,7 @@ int main(void)
         cmocka_unit_test(an_aborted_write_leaves_nothing),
         cmocka_unit_test(what_cannot_be_read_is_named_with_its_reason),
         cmocka_unit_test(a_map_shows_the_bytes_and_refuses_an_empty_file),
+        cmocka_unit_test(bytes_of_a_map_leave_memory_and_come_back),
         cmocka_unit_test(folders_are_made_with_their_parents_but_not_through_a_file),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaves_nothing),
     };
