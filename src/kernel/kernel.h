@@ -112,6 +112,46 @@ typedef mdf_real mdf_softmax_fn(mdf_real *x, int64_t n);
 /* In place: x[i] = exp(x[i] - lse): recovers a softmax row from its saved log-sum-exp. */
 typedef void mdf_exp_shift_fn(mdf_real *x, mdf_real lse, int64_t n);
 
+/* Which keys some queries see: from..to-1, none of them any other. All of them see all of these but
+ * those of mask_from..mask_to-1, for which mdf_attention_sight.mask is asked. */
+typedef struct mdf_key_span {
+    int64_t from, to;
+    int64_t mask_from, mask_to; /* a part of from..to-1 or empty */
+} mdf_key_span;
+
+typedef struct mdf_attention_sight {
+    /* What queries query..query+queries-1 see. */
+    mdf_key_span (*span)(const void *context, int64_t query, int64_t queries);
+    /* score[j * stride], j < keys, are those of a query with keys key + j: -INFINITY replaces the
+     * score of a key that it does not see. Only asked for what lies in the mask of a span. */
+    void (*mask)(const void *context, int64_t query, int64_t key, int64_t keys, mdf_real *score,
+                 int64_t stride);
+    const void *context;
+} mdf_attention_sight;
+
+/* Attention of queries that share one key/value head: all keys of that head, and some of the rows
+ * of its query heads. Row r is query r / heads of head r % heads, and
+ *     score[j] = (q . k[j]) / sqrt(head_dim) + key_bias[j]   of the keys j that the query sees
+ *     y = sum_j exp(score[j] - lse) v[j],   lse = log sum_j exp(score[j])
+ * A row that sees no key, or all of whose scores are -INFINITY, gets y = 0 and lse = -INFINITY. */
+typedef struct mdf_attention_task {
+    const mdf_real *q;        /* query i of head h: q + i * ldq + h * head_dim */
+    const mdf_real *k;        /* key j: k + j * ldk */
+    const mdf_real *v;        /* also ldk apart */
+    const mdf_real *key_bias; /* [nk] or NULL */
+    mdf_real *y;              /* as q */
+    mdf_real *lse;            /* query i of head h: lse + h * lse_step + i */
+    int64_t ldq, ldk, lse_step;
+    int64_t heads, head_dim;
+    int64_t first, rows; /* rows first..first+rows-1 */
+    mdf_attention_sight sight;
+} mdf_attention_task;
+
+/* scratch: attention_scratch(head_dim, nk) bytes, aligned to 64. Where the rows are cut into tasks
+ * does not change a result by more than rounding; equal tasks give equal bits. */
+typedef void mdf_attention_fn(const mdf_attention_task *t, void *scratch);
+typedef size_t mdf_attention_scratch_fn(int64_t head_dim, int64_t nk);
+
 /* y += alpha * x;  returns sum x*y in double. */
 typedef void mdf_axpy_fn(mdf_real *y, mdf_real alpha, const mdf_real *x, int64_t n);
 typedef double mdf_dot_fn(const mdf_real *x, const mdf_real *y, int64_t n);
@@ -152,6 +192,8 @@ typedef struct mdf_kernels {
     mdf_swiglu_bwd_fn *swiglu_bwd;
     mdf_softmax_fn *softmax;
     mdf_exp_shift_fn *exp_shift;
+    mdf_attention_fn *attention;
+    mdf_attention_scratch_fn *attention_scratch;
     mdf_axpy_fn *axpy;
     mdf_dot_fn *dot;
     mdf_bias_fwd_fn *bias_fwd;

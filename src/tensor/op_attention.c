@@ -1,20 +1,24 @@
 /* Scaled dot-product attention over packed segments, with grouped key/value heads and the masks of
  * the model: causal text, the label tree behind it, and vision tiles.
  *
- * Work is split by (segment, head); backward by (run, key/value head), a run being segments in a
- * row that share keys: such a task alone writes its rows of dk and dv.
- * Queries are taken in blocks so that scores stay in cache; backward recomputes the weights from
- * the saved log-sum-exp of every row. */
+ * Forward is the kernel table's; a task is some rows (query, head) of a segment that share a
+ * key/value head. Backward is split by (run, key/value head), a run being segments in a row that
+ * share keys: such a task alone writes its rows of dk and dv. It takes queries in blocks so that
+ * scores stay in cache, and recomputes the weights from the saved log-sum-exp of every row. */
 #include <string.h>
 
 #include "tensor/op.h"
 
-enum { QUERY_BLOCK = 64 };
+enum {
+    QUERY_BLOCK = 64, /* backward */
+    TASK_ROWS = 192   /* forward */
+};
 
 typedef struct attention_saved {
     mdf_attn_plan plan;
     mdf_real *lse;     /* [heads, Nq] */
-    mdf_real *scratch; /* [threads, 2 * QUERY_BLOCK * nk_max] */
+    mdf_real *scratch; /* [threads, scratch_size] */
+    int64_t scratch_size;
     int64_t nk_max;
     int64_t *run; /* [runs + 1] first segment of every run; NULL unless the graph trains */
     int64_t runs;
@@ -25,81 +29,168 @@ static mdf_real minus_infinity(void)
     return -(mdf_real)INFINITY;
 }
 
-/* Keys from..to-1 of a segment: no query of a block sees others. */
-typedef struct key_span {
-    int64_t from, to;
-    bool pairs; /* invalid keys are among them */
-} key_span;
-
-/* Invalid queries see no invalid keys: those at both ends are left out. */
-static key_span pair_span(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t i0,
-                          int64_t rows)
+static mdf_real *thread_scratch(const attention_saved *a)
 {
-    key_span span = {0, s->nk, true};
-    for (int64_t r = 0; r < rows; r++) {
-        if (p->invalid[s->q0 + i0 + r] == 0) {
-            return span;
-        }
+    return a->scratch + mdf_thread_index() * a->scratch_size;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What the functions that tell what is seen are asked about. */
+typedef struct segment_sight {
+    const mdf_attn_plan *plan;
+    const mdf_attn_segment *segment;
+} segment_sight;
+
+/* Invalid queries see no invalid keys: those at both ends are left out where all are invalid. */
+static mdf_key_span pair_span(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t query,
+                              int64_t queries)
+{
+    int64_t count = 0; /* of invalid queries */
+    for (int64_t i = 0; i < queries; i++) {
+        count += p->invalid[s->q0 + query + i] != 0;
+    }
+    if (count == 0) {
+        return (mdf_key_span){0, s->nk, 0, 0};
     }
     const uint8_t *invalid = p->invalid + s->k0;
-    while (span.to > 0 && invalid[span.to - 1] != 0) {
-        span.to--;
+    int64_t from = 0;
+    int64_t to = s->nk;
+    while (count == queries && to > 0 && invalid[to - 1] != 0) {
+        to--;
     }
-    while (span.from < span.to && invalid[span.from] != 0) {
-        span.from++;
+    while (count == queries && from < to && invalid[from] != 0) {
+        from++;
     }
-    span.pairs = false;
-    for (int64_t j = span.from; j < span.to; j++) {
-        span.pairs = span.pairs || invalid[j] != 0;
+    int64_t first = from; /* and last: between them are the invalid keys that are left */
+    int64_t last = to;
+    while (first < last && invalid[first] == 0) {
+        first++;
     }
-    return span;
+    while (first < last && invalid[last - 1] == 0) {
+        last--;
+    }
+    return (mdf_key_span){from, to, first, last};
 }
 
-static key_span block_span(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t i0,
-                           int64_t rows)
+static mdf_key_span sight_span(const void *context, int64_t query, int64_t queries)
 {
-    const int64_t last = s->past + i0 + rows - 1; /* the last query's own key */
-    if (p->kind == MDF_ATTEND_PAIR) {
-        return pair_span(p, s, i0, rows);
-    }
-    const bool ahead =
-        p->kind == MDF_ATTEND_CAUSAL || (p->kind == MDF_ATTEND_TREE && last < s->prefix);
-    return (key_span){0, ahead && last + 1 < s->nk ? last + 1 : s->nk, false};
-}
-
-/* Forbids what query i of the segment may not see; row starts at the span's first key. */
-static void mask_row(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t i, key_span span,
-                     mdf_real *row)
-{
-    const mdf_real none = minus_infinity();
+    const segment_sight *sight = context;
+    const mdf_attn_plan *p = sight->plan;
+    const mdf_attn_segment *s = sight->segment;
+    const int64_t own = s->past + query; /* the first query's own key */
+    const int64_t last = own + queries - 1;
+    int64_t to = s->nk;
     switch (p->kind) {
     case MDF_ATTEND_FULL:
         break;
     case MDF_ATTEND_CAUSAL:
-        for (int64_t j = s->past + i + 1; j < span.to; j++) {
-            row[j - span.from] = none;
+        to = smaller(last + 1, s->nk);
+        return (mdf_key_span){0, to, smaller(own + 1, to), to};
+    case MDF_ATTEND_TREE:
+        to = last < s->prefix ? smaller(last + 1, s->nk) : s->nk;
+        return (mdf_key_span){0, to, smaller(smaller(own + 1, s->prefix), to), to};
+    case MDF_ATTEND_PAIR:
+        return pair_span(p, s, query, queries);
+    }
+    return (mdf_key_span){0, to, to, to};
+}
+
+/* Forbids what a query may not see of some keys. */
+static void sight_mask(const void *context, int64_t query, int64_t key, int64_t keys,
+                       mdf_real *score, int64_t stride)
+{
+    const segment_sight *sight = context;
+    const mdf_attn_plan *p = sight->plan;
+    const mdf_attn_segment *s = sight->segment;
+    const mdf_real none = minus_infinity();
+    const int64_t own = s->past + query;
+    const int64_t ahead = own + 1 > key ? own + 1 - key : 0; /* of these keys, the first behind */
+    switch (p->kind) {
+    case MDF_ATTEND_FULL:
+        break;
+    case MDF_ATTEND_CAUSAL:
+        for (int64_t j = ahead; j < keys; j++) {
+            score[j * stride] = none;
         }
         break;
     case MDF_ATTEND_TREE:
-        i += s->past;
-        for (int64_t j = (i < s->prefix ? i + 1 : s->prefix); j < span.to; j++) {
-            const bool seen = i >= s->prefix && j >= s->prefix &&
-                              p->tree[(i - s->prefix) * p->tree_nodes + (j - s->prefix)] != 0;
-            row[j - span.from] = seen ? row[j - span.from] : none;
+        for (int64_t j = own < s->prefix ? ahead : 0; j < keys; j++) {
+            const bool seen =
+                own >= s->prefix &&
+                (key + j < s->prefix ||
+                 p->tree[(own - s->prefix) * p->tree_nodes + (key + j - s->prefix)] != 0);
+            score[j * stride] = seen ? score[j * stride] : none;
         }
         break;
     case MDF_ATTEND_PAIR:
-        for (int64_t j = span.from; span.pairs && p->invalid[s->q0 + i] != 0 && j < span.to; j++) {
-            row[j - span.from] = p->invalid[s->k0 + j] != 0 ? none : row[j - span.from];
+        for (int64_t j = 0; p->invalid[s->q0 + query] != 0 && j < keys; j++) {
+            score[j * stride] = p->invalid[s->k0 + key + j] != 0 ? none : score[j * stride];
         }
         break;
     }
 }
 
-/* scores [rows, span] of queries i0.. of the segment for one head. */
+/* Tasks of a segment with that many queries, of one key/value head. */
+static int64_t task_count(const mdf_attn_plan *p, int64_t nq)
+{
+    return (nq * (p->heads / p->kv_heads) + TASK_ROWS - 1) / TASK_ROWS;
+}
+
+static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
+                         const mdf_tensor *k, const mdf_tensor *v, const mdf_tensor *y,
+                         const mdf_attn_segment *s, int64_t kv, int64_t part)
+{
+    const mdf_attn_plan *p = &a->plan;
+    const segment_sight sight = {p, s};
+    const int64_t group = p->heads / p->kv_heads;
+    const int64_t ldq = p->heads * p->head_dim;
+    const int64_t ldk = p->kv_heads * p->head_dim;
+    const int64_t qat = s->q0 * ldq + kv * group * p->head_dim;
+    const int64_t kat = s->k0 * ldk + kv * p->head_dim;
+    const mdf_attention_task task = {.q = q->data + qat,
+                                     .k = k->data + kat,
+                                     .v = v->data + kat,
+                                     .key_bias = p->key_bias == NULL ? NULL : p->key_bias + s->k0,
+                                     .y = y->data + qat,
+                                     .lse = a->lse + kv * group * mdf_row_count(q) + s->q0,
+                                     .ldq = ldq,
+                                     .ldk = ldk,
+                                     .lse_step = mdf_row_count(q),
+                                     .heads = group,
+                                     .head_dim = p->head_dim,
+                                     .first = part * TASK_ROWS,
+                                     .rows = smaller(TASK_ROWS, s->nq * group - part * TASK_ROWS),
+                                     .sight = {sight_span, sight_mask, &sight}};
+    g->kernels->attention(&task, thread_scratch(a));
+}
+
+static void forward(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
+                    const mdf_tensor *k, const mdf_tensor *v, const mdf_tensor *y)
+{
+    const mdf_attn_plan *p = &a->plan;
+    int64_t parts = 0; /* of the longest segment */
+    for (int64_t n = 0; n < p->segments; n++) {
+        const int64_t count = task_count(p, p->segment[n].nq);
+        parts = count > parts ? count : parts;
+    }
+    const int64_t tasks = p->segments * p->kv_heads * parts;
+#pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
+    for (int64_t task = 0; task < tasks; task++) {
+        const mdf_attn_segment *s = &p->segment[task / parts / p->kv_heads];
+        if (task % parts < task_count(p, s->nq)) {
+            forward_task(g, a, q, k, v, y, s, task / parts % p->kv_heads, task % parts);
+        }
+    }
+}
+
+/* scores [rows, keys of the span] of queries i0.. of the segment for one head. */
 static void block_scores(const mdf_graph *g, const mdf_attn_plan *p, const mdf_attn_segment *s,
                          const mdf_tensor *q, const mdf_tensor *k, int64_t head, int64_t i0,
-                         int64_t rows, key_span span, mdf_real *scores)
+                         int64_t rows, mdf_key_span span, mdf_real *scores)
 {
     const int64_t hd = p->head_dim;
     const int64_t ldq = p->heads * hd;
@@ -114,39 +205,8 @@ static void block_scores(const mdf_graph *g, const mdf_attn_plan *p, const mdf_a
         if (p->key_bias != NULL) {
             g->kernels->axpy(scores + r * nk, 1, p->key_bias + first, nk);
         }
-        mask_row(p, s, i0 + r, span, scores + r * nk);
-    }
-}
-
-static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
-                         const mdf_tensor *k, const mdf_tensor *v, mdf_tensor *y, int64_t task)
-{
-    const mdf_attn_plan *p = &a->plan;
-    const mdf_attn_segment *s = &p->segment[task / p->heads];
-    const int64_t head = task % p->heads;
-    const int64_t hd = p->head_dim;
-    const int64_t kv = head / (p->heads / p->kv_heads);
-    const int64_t nq_all = mdf_row_count(q);
-    mdf_real *scores = a->scratch + mdf_thread_index() * 2 * QUERY_BLOCK * a->nk_max;
-    for (int64_t i0 = 0; i0 < s->nq; i0 += QUERY_BLOCK) {
-        const int64_t rows = s->nq - i0 < QUERY_BLOCK ? s->nq - i0 : QUERY_BLOCK;
-        const key_span span = block_span(p, s, i0, rows);
-        const int64_t nk = span.to - span.from;
-        mdf_real *lse = a->lse + head * nq_all + s->q0 + i0;
-        if (nk == 0) { /* they see nothing: y stays zero */
-            for (int64_t r = 0; r < rows; r++) {
-                lse[r] = minus_infinity();
-            }
-            continue;
-        }
-        block_scores(g, p, s, q, k, head, i0, rows, span, scores);
-        for (int64_t r = 0; r < rows; r++) {
-            lse[r] = g->kernels->softmax(scores + r * nk, nk);
-        }
-        g->kernels->gemm(false, false, rows, hd, nk, 1, scores, nk,
-                         v->data + (s->k0 + span.from) * p->kv_heads * hd + kv * hd,
-                         p->kv_heads * hd, 0, y->data + (s->q0 + i0) * p->heads * hd + head * hd,
-                         p->heads * hd);
+        sight_mask(&(segment_sight){p, s}, i0 + r, span.mask_from, span.mask_to - span.mask_from,
+                   scores + r * nk + (span.mask_from - span.from), 1);
     }
 }
 
@@ -162,7 +222,8 @@ static void write_map(const mdf_graph *g, const attention_saved *a, const mdf_te
         memset(map, 0, (size_t)(s->nq * s->nk) * sizeof *map);
         for (int64_t i = 0; i < s->nq; i++) {
             for (int64_t head = 0; head < p->heads; head++) {
-                block_scores(g, p, s, q, k, head, i, 1, (key_span){0, s->nk, true}, a->scratch);
+                block_scores(g, p, s, q, k, head, i, 1, (mdf_key_span){0, s->nk, 0, s->nk},
+                             a->scratch);
                 g->kernels->exp_shift(a->scratch, a->lse[head * nq_all + s->q0 + i], s->nk);
                 g->kernels->axpy(map + i * s->nk, 1 / (mdf_real)p->heads, a->scratch, s->nk);
             }
@@ -186,12 +247,12 @@ static void backward_block(const mdf_graph *g, const mdf_node *node, const atten
     const int64_t ldq = p->heads * hd;
     const int64_t ldk = p->kv_heads * hd;
     const int64_t qat = (s->q0 + i0) * ldq + head * hd;
-    const key_span span = block_span(p, s, i0, rows);
+    const mdf_key_span span = sight_span(&(segment_sight){p, s}, i0, rows);
     const int64_t nk = span.to - span.from;
     const int64_t kat = (s->k0 + span.from) * ldk + head / (p->heads / p->kv_heads) * hd;
     const mdf_real scale = 1 / mdf_sqrt((mdf_real)hd);
     const mdf_real *dy = node->out->grad + qat;
-    mdf_real *w = a->scratch + mdf_thread_index() * 2 * QUERY_BLOCK * a->nk_max;
+    mdf_real *w = thread_scratch(a);
     mdf_real *ds = w + QUERY_BLOCK * a->nk_max;
     if (nk == 0) {
         return;
@@ -305,6 +366,17 @@ static bool plan_fits(const mdf_attn_plan *p, const mdf_tensor *q, const mdf_ten
     return true;
 }
 
+/* Numbers of scratch that one thread needs, whole lines of the cache. */
+static int64_t scratch_size(const mdf_graph *g, const mdf_attn_plan *p, int64_t nk_max)
+{
+    enum { LINE = 64 / sizeof(mdf_real) };
+    const size_t bytes = g->kernels->attention_scratch(p->head_dim, nk_max);
+    int64_t size = (int64_t)(bytes / sizeof(mdf_real)) + 1;
+    const int64_t other = g->train ? 2 * QUERY_BLOCK * nk_max : p->map_out != NULL ? nk_max : 0;
+    size = other > size ? other : size;
+    return (size + LINE - 1) / LINE * LINE;
+}
+
 mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor *v,
                           const mdf_attn_plan *plan)
 {
@@ -322,19 +394,17 @@ mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor
     mdf_tensor *y = mdf_zeros(g, q->rank, q->dim);
     attention_saved *a = mdf_graph_alloc(g, 1, sizeof *a);
     mdf_real *lse = mdf_graph_alloc(g, plan->heads * mdf_row_count(q), sizeof *lse);
-    mdf_real *scratch =
-        mdf_graph_alloc(g, mdf_thread_count() * 2 * QUERY_BLOCK * nk_max, sizeof *scratch);
+    const int64_t size = scratch_size(g, plan, nk_max);
+    mdf_real *scratch = mdf_graph_alloc(g, mdf_thread_count() * size, sizeof *scratch);
     if (g->error.code != MDF_OK) {
         return NULL;
     }
-    *a = (attention_saved){.plan = *plan, .lse = lse, .scratch = scratch, .nk_max = nk_max};
+    *a = (attention_saved){
+        .plan = *plan, .lse = lse, .scratch = scratch, .scratch_size = size, .nk_max = nk_max};
     if (g->train && !find_runs(g, a)) {
         return NULL;
     }
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t task = 0; task < plan->segments * plan->heads; task++) {
-        forward_task(g, a, q, k, v, y, task);
-    }
+    forward(g, a, q, k, v, y);
     if (plan->map_out != NULL) {
         write_map(g, a, q, k);
     }

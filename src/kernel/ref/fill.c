@@ -22,6 +22,8 @@ void mdf_kernels_fill_ref(mdf_kernels *k)
     k->swiglu_bwd = mdf_swiglu_bwd_ref;
     k->softmax = mdf_softmax_ref;
     k->exp_shift = mdf_exp_shift_ref;
+    k->attention = mdf_attention_ref;
+    k->attention_scratch = mdf_attention_scratch_ref;
     k->axpy = mdf_axpy_ref;
     k->dot = mdf_dot_ref;
     k->bias_fwd = mdf_bias_fwd_ref;

@@ -26,6 +26,8 @@ mdf_swiglu_fwd_fn mdf_swiglu_fwd_ref;
 mdf_swiglu_bwd_fn mdf_swiglu_bwd_ref;
 mdf_softmax_fn mdf_softmax_ref;
 mdf_exp_shift_fn mdf_exp_shift_ref;
+mdf_attention_fn mdf_attention_ref;
+mdf_attention_scratch_fn mdf_attention_scratch_ref;
 mdf_axpy_fn mdf_axpy_ref;
 mdf_dot_fn mdf_dot_ref;
 mdf_bias_fwd_fn mdf_bias_fwd_ref;

@@ -2,6 +2,7 @@
 #ifndef MDF_KERNEL_SIMD_SIMD_FILL_H
 #define MDF_KERNEL_SIMD_SIMD_FILL_H
 
+#include "kernel/simd/simd_attention.h"
 #include "kernel/simd/simd_group_norm.h"
 #include "kernel/simd/simd_norm.h"
 #include "kernel/simd/winograd_conv.h"
@@ -23,6 +24,8 @@ void MDF_SIMD_FILL(mdf_kernels *k)
     k->swiglu_bwd = swiglu_bwd;
     k->softmax = softmax;
     k->exp_shift = exp_shift;
+    k->attention = attention;
+    k->attention_scratch = attention_scratch;
     k->axpy = axpy;
     k->dot = dot;
     k->bias_fwd = bias_fwd;

@@ -51,6 +51,12 @@ static inline vec vec_fnma(vec a, vec b, vec c)
     return _mm512_fnmadd_ps(a, b, c);
 }
 
+/* The larger ones; b where a is NaN. */
+static inline vec vec_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+
 #else
 
 typedef __m256 vec;
@@ -95,6 +101,12 @@ static inline vec vec_fma(vec a, vec b, vec c)
 static inline vec vec_fnma(vec a, vec b, vec c)
 {
     return _mm256_fnmadd_ps(a, b, c);
+}
+
+/* The larger ones; b where a is NaN. */
+static inline vec vec_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
 }
 
 #endif

@@ -1,0 +1,45 @@
+/* The specification of attention: all scores of a row, its softmax, its sum of values. */
+#include "kernel/ref/ref.h"
+
+size_t mdf_attention_scratch_ref(int64_t head_dim, int64_t nk)
+{
+    (void)head_dim;
+    return (size_t)nk * sizeof(mdf_real);
+}
+
+static double score_of(const mdf_attention_task *t, const mdf_real *q, int64_t key)
+{
+    const mdf_real *k = t->k + key * t->ldk;
+    double sum = 0;
+    for (int64_t d = 0; d < t->head_dim; d++) {
+        sum += (double)q[d] * (double)k[d];
+    }
+    return sum / sqrt((double)t->head_dim) + (t->key_bias == NULL ? 0 : (double)t->key_bias[key]);
+}
+
+void mdf_attention_ref(const mdf_attention_task *t, void *scratch)
+{
+    mdf_real *score = scratch;
+    for (int64_t r = t->first; r < t->first + t->rows; r++) {
+        const int64_t query = r / t->heads;
+        const int64_t head = r % t->heads;
+        const int64_t at = query * t->ldq + head * t->head_dim;
+        const mdf_attention_sight *see = &t->sight;
+        const mdf_key_span s = see->span(see->context, query, 1);
+        for (int64_t j = s.from; j < s.to; j++) {
+            score[j] = (mdf_real)score_of(t, t->q + at, j);
+        }
+        if (s.mask_from < s.mask_to) {
+            see->mask(see->context, query, s.mask_from, s.mask_to - s.mask_from,
+                      score + s.mask_from, 1);
+        }
+        t->lse[head * t->lse_step + query] = mdf_softmax_ref(score + s.from, s.to - s.from);
+        for (int64_t d = 0; d < t->head_dim; d++) {
+            double sum = 0;
+            for (int64_t j = s.from; j < s.to; j++) {
+                sum += (double)score[j] * (double)t->v[j * t->ldk + d];
+            }
+            t->y[at + d] = (mdf_real)sum;
+        }
+    }
+}
