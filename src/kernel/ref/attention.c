@@ -17,6 +17,26 @@ static double score_of(const mdf_attention_task *t, const mdf_real *q, int64_t k
     return sum / sqrt((double)t->head_dim) + (t->key_bias == NULL ? 0 : (double)t->key_bias[key]);
 }
 
+/* In place: weights of n scores, which sum to 1; returns the log of the sum of their exponentials.
+ */
+static mdf_real weigh(mdf_real *score, int64_t n)
+{
+    mdf_real max = -(mdf_real)INFINITY;
+    for (int64_t j = 0; j < n; j++) {
+        max = score[j] > max ? score[j] : max;
+    }
+    max = max == -(mdf_real)INFINITY ? 0 : max; /* all -INFINITY or NaN */
+    double sum = 0;
+    for (int64_t j = 0; j < n; j++) {
+        score[j] = mdf_exp(score[j] - max);
+        sum += (double)score[j];
+    }
+    for (int64_t j = 0; j < n && sum != 0; j++) {
+        score[j] = (mdf_real)((double)score[j] / sum);
+    }
+    return sum == 0 ? -(mdf_real)INFINITY : max + (mdf_real)log(sum);
+}
+
 void mdf_attention_ref(const mdf_attention_task *t, void *scratch)
 {
     mdf_real *score = scratch;
@@ -33,7 +53,7 @@ void mdf_attention_ref(const mdf_attention_task *t, void *scratch)
             see->mask(see->context, query, s.mask_from, s.mask_to - s.mask_from,
                       score + s.mask_from, 1);
         }
-        t->lse[head * t->lse_step + query] = mdf_softmax_ref(score + s.from, s.to - s.from);
+        t->lse[head * t->lse_step + query] = weigh(score + s.from, s.to - s.from);
         for (int64_t d = 0; d < t->head_dim; d++) {
             double sum = 0;
             for (int64_t j = s.from; j < s.to; j++) {
