@@ -11,7 +11,8 @@
 
 enum {
     QUERY_BLOCK = 64, /* backward */
-    TASK_ROWS = 192   /* forward */
+    TASK_ROWS = 384,  /* forward: what passes over a head's keys together */
+    TASKS_LEAST = 16  /* below that, tasks of half as many rows: threads end together */
 };
 
 typedef struct attention_saved {
@@ -20,6 +21,7 @@ typedef struct attention_saved {
     mdf_real *scratch; /* [threads, scratch_size] */
     int64_t scratch_size;
     int64_t nk_max;
+    int64_t task_rows;
     int64_t *run; /* [runs + 1] first segment of every run; NULL unless the graph trains */
     int64_t runs;
 } attention_saved;
@@ -134,10 +136,11 @@ static void sight_mask(const void *context, int64_t query, int64_t key, int64_t 
     }
 }
 
-/* Tasks of a segment with that many queries, of one key/value head. */
-static int64_t task_count(const mdf_attn_plan *p, int64_t nq)
+/* Parts of task_rows that the rows of a segment and key/value head make. */
+static int64_t part_count(const mdf_attn_plan *p, int64_t task_rows, int64_t segment)
 {
-    return (nq * (p->heads / p->kv_heads) + TASK_ROWS - 1) / TASK_ROWS;
+    const int64_t rows = p->segment[segment].nq * (p->heads / p->kv_heads);
+    return (rows + task_rows - 1) / task_rows;
 }
 
 static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
@@ -168,21 +171,27 @@ static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf
     g->kernels->attention(&task, thread_scratch(a));
 }
 
-static void forward(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
+static void forward(const mdf_graph *g, attention_saved *a, const mdf_tensor *q,
                     const mdf_tensor *k, const mdf_tensor *v, const mdf_tensor *y)
 {
     const mdf_attn_plan *p = &a->plan;
+    int64_t all = 0;
     int64_t parts = 0; /* of the longest segment */
     for (int64_t n = 0; n < p->segments; n++) {
-        const int64_t count = task_count(p, p->segment[n].nq);
+        all += part_count(p, TASK_ROWS, n) * p->kv_heads;
+    }
+    a->task_rows = all < TASKS_LEAST ? TASK_ROWS / 2 : TASK_ROWS;
+    for (int64_t n = 0; n < p->segments; n++) {
+        const int64_t count = part_count(p, a->task_rows, n);
         parts = count > parts ? count : parts;
     }
     const int64_t tasks = p->segments * p->kv_heads * parts;
 #pragma omp parallel for schedule(dynamic, 1) if (tasks > 1)
     for (int64_t task = 0; task < tasks; task++) {
-        const mdf_attn_segment *s = &p->segment[task / parts / p->kv_heads];
-        if (task % parts < task_count(p, s->nq)) {
-            forward_task(g, a, q, k, v, y, s, task / parts % p->kv_heads, task % parts);
+        const int64_t segment = task / parts / p->kv_heads;
+        if (task % parts < part_count(p, a->task_rows, segment)) {
+            forward_task(g, a, q, k, v, y, &p->segment[segment], task / parts % p->kv_heads,
+                         task % parts);
         }
     }
 }

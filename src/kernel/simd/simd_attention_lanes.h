@@ -15,8 +15,8 @@ enum {
     LANE_VECS = 3,
     LANE_QUERIES = LANE_VECS * VEC,  /* queries of a block */
     TILE_ROWS = VEC == 16 ? 8 : 4,   /* x LANE_VECS accumulators, of 32 or 16 registers */
-    LANE_KEYS = 64,                  /* keys of a block */
-    LANE_BLOCKS = 192 / LANE_QUERIES /* blocks of queries that pass over the keys together */
+    LANE_KEYS = 96,                  /* keys of a block */
+    LANE_BLOCKS = 384 / LANE_QUERIES /* blocks of queries that pass over the keys together */
 };
 
 /* A block of queries on its way over the keys. Scores are times log2(e). */
