@@ -12,7 +12,8 @@
 enum {
     QUERY_BLOCK = 64, /* backward */
     TASK_ROWS = 384,  /* forward: what passes over a head's keys together */
-    TASKS_LEAST = 16  /* below that, tasks of half as many rows: threads end together */
+    TASKS_LEAST = 16, /* below that, tasks of half as many rows: threads end together */
+    HUGE_SCORE = 1000 /* of which rounding is worth mentioning: half an ulp is 3e-5 */
 };
 
 typedef struct attention_saved {
@@ -219,6 +220,16 @@ static void block_scores(const mdf_graph *g, const mdf_attn_plan *p, const mdf_a
     }
 }
 
+/* Scores of n keys become weights again. The forward kernel rounded its scores otherwise, which
+ * huge ones show: no weight exceeds 1. */
+static void weights_again(const mdf_graph *g, mdf_real *scores, mdf_real lse, int64_t n)
+{
+    g->kernels->exp_shift(scores, lse, n);
+    for (int64_t j = 0; j < n && (lse > HUGE_SCORE || lse < -HUGE_SCORE); j++) {
+        scores[j] = scores[j] > 1 ? 1 : scores[j]; /* NaN stays */
+    }
+}
+
 /* Mean over heads of the weights, for pictures of where the model looked. */
 static void write_map(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
                       const mdf_tensor *k)
@@ -233,7 +244,7 @@ static void write_map(const mdf_graph *g, const attention_saved *a, const mdf_te
             for (int64_t head = 0; head < p->heads; head++) {
                 block_scores(g, p, s, q, k, head, i, 1, (mdf_key_span){0, s->nk, 0, s->nk},
                              a->scratch);
-                g->kernels->exp_shift(a->scratch, a->lse[head * nq_all + s->q0 + i], s->nk);
+                weights_again(g, a->scratch, a->lse[head * nq_all + s->q0 + i], s->nk);
                 g->kernels->axpy(map + i * s->nk, 1 / (mdf_real)p->heads, a->scratch, s->nk);
             }
         }
@@ -268,7 +279,8 @@ static void backward_block(const mdf_graph *g, const mdf_node *node, const atten
     }
     block_scores(g, p, s, node->in[0], node->in[1], head, i0, rows, span, w);
     for (int64_t r = 0; r < rows; r++) {
-        kn->exp_shift(w + r * nk, a->lse[head * mdf_row_count(node->in[0]) + s->q0 + i0 + r], nk);
+        weights_again(g, w + r * nk, a->lse[head * mdf_row_count(node->in[0]) + s->q0 + i0 + r],
+                      nk);
     }
     if (d->dv != NULL) {
         kn->gemm(true, false, nk, hd, rows, 1, w, nk, dy, ldq, 1, d->dv + kat, ldk);

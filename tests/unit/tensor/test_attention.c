@@ -216,12 +216,47 @@ static void a_tree_behind_a_prefix(void **state)
     close(&s);
 }
 
+/* Forward and backward may round scores differently; of 1e12 even the last digit is thousands. */
+static void huge_scores_leave_gradients_finite(void **state)
+{
+    static setting s;
+    (void)state;
+    open(&s);
+    for (int i = 0; i < ROWS * WIDTH; i++) {
+        s.data[0][i] *= (mdf_real)1e6;
+        s.data[1][i] *= (mdf_real)1e6;
+    }
+    const mdf_attn_segment segment = {.q0 = 0, .nq = ROWS, .k0 = 0, .nk = ROWS};
+    const mdf_attn_plan plan = {.kind = MDF_ATTEND_FULL,
+                                .heads = HEADS,
+                                .kv_heads = 1,
+                                .head_dim = HEAD_DIM,
+                                .segment = &segment,
+                                .segments = 1};
+    mdf_tensor *y = mdf_attention(&s.graph, &s.in[0], &s.in[1], &s.in[2], &plan);
+    assert_non_null(y);
+    mdf_real *dy = mdf_grad_add_target(&s.graph, y);
+    assert_non_null(dy);
+    memcpy(dy, s.dy, sizeof s.dy);
+    s.graph.last->op->backward(&s.graph, s.graph.last);
+    for (int i = 0; i < ROWS * HEAD_DIM; i++) { /* of each row's gradient at most all */
+        assert_true(fabs((double)s.grad[2][i]) <= HEADS * ROWS);
+    }
+    for (int t = 0; t < 2; t++) {
+        for (int i = 0; i < ROWS * (t == 0 ? WIDTH : HEAD_DIM); i++) {
+            assert_true(isfinite((double)s.grad[t][i]));
+        }
+    }
+    close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_of_valid_and_invalid_tokens),
         cmocka_unit_test(text_with_and_without_a_cache),
         cmocka_unit_test(a_tree_behind_a_prefix),
+        cmocka_unit_test(huge_scores_leave_gradients_finite),
     };
     return cmocka_run_group_tests_name("tensor/attention", tests, NULL, NULL);
 }
