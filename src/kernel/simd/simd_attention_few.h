@@ -34,7 +34,7 @@ static inline vec vec_load_first(const float *p, int64_t n)
 static inline __m128 vec_sums(const vec a[4])
 {
     __m256 half[4];
-#pragma GCC unroll 4
+    VEC_UNROLL
     for (int i = 0; i < 4; i++) {
         half[i] = _mm256_add_ps(_mm512_castps512_ps256(a[i]), _mm512_extractf32x8_ps(a[i], 1));
     }
@@ -94,30 +94,30 @@ few_scores(const int rows, const mdf_attention_task *t, few_state *f, int64_t fr
     for (int64_t j = 0; j < keys; j += FEW_TOGETHER) {
         const float *k[FEW_TOGETHER];
         vec sum[FEW_ROWS][FEW_TOGETHER];
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int i = 0; i < FEW_TOGETHER; i++) { /* behind the last: it again, not used */
             k[i] = t->k + (from + (j + i < keys ? j + i : keys - 1)) * t->ldk;
-#pragma GCC unroll 4
+            VEC_UNROLL
             for (int r = 0; r < rows; r++) {
                 sum[r][i] = vec_all(0);
             }
         }
         for (int64_t d = 0; d < t->head_dim; d += VEC) {
             vec x[FEW_TOGETHER];
-#pragma GCC unroll 4
+            VEC_UNROLL
             for (int i = 0; i < FEW_TOGETHER; i++) {
                 x[i] = few_load(k[i], d, t->head_dim);
             }
-#pragma GCC unroll 4
+            VEC_UNROLL
             for (int r = 0; r < rows; r++) {
                 const vec q = vec_load(f->q + r * f->width + d);
-#pragma GCC unroll 4
+                VEC_UNROLL
                 for (int i = 0; i < FEW_TOGETHER; i++) {
                     sum[r][i] = vec_fma(q, x[i], sum[r][i]);
                 }
             }
         }
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int r = 0; r < rows; r++) {
             _mm_storeu_ps(f->score[r] + j, vec_sums(sum[r]));
         }
@@ -173,9 +173,9 @@ __attribute__((always_inline)) static inline void few_values(const int rows, con
                                                              int64_t keys, int64_t d)
 {
     vec sum[FEW_ROWS][FEW_VECS];
-#pragma GCC unroll 4
+    VEC_UNROLL
     for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
             sum[r][v] = vec_all(0);
         }
@@ -183,22 +183,22 @@ __attribute__((always_inline)) static inline void few_values(const int rows, con
     const float *value = t->v + from * t->ldk;
     for (int64_t j = 0; j < keys; j++, value += t->ldk) {
         vec x[FEW_VECS];
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
             x[v] = vectors > 1 ? vec_load(value + d + v * VEC) : few_load(value, d, t->head_dim);
         }
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int r = 0; r < rows; r++) {
             const vec p = vec_all(f->score[r][j]);
-#pragma GCC unroll 4
+            VEC_UNROLL
             for (int v = 0; v < vectors; v++) {
                 sum[r][v] = vec_fma(p, x[v], sum[r][v]);
             }
         }
     }
-#pragma GCC unroll 4
+    VEC_UNROLL
     for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
+        VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
             float *y = f->y + r * f->width + d + v * VEC;
             vec_store(y, vec_fma(vec_load(y), vec_all(f->keep[r]), sum[r][v]));

@@ -49,43 +49,43 @@ __attribute__((always_inline)) static inline void lane_tile(const int rows, cons
                                                             const int64_t l_step)
 {
     vec sum[TILE_ROWS][LANE_VECS];
-#pragma GCC unroll 8
+    VEC_UNROLL
     for (int r = 0; r < rows; r++) {
         const vec first = vec_all(p->bias == NULL ? 0 : p->bias[r] * ATTENTION_LOG2E);
-#pragma GCC unroll 3
+        VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
             sum[r][v] = first;
         }
     }
     /* three rows share an address register: base, base + step, base + 2 step */
     const float *a[(TILE_ROWS + 2) / 3];
-#pragma GCC unroll 3
+    VEC_UNROLL
     for (int q = 0; q < (rows + 2) / 3; q++) {
         a[q] = p->a + 3 * q * row_step;
     }
     const float *b = p->b;
     for (int64_t l = p->count; l > 0; l--, b += LANE_QUERIES) {
         vec x[LANE_VECS];
-#pragma GCC unroll 3
+        VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
             x[v] = vec_load(b + v * VEC);
         }
-#pragma GCC unroll 8
+        VEC_UNROLL
         for (int r = 0; r < rows; r++) {
             const vec one = vec_all(a[r / 3][r % 3 * row_step]);
-#pragma GCC unroll 3
+            VEC_UNROLL
             for (int v = 0; v < vectors; v++) {
                 sum[r][v] = vec_fma(one, x[v], sum[r][v]);
             }
         }
-#pragma GCC unroll 3
+        VEC_UNROLL
         for (int q = 0; q < (rows + 2) / 3; q++) {
             a[q] += l_step;
         }
     }
-#pragma GCC unroll 8
+    VEC_UNROLL
     for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 3
+        VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
             float *c = p->c + r * LANE_QUERIES + v * VEC;
             const vec old = p->keep == NULL
@@ -144,19 +144,19 @@ __attribute__((always_inline)) static inline void lane_softmax(const int vectors
 {
     const exp2_table table = exp2_table_make();
     vec max[LANE_VECS], sum[LANE_VECS];
-#pragma GCC unroll 3
+    VEC_UNROLL
     for (int v = 0; v < vectors; v++) {
         max[v] = vec_load(b->max + v * VEC);
         sum[v] = vec_all(0);
     }
     for (int64_t j = 0; j < keys; j++) {
-#pragma GCC unroll 3
+        VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
             max[v] = vec_max(vec_load(score + j * LANE_QUERIES + v * VEC), max[v]);
         }
     }
     for (int64_t j = 0; j < keys; j++) {
-#pragma GCC unroll 3
+        VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
             float *s = score + j * LANE_QUERIES + v * VEC;
             const vec p = vec_exp2(table, vec_sub(vec_load(s), max[v]));
@@ -164,7 +164,7 @@ __attribute__((always_inline)) static inline void lane_softmax(const int vectors
             sum[v] = vec_add(sum[v], p);
         }
     }
-#pragma GCC unroll 3
+    VEC_UNROLL
     for (int v = 0; v < vectors; v++) {
         const vec keep = vec_exp2(table, vec_sub(vec_load(b->max + v * VEC), max[v]));
         vec_store(b->max + v * VEC, max[v]);

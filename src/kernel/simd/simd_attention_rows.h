@@ -10,6 +10,14 @@
 #include "kernel/simd/simd_exp2.h"
 #include "kernel/simd/words.h"
 
+/* Before a loop of constant length whose arrays shall be registers. clang ignores a number that is
+ * not the loop's own. */
+#if defined(__clang__)
+#define VEC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define VEC_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 #define ATTENTION_LOG2E 1.44269504f
 #define ATTENTION_LN2   0.693147181f
 
