@@ -9,12 +9,13 @@ enum { FEW = 3 }; /* rows of x at most */
 
 #if defined(__AVX512VNNI__)
 
+#include "kernel/simd/weight_lanes.h"
 #include "kernel/simd/weight_units.h"
 
-/* A row of x: the bytes of two units, then their floats: the scales d of a unit's blocks, and d *
- * factor * sum of q, which meet the minima. With halves, all of that for 16 numbers. One small
- * stream: x leaves the first-level cache to the weight, and the fetching of memory ahead follows
- * few streams well. */
+/* A row of x where weight_lanes.h doesn't say it: the bytes of two units, then their floats: the
+ * scales d of a unit's blocks, and d * factor * sum of q, which meet the minima. With halves, all
+ * of that for 16 numbers. One small stream: x leaves the first-level cache to the weight, and the
+ * fetching of memory ahead follows few streams well. */
 enum { UNIT_BYTES = UNIT_BLOCKS * BLOCK };
 
 ALWAYS_INLINE int64_t unit_floats(const block_type is)
@@ -42,11 +43,33 @@ ALWAYS_INLINE int64_t place_of_floats(int64_t at, const block_type is)
 
 static int64_t row_bytes_of(int64_t k, const block_type is)
 {
+    if (goes_by_lanes(is)) {
+        return (k + STEP_NUMBERS - 1) / STEP_NUMBERS * STEP_BYTES;
+    }
     return (k + 2 * UNIT_BYTES - 1) / (2 * UNIT_BYTES) * pair_bytes(is);
 }
 
 /* Blocks behind the end are zero. */
-static void round_row(int8_t *out, const float *x, int64_t k, const block_type is)
+ALWAYS_INLINE void round_row_by_lanes(int8_t *out, const float *x, int64_t k, const block_type is)
+{
+    memset(out + row_bytes_of(k, is) - STEP_BYTES, 0, STEP_BYTES);
+    for (int64_t b = 0; b < k / BLOCK; b++) {
+        const int i = (int)(b % STEP_BLOCKS);
+        int8_t *step = out + b / STEP_BLOCKS * STEP_BYTES;
+        int8_t *scale = step + STEP_NUMBERS + i * (int)sizeof(float);
+        int8_t q[BLOCK];
+        const rounded r = round_block(q, x + b * BLOCK);
+        const int32_t start = is.factor / lanes_of_block(is) * r.sum;
+        for (int piece = 0; piece < BLOCK / 4; piece++) {
+            memcpy(step + place_of_piece(is, i, piece), q + 4 * piece, 4);
+        }
+        memcpy(scale, &r.d, sizeof r.d);
+        memcpy(scale + STEP_BLOCKS * (int)sizeof(float), &start, sizeof start);
+    }
+}
+
+/* Blocks behind the end are zero. */
+static void round_row_by_units(int8_t *out, const float *x, int64_t k, const block_type is)
 {
     memset(out + row_bytes_of(k, is) - pair_bytes(is), 0, (size_t)pair_bytes(is));
     for (int64_t b = 0; b < k / BLOCK; b++) {
@@ -67,6 +90,17 @@ static void round_row(int8_t *out, const float *x, int64_t k, const block_type i
             s[i] = r.d;
             s[4 + i] = factor * (float)r.sum;
         }
+    }
+}
+
+static void round_row(int8_t *out, const float *x, int64_t k, const block_type is)
+{
+    if (is.bytes == block_type_of(MDF_DTYPE_Q4_0).bytes) {
+        round_row_by_lanes(out, x, k, block_type_of(MDF_DTYPE_Q4_0));
+    } else if (is.bytes == block_type_of(MDF_DTYPE_Q8_0).bytes) {
+        round_row_by_lanes(out, x, k, block_type_of(MDF_DTYPE_Q8_0));
+    } else {
+        round_row_by_units(out, x, k, is);
     }
 }
 
@@ -112,9 +146,50 @@ ALWAYS_INLINE void unit_product(vec sum[FEW], __m256 minima[FEW], const int toke
 }
 
 /* y[t * w->n] = the row of the weight at p * each row of x. end: of the weight. */
-ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const mdf_weight *w,
-                                const uint8_t *p, const uint8_t *end, const int8_t *const x[FEW],
-                                float *y)
+ALWAYS_INLINE void row_products_by_lanes(const int tokens, const mdf_dtype type,
+                                         const mdf_weight *w, const uint8_t *p, const uint8_t *end,
+                                         const int8_t *const x[FEW], float *y)
+{
+    const int bytes = block_type_of(type).bytes;
+    int64_t left = w->k / BLOCK;
+    int64_t from = 0;
+    uint8_t rest[STEP_BLOCKS * 34];
+    vec sum[2][FEW];
+#pragma GCC unroll 3
+    for (int t = 0; t < tokens; t++) {
+        sum[0][t] = sum[1][t] = vec_all(0);
+    }
+    for (; left >= STEP_BLOCKS; left -= STEP_BLOCKS, from += STEP_BYTES, p += STEP_BLOCKS * bytes) {
+        if (type == MDF_DTYPE_Q4_0) {
+            q4_step(sum[0], tokens, p, x, from, STEP_BLOCKS);
+        } else {
+            q8_half_step(sum[0], tokens, p, x, from, 0, STEP_BLOCKS);
+            q8_half_step(sum[1], tokens, p + 4 * bytes, x, from, 4, STEP_BLOCKS);
+        }
+    }
+    if (left > 0 && end - p < STEP_BLOCKS * bytes) { /* nothing behind the weight may be read */
+        memset(rest, 0, sizeof rest);
+        memcpy(rest, p, (size_t)(left * bytes));
+        p = rest;
+    }
+    if (left > 0 && type == MDF_DTYPE_Q4_0) {
+        q4_step(sum[0], tokens, p, x, from, left);
+    } else if (left > 0) {
+        q8_half_step(sum[0], tokens, p, x, from, 0, left);
+        if (left > 4) {
+            q8_half_step(sum[1], tokens, p + 4 * bytes, x, from, 4, left - 4);
+        }
+    }
+#pragma GCC unroll 3
+    for (int t = 0; t < tokens; t++) {
+        y[t * w->n] = vec_sum(vec_add(sum[0][t], sum[1][t]));
+    }
+}
+
+/* The same with the types that go by units. */
+ALWAYS_INLINE void row_products_by_units(const int tokens, const mdf_dtype type,
+                                         const mdf_weight *w, const uint8_t *p, const uint8_t *end,
+                                         const int8_t *const x[FEW], float *y)
 {
     const block_type is = block_type_of(type);
     const int halves = is.blocks > UNIT_BLOCKS ? is.blocks / UNIT_BLOCKS : 1;
@@ -147,6 +222,17 @@ ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const md
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
         y[t * w->n] = vec_sum(vec_add(sum[t], _mm512_zextps256_ps512(minima[t])));
+    }
+}
+
+ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const mdf_weight *w,
+                                const uint8_t *p, const uint8_t *end, const int8_t *const x[FEW],
+                                float *y)
+{
+    if (goes_by_lanes(block_type_of(type))) {
+        row_products_by_lanes(tokens, type, w, p, end, x, y);
+    } else {
+        row_products_by_units(tokens, type, w, p, end, x, y);
     }
 }
 

@@ -1,4 +1,5 @@
-/* 128 consecutive numbers of a row of the weight in two registers, for AVX-512-VNNI. */
+/* 128 consecutive numbers of a row of the weight in two registers, for AVX-512-VNNI: the types that
+ * weight_lanes.h leaves. */
 #ifndef MDF_KERNEL_SIMD_WEIGHT_UNITS_H
 #define MDF_KERNEL_SIMD_WEIGHT_UNITS_H
 
@@ -20,20 +21,18 @@ typedef struct unit {
 ALWAYS_INLINE __m256 unit_halves(const uint8_t *p, const int step)
 {
     const bool one_load = 3 * step + 4 <= 64;
-    const int from = step >= 32 ? 2 : 3; /* first block that the second load has to bring */
-    const int at = step >= 32 ? 2 * step : 4 * step - 64;
+    const int at = 4 * step - 64; /* of a second load, for the last block */
     int i[UNIT_BLOCKS];
 #pragma GCC unroll 4
     for (int b = 0; b < UNIT_BLOCKS; b++) {
-        i[b] = (b * step - (!one_load && b >= from ? at : 0)) / 2;
+        i[b] = (b * step - (!one_load && b == 3 ? at : 0)) / 2;
     }
     const __m512i index = _mm512_castsi128_si512(
         _mm_setr_epi16((short)i[0], (short)i[1], (short)i[2], (short)i[3], (short)(i[0] + 1),
                        (short)(i[1] + 1), (short)(i[2] + 1), (short)(i[3] + 1)));
     __m512i h = _mm512_permutexvar_epi16(index, _mm512_loadu_si512(p));
     if (!one_load) {
-        h = _mm512_mask_permutexvar_epi16(h, from == 2 ? 0xcc : 0x88, index,
-                                          _mm512_loadu_si512(p + at));
+        h = _mm512_mask_permutexvar_epi16(h, 0x88, index, _mm512_loadu_si512(p + at));
     }
     return _mm256_cvtph_ps(_mm512_castsi512_si128(h));
 }
@@ -70,7 +69,7 @@ static inline __m512i upper_nibbles(__m512i w)
     return lower_nibbles(_mm512_srli_epi16(w, 4));
 }
 
-/* Four blocks of the types with blocks of 32. */
+/* Four blocks of Q4_1, Q5_0 or Q5_1. */
 ALWAYS_INLINE unit unit_of_blocks(const mdf_dtype type, const uint8_t *p)
 {
     const block_type t = block_type_of(type);
@@ -79,12 +78,6 @@ ALWAYS_INLINE unit unit_of_blocks(const mdf_dtype type, const uint8_t *p)
     unit r;
     r.d = unit_halves(p, t.bytes);
     r.m = _mm256_extractf128_ps(r.d, 1);
-    if (type == MDF_DTYPE_Q8_0) {
-        const __m512i sign = _mm512_set1_epi8(-128);
-        r.u[0] = _mm512_xor_si512(unit_bytes(p + 2, t.bytes), sign);
-        r.u[1] = _mm512_xor_si512(unit_bytes(p + 18, t.bytes), sign);
-        return r;
-    }
     const __m512i w = unit_bytes(p + scales + (fifth ? 4 : 0), t.bytes);
     r.u[0] = lower_nibbles(w);
     r.u[1] = upper_nibbles(w);

@@ -1,6 +1,8 @@
 /* Products with frozen weights: every level, every format, every tail of rows and columns, against
  * the reference. */
 #include <float.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "kernel/ref/ref.h"
 #include "kernel_test.h"
@@ -374,6 +376,52 @@ static void nothing_overflows(void **state)
     each_level_and_type(extremes);
 }
 
+/* The weight ends where its pages end, so reading behind it is a crash; and all rows but the first
+ * are broken numbers, which must not be taken for blocks of the first one. */
+static void only_its_own_bytes(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    enum { N = 3, M = 4 }; /* one row of x at least goes another way than many */
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t most = (N * mdf_dtype_row_bytes(MDF_DTYPE_F32, K_MAX) / page + 1) * page;
+    uint8_t *pages =
+        mmap(NULL, most + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(pages != MAP_FAILED);
+    assert_int_equal(mprotect(pages + most, page, PROT_NONE), 0);
+    for (int64_t length = 32; length <= K_MAX; length += 32) {
+        static float x[M * K_MAX], got[M * N], want[M * N];
+        if (!is_length(dtype, length)) {
+            continue;
+        }
+        mdf_weight w;
+        uint8_t *bytes = random_weight(&w, dtype, N, length, 3);
+        const size_t row = mdf_dtype_row_bytes(dtype, (size_t)length);
+        uint8_t *at = pages + most - N * row;
+        memcpy(at, w.raw, N * row);
+        mdf_free(bytes);
+        w.raw = at;
+        fill(x, M * length, 1, (uint32_t)length);
+        for (int64_t m = 1; m <= M; m++) {
+            run(ref, &w, m, x, want, 1);
+            run(k, &w, m, x, got, 1);
+            (void)check(k, &w, m, x, got, want, !rounds(dtype));
+        }
+        memset(at + row, 0xff, (N - 1) * row);
+        for (int64_t m = 1; m <= M; m++) {
+            run(k, &w, m, x, got, 1);
+            for (int64_t i = 0; i < m; i++) {
+                assert_true(fabsf(got[i * N]) <= FLT_MAX);
+            }
+        }
+    }
+    assert_int_equal(munmap(pages, most + page), 0);
+}
+
+static void rows_read_only_their_own_bytes(void **state)
+{
+    (void)state;
+    each_level_and_type(only_its_own_bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +433,7 @@ int main(void)
         cmocka_unit_test(one_thread_and_two_give_the_same_bits),
         cmocka_unit_test(broken_numbers_are_seen),
         cmocka_unit_test(nothing_overflows),
+        cmocka_unit_test(rows_read_only_their_own_bytes),
     };
     return cmocka_run_group_tests_name("kernel/gemm_weight", tests, NULL, NULL);
 }
