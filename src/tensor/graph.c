@@ -334,17 +334,25 @@ mdf_tensor *mdf_reshape(mdf_graph *g, mdf_tensor *x, int rank, const int64_t *di
     return mdf_graph_record(g, &op_reshape, y, &x, 1, NULL);
 }
 
+static void add_some(const mdf_graph *g, mdf_real *y, const mdf_real *x, int64_t n, bool acc)
+{
+    if (acc) {
+        g->kernels->axpy(y, 1, x, n);
+    } else {
+        memcpy(y, x, (size_t)n * sizeof *y);
+    }
+}
+
 void mdf_add_into(const mdf_graph *g, mdf_real *y, const mdf_real *x, int64_t n, bool acc)
 {
     const int64_t chunks = mdf_chunks(n);
-#pragma omp parallel for schedule(static) if (chunks > 1)
+    if (chunks <= 1) { /* even a team of one thread costs more than a generated token's sum */
+        add_some(g, y, x, n, acc);
+        return;
+    }
+#pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < chunks; i++) {
         const int64_t at = i * MDF_CHUNK;
-        const int64_t count = mdf_chunk_size(n, i);
-        if (acc) {
-            g->kernels->axpy(y + at, 1, x + at, count);
-        } else {
-            memcpy(y + at, x + at, (size_t)count * sizeof *y);
-        }
+        add_some(g, y + at, x + at, mdf_chunk_size(n, i), acc);
     }
 }

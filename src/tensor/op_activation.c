@@ -70,10 +70,15 @@ mdf_tensor *mdf_swiglu(mdf_graph *g, mdf_tensor *gate, mdf_tensor *up)
         return NULL;
     }
     const int64_t n = mdf_tensor_count(y);
+    if (n <= MDF_CHUNK) { /* a generated token: threads would cost more than it takes */
+        g->kernels->swiglu_fwd(y->data, gate->data, up->data, n);
+    } else {
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < mdf_chunks(n); i++) {
-        const int64_t at = i * MDF_CHUNK;
-        g->kernels->swiglu_fwd(y->data + at, gate->data + at, up->data + at, mdf_chunk_size(n, i));
+        for (int64_t i = 0; i < mdf_chunks(n); i++) {
+            const int64_t at = i * MDF_CHUNK;
+            g->kernels->swiglu_fwd(y->data + at, gate->data + at, up->data + at,
+                                   mdf_chunk_size(n, i));
+        }
     }
     return mdf_graph_record(g, &op_swiglu, y, (mdf_tensor *[]){gate, up}, 2, NULL);
 }

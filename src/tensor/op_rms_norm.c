@@ -57,12 +57,16 @@ mdf_tensor *mdf_rms_norm(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_real ep
         return NULL;
     }
     *s = (rms_norm_saved){stats, partial};
+    if (n * c <= MDF_CHUNK) { /* a generated token: threads would cost more than it takes */
+        g->kernels->rms_norm_fwd(y->data, stats, x->data, w->data, n, c, eps);
+    } else {
 #pragma omp parallel for schedule(static)
-    for (int i = 0; i < MDF_ROW_BLOCKS; i++) {
-        const int64_t at = mdf_block_begin(n, MDF_ROW_BLOCKS, i);
-        const int64_t rows = mdf_block_begin(n, MDF_ROW_BLOCKS, i + 1) - at;
-        g->kernels->rms_norm_fwd(y->data + at * c, stats + at, x->data + at * c, w->data, rows, c,
-                                 eps);
+        for (int i = 0; i < MDF_ROW_BLOCKS; i++) {
+            const int64_t at = mdf_block_begin(n, MDF_ROW_BLOCKS, i);
+            const int64_t rows = mdf_block_begin(n, MDF_ROW_BLOCKS, i + 1) - at;
+            g->kernels->rms_norm_fwd(y->data + at * c, stats + at, x->data + at * c, w->data, rows,
+                                     c, eps);
+        }
     }
     return mdf_graph_record(g, &op_rms_norm, y, (mdf_tensor *[]){x, w}, 2, s);
 }

@@ -7,29 +7,39 @@ typedef struct rope_saved {
     int64_t heads;
 } rope_saved;
 
-/* y (+)= x rotated by sign * position * inv_freq. */
-static void rotate(mdf_real *y, const mdf_real *x, int64_t n, int64_t c, const rope_saved *s,
-                   mdf_real sign, bool add)
+/* Row i of y (+)= that of x rotated by sign * position * inv_freq. */
+static void rotate_row(mdf_real *y, const mdf_real *x, int64_t i, int64_t c, const rope_saved *s,
+                       mdf_real sign, bool add)
 {
     const int64_t hd = c / s->heads;
     const int64_t half = hd / 2;
+    for (int64_t j = 0; j < half; j++) {
+        /* the angle is a float product, as in the reference */
+        const mdf_real angle = s->inv_freq[j] * (mdf_real)s->position[i];
+        const mdf_real co = (mdf_real)cos((double)angle);
+        const mdf_real si = sign * (mdf_real)sin((double)angle);
+        for (int64_t head = 0; head < s->heads; head++) {
+            const int64_t at = i * c + head * hd + j;
+            const mdf_real a = x[at];
+            const mdf_real b = x[at + half];
+            const mdf_real ya = a * co - b * si;
+            const mdf_real yb = b * co + a * si;
+            y[at] = add ? y[at] + ya : ya;
+            y[at + half] = add ? y[at + half] + yb : yb;
+        }
+    }
+}
+
+static void rotate(mdf_real *y, const mdf_real *x, int64_t n, int64_t c, const rope_saved *s,
+                   mdf_real sign, bool add)
+{
+    if (n == 1) { /* a generated token: threads would cost more than it takes */
+        rotate_row(y, x, 0, c, s, sign, add);
+        return;
+    }
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = 0; j < half; j++) {
-            /* the angle is a float product, as in the reference */
-            const mdf_real angle = s->inv_freq[j] * (mdf_real)s->position[i];
-            const mdf_real co = (mdf_real)cos((double)angle);
-            const mdf_real si = sign * (mdf_real)sin((double)angle);
-            for (int64_t head = 0; head < s->heads; head++) {
-                const int64_t at = i * c + head * hd + j;
-                const mdf_real a = x[at];
-                const mdf_real b = x[at + half];
-                const mdf_real ya = a * co - b * si;
-                const mdf_real yb = b * co + a * si;
-                y[at] = add ? y[at] + ya : ya;
-                y[at + half] = add ? y[at + half] + yb : yb;
-            }
-        }
+        rotate_row(y, x, i, c, s, sign, add);
     }
 }
 
