@@ -59,6 +59,16 @@ typedef void mdf_gemm_weight_fn(const mdf_weight *w, int64_t m, const mdf_real *
                                 void *scratch, int threads);
 typedef size_t mdf_gemm_weight_scratch_fn(const mdf_weight *w, int64_t m, int threads);
 
+enum {
+    MDF_FEW_ROWS = 3,   /* rows of x (a generated token) up to which a weight is read straight */
+    MDF_WEIGHTS_MAX = 3 /* that one call multiplies */
+};
+
+/* The same y[i] for each of count weights of as many columns, m at most MDF_FEW_ROWS: threads start
+ * once and x is rounded once. scratch: the sum of what gemm_weight_scratch says for each. */
+typedef void mdf_gemm_weights_fn(const mdf_weight w[], int count, int64_t m, const mdf_real *x,
+                                 mdf_real *const y[], void *scratch, int threads);
+
 /* y [N,H,W,Cout] = x [N,H,W,Cin] * w [Cout,Cin,K,K] (+ bias [Cout], may be NULL). cache is the
  * table's conv_cache. False: out of memory. */
 typedef bool mdf_conv2d_fwd_fn(void *cache, const mdf_conv_shape *s, mdf_real *y, const mdf_real *x,
@@ -177,6 +187,7 @@ typedef struct mdf_kernels {
     mdf_gemm_fn *gemm;
     mdf_gemm_weight_fn *gemm_weight;
     mdf_gemm_weight_scratch_fn *gemm_weight_scratch;
+    mdf_gemm_weights_fn *gemm_weights;
     mdf_conv2d_fwd_fn *conv2d_fwd;
     mdf_conv2d_bwd_data_fn *conv2d_bwd_data;
     mdf_conv2d_bwd_weights_fn *conv2d_bwd_weights;

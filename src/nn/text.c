@@ -131,8 +131,9 @@ static mdf_attn_plan text_plan(const mdf_config *c)
 
 static mdf_tensor *mlp(mdf_graph *g, const mdf_text_layer *l, mdf_tensor *x)
 {
-    mdf_tensor *h = mdf_swiglu(g, mdf_linear(g, x, l->gate, NULL), mdf_linear(g, x, l->up, NULL));
-    return mdf_linear(g, h, l->down, NULL);
+    mdf_tensor *h[2];
+    mdf_linears(g, x, (mdf_tensor *[]){l->gate, l->up}, 2, h);
+    return mdf_linear(g, mdf_swiglu(g, h[0], h[1]), l->down, NULL);
 }
 
 /* On what a layer adds to the residual stream; site tells a layer's two places apart. */
@@ -157,11 +158,11 @@ static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, int index, mdf_te
     plan.tree = in->tree;
     plan.tree_nodes = in->tree_nodes;
     mdf_tensor *n = mdf_rms_norm(g, x, l->norm1_w, eps);
-    mdf_tensor *q = mdf_linear(g, n, l->q, NULL);
-    mdf_tensor *k = mdf_linear(g, n, l->k, NULL);
-    q = mdf_rope(g, q, in->position, t->inv_freq, plan.heads);
-    k = mdf_rope(g, k, in->position, t->inv_freq, plan.kv_heads);
-    mdf_kv kv = {k, mdf_linear(g, n, l->v, NULL)};
+    mdf_tensor *qkv[3];
+    mdf_linears(g, n, (mdf_tensor *[]){l->q, l->k, l->v}, 3, qkv);
+    mdf_tensor *q = mdf_rope(g, qkv[0], in->position, t->inv_freq, plan.heads);
+    mdf_tensor *k = mdf_rope(g, qkv[1], in->position, t->inv_freq, plan.kv_heads);
+    mdf_kv kv = {k, qkv[2]};
     if (in->cache != NULL) {
         kv = mdf_kv_append(g, in->cache, index, kv);
     }

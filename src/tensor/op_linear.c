@@ -142,3 +142,55 @@ mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
     }
     return mdf_graph_record(g, &op_linear, y, (mdf_tensor *[]){x, w, b}, 3, scratch);
 }
+
+/* Whether one call of the kernel can do it: no gradients, and nothing that mdf_linear() has to
+ * report. */
+static bool go_together(const mdf_graph *g, const mdf_tensor *x, mdf_tensor *const w[], int count)
+{
+    if (x == NULL || g->error.code != MDF_OK || mdf_wants_grad(g, x) ||
+        mdf_row_count(x) > MDF_FEW_ROWS) {
+        return false;
+    }
+    const int64_t in = mdf_last_dim(x);
+    for (int i = 0; i < count; i++) {
+        if (w[i] == NULL || w[i]->raw == NULL || w[i]->rank != 2 || w[i]->dim[1] != in ||
+            !mdf_raw_fits(w[i], in)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void mdf_linears(mdf_graph *g, mdf_tensor *x, mdf_tensor *const w[], int count, mdf_tensor *y[])
+{
+    assert(count <= MDF_WEIGHTS_MAX);
+    if (!go_together(g, x, w, count)) {
+        for (int i = 0; i < count; i++) {
+            y[i] = mdf_linear(g, x, w[i], NULL);
+        }
+        return;
+    }
+    const int64_t n = mdf_row_count(x);
+    const int threads = mdf_thread_count();
+    mdf_weight f[MDF_WEIGHTS_MAX];
+    mdf_real *out[MDF_WEIGHTS_MAX];
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t dim[MDF_MAX_RANK];
+        memcpy(dim, x->dim, sizeof dim);
+        dim[x->rank - 1] = w[i]->dim[0];
+        y[i] = mdf_graph_tensor(g, x->rank, dim);
+        out[i] = y[i] == NULL ? NULL : y[i]->data;
+        f[i] = frozen(w[i]);
+        bytes += g->kernels->gemm_weight_scratch(&f[i], n, threads);
+    }
+    const mdf_arena_mark mark = mdf_arena_mark_now(&g->arena);
+    void *scratch = mdf_graph_alloc(g, (int64_t)bytes, 1);
+    if (g->error.code == MDF_OK) {
+        g->kernels->gemm_weights(f, count, n, x->data, out, scratch, threads);
+    }
+    mdf_arena_rewind(&g->arena, mark);
+    for (int i = 0; i < count && g->error.code != MDF_OK; i++) {
+        y[i] = NULL;
+    }
+}

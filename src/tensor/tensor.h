@@ -137,6 +137,9 @@ mdf_tensor *mdf_reshape(mdf_graph *g, mdf_tensor *x, int rank, const int64_t *di
 
 /* y [N,O] = x [..,I] w[O,I]^T + b[O]; b may be NULL. Leading dimensions are kept. */
 mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
+/* y[i] = mdf_linear(g, x, w[i], NULL) for count (at most MDF_WEIGHTS_MAX) weights; faster where x
+ * has few rows and the weights stay in their file's format. A y is NULL where g has failed. */
+void mdf_linears(mdf_graph *g, mdf_tensor *x, mdf_tensor *const w[], int count, mdf_tensor *y[]);
 /* y [B,H,W,Cout] = conv(x [B,H,W,Cin], w [Cout,Cin,K,K]), stride 1, padding K/2; b may be NULL. */
 mdf_tensor *mdf_conv2d(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
 /* Transposed 2x2 convolution, stride 2: x [B,H,W,Cin], w [Cin,Cout,2,2], b [Cout] ->

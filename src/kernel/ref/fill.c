@@ -7,6 +7,7 @@ void mdf_kernels_fill_ref(mdf_kernels *k)
     k->gemm = mdf_gemm_ref;
     k->gemm_weight = mdf_gemm_weight_ref;
     k->gemm_weight_scratch = mdf_gemm_weight_scratch_ref;
+    k->gemm_weights = mdf_gemm_weights_ref;
     k->conv2d_fwd = mdf_conv2d_fwd_ref;
     k->conv2d_bwd_data = mdf_conv2d_bwd_data_ref;
     k->conv2d_bwd_weights = mdf_conv2d_bwd_weights_ref;

@@ -43,3 +43,11 @@ void mdf_gemm_weight_ref(const mdf_weight *w, int64_t m, const mdf_real *x, mdf_
         }
     }
 }
+
+void mdf_gemm_weights_ref(const mdf_weight w[], int count, int64_t m, const mdf_real *x,
+                          mdf_real *const y[], void *scratch, int threads)
+{
+    for (int i = 0; i < count; i++) {
+        mdf_gemm_weight_ref(&w[i], m, x, y[i], scratch, threads);
+    }
+}

@@ -8,6 +8,7 @@
 mdf_gemm_fn mdf_gemm_ref;
 mdf_gemm_weight_fn mdf_gemm_weight_ref;
 mdf_gemm_weight_scratch_fn mdf_gemm_weight_scratch_ref;
+mdf_gemm_weights_fn mdf_gemm_weights_ref;
 /* out = numbers at..at+count of one row of w; both multiples of the block. A type that is none of a
  * weight's gives NaN. */
 void mdf_weight_floats(const mdf_weight *w, int64_t row, int64_t at, int64_t count, float *out);

@@ -160,30 +160,81 @@ static void panel_product(const weight_call *c, int64_t first, int64_t g0, int64
     }
 }
 
-/* A generated token: every thread rounds x for itself, which is cheaper than to wait. The weight is
- * handed out in long pieces first, as every jump costs what was fetched ahead (docs/SPEED.md). */
-static void gemm_weight_few(const weight_call *c, int threads)
+/* A generated token and the weights that it meets at once. */
+typedef struct few_call {
+    const mdf_weight *w;
+    int64_t m;
+    const float *x;
+    float *const *y;
+    int64_t x_at[MDF_WEIGHTS_MAX];       /* in a thread's scratch: x, rounded for that weight */
+    int64_t own_bytes;                   /* of a thread */
+    int64_t rows[MDF_WEIGHTS_MAX];       /* in a piece */
+    int64_t pieces[MDF_WEIGHTS_MAX + 1]; /* of all weights before */
+} few_call;
+
+static void few_plan(few_call *c, int count)
 {
-    const mdf_weight *w = c->w;
-    const int64_t bytes = (int64_t)mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
-    const int64_t piece = bytes < ROW_PIECE ? ROW_PIECE / bytes : 1;
-    const int64_t pieces = (w->n + piece - 1) / piece;
-    const block_type is = block_type_of(w->dtype);
+    for (int j = 0; j < count; j++) {
+        const mdf_weight *w = &c->w[j];
+        const int64_t bytes = (int64_t)mdf_dtype_row_bytes(w->dtype, (size_t)w->k);
+        c->rows[j] = bytes < ROW_PIECE ? ROW_PIECE / bytes : 1;
+        c->pieces[j + 1] = c->pieces[j] + (w->n + c->rows[j] - 1) / c->rows[j];
+        if (j > 0 && w->dtype == w[-1].dtype) {
+            c->x_at[j] = c->x_at[j - 1];
+        } else {
+            c->x_at[j] = c->own_bytes;
+            c->own_bytes += layout_of(w, c->m).own_bytes;
+        }
+    }
+}
+
+static void few_round(const few_call *c, int count, int8_t *own)
+{
+    for (int j = 0; j < count; j++) {
+        const mdf_weight *w = &c->w[j];
+        if (!mdf_dtype_is_block(w->dtype) || (j > 0 && w->dtype == w[-1].dtype)) {
+            continue;
+        }
+        const block_type is = block_type_of(w->dtype);
+        for (int64_t t = 0; t < c->m; t++) {
+            round_row(own + c->x_at[j] + t * row_bytes_of(w->k, is), c->x + t * w->k, w->k, is);
+        }
+    }
+}
+
+static void few_piece(const few_call *c, int64_t i, const int8_t *own)
+{
+    int j = 0;
+    while (i >= c->pieces[j + 1]) {
+        j++;
+    }
+    const mdf_weight *w = &c->w[j];
+    const int64_t first = (i - c->pieces[j]) * c->rows[j];
+    const int64_t count = w->n - first < c->rows[j] ? w->n - first : c->rows[j];
+    if (mdf_dtype_is_block(w->dtype)) {
+        rows_int8(w, c->m, own + c->x_at[j], first, count, c->y[j]);
+    } else {
+        rows_float(w, c->m, c->x, first, count, c->y[j]);
+    }
+}
+
+/* Every thread rounds x for itself, which is cheaper than to wait. The weights are handed out in
+ * long pieces first, as every jump costs what was fetched ahead (docs/SPEED.md). */
+static void gemm_weights(const mdf_weight w[], int count, int64_t m, const float *x,
+                         float *const y[], void *scratch, int threads)
+{
+    few_call c = {.w = w, .m = m, .x = x, .y = y};
+    few_plan(&c, count);
+    if (m == 0) {
+        return;
+    }
 #pragma omp parallel num_threads(threads)
     {
-        int8_t *own = (int8_t *)c->tokens + weight_thread() * c->l.own_bytes;
-        for (int64_t t = 0; t < c->m && c->l.int8; t++) {
-            round_row(own + t * row_bytes_of(w->k, is), c->x + t * w->k, w->k, is);
-        }
+        int8_t *own = (int8_t *)scratch + weight_thread() * c.own_bytes;
+        few_round(&c, count, own);
 #pragma omp for schedule(guided)
-        for (int64_t i = 0; i < pieces; i++) {
-            const int64_t first = i * piece;
-            const int64_t count = w->n - first < piece ? w->n - first : piece;
-            if (c->l.int8) {
-                rows_int8(w, c->m, own, first, count, c->y);
-            } else {
-                rows_float(w, c->m, c->x, first, count, c->y);
-            }
+        for (int64_t i = 0; i < c.pieces[count]; i++) {
+            few_piece(&c, i, own);
         }
     }
 }
@@ -196,7 +247,7 @@ static void gemm_weight(const mdf_weight *w, int64_t m, const float *x, float *y
     }
     const weight_call c = {w, layout_of(w, m), m, x, y, scratch};
     if (c.l.few) {
-        gemm_weight_few(&c, threads);
+        gemm_weights(w, 1, m, x, &y, scratch, threads);
         return;
     }
     uint8_t *own = c.tokens + round_up(c.l.groups * c.l.group_bytes, 64);
@@ -224,6 +275,7 @@ void MDF_SIMD_FILL(mdf_kernels *k)
 {
     k->gemm_weight = gemm_weight;
     k->gemm_weight_scratch = gemm_weight_scratch;
+    k->gemm_weights = gemm_weights;
 }
 
 #endif

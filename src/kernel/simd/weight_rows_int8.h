@@ -5,7 +5,7 @@
 
 #include "kernel/simd/weight_types.h"
 
-enum { FEW = 3 }; /* rows of x at most */
+enum { FEW = MDF_FEW_ROWS };
 
 #if defined(__AVX512VNNI__)
 

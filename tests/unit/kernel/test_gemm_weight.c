@@ -376,6 +376,56 @@ static void nothing_overflows(void **state)
     each_level_and_type(extremes);
 }
 
+/* Weights that go together, of one type or of several, give the same bits as each alone, with one
+ * thread and with two. */
+static void together(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
+{
+    enum { K = 256 };
+    static const int64_t n[MDF_WEIGHTS_MAX] = {N_MAX, 1, 35};
+    static float x[MDF_FEW_ROWS * K], y[MDF_WEIGHTS_MAX][MDF_FEW_ROWS * N_MAX];
+    static float want[MDF_FEW_ROWS * N_MAX];
+    (void)ref;
+    fill(x, MDF_FEW_ROWS * K, 1, 11);
+    for (int other = 0; other < TYPES; other++) {
+        const mdf_dtype type[MDF_WEIGHTS_MAX] = {dtype, types[other], dtype};
+        mdf_weight w[MDF_WEIGHTS_MAX];
+        uint8_t *bytes[MDF_WEIGHTS_MAX];
+        float *out[MDF_WEIGHTS_MAX];
+        for (int i = 0; i < MDF_WEIGHTS_MAX; i++) {
+            bytes[i] = random_weight(&w[i], type[i], n[i], K, (uint32_t)(4 + i));
+            out[i] = y[i];
+        }
+        for (int64_t m = 0; m <= MDF_FEW_ROWS; m++) {
+            for (int run_of = 0; run_of < THREADS_MAX * MDF_WEIGHTS_MAX; run_of++) {
+                const int count = run_of / THREADS_MAX + 1;
+                const int threads = run_of % THREADS_MAX + 1;
+                size_t need = 0;
+                for (int i = 0; i < count; i++) {
+                    need += k->gemm_weight_scratch(&w[i], m, threads);
+                }
+                uint8_t *scratch = mdf_alloc(need + 1, 1);
+                assert_non_null(scratch);
+                memset(y, 0, sizeof y);
+                k->gemm_weights(w, count, m, x, out, scratch, threads);
+                mdf_free(scratch);
+                for (int i = 0; i < count; i++) {
+                    run(k, &w[i], m, x, want, 1);
+                    assert_memory_equal(y[i], want, (size_t)(m * n[i]) * sizeof want[0]);
+                }
+            }
+        }
+        for (int i = 0; i < MDF_WEIGHTS_MAX; i++) {
+            mdf_free(bytes[i]);
+        }
+    }
+}
+
+static void several_weights_are_each_alone(void **state)
+{
+    (void)state;
+    each_level_and_type(together);
+}
+
 /* The weight ends where its pages end, so reading behind it is a crash; and all rows but the first
  * are broken numbers, which must not be taken for blocks of the first one. */
 static void only_its_own_bytes(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
@@ -433,6 +483,7 @@ int main(void)
         cmocka_unit_test(one_thread_and_two_give_the_same_bits),
         cmocka_unit_test(broken_numbers_are_seen),
         cmocka_unit_test(nothing_overflows),
+        cmocka_unit_test(several_weights_are_each_alone),
         cmocka_unit_test(rows_read_only_their_own_bytes),
     };
     return cmocka_run_group_tests_name("kernel/gemm_weight", tests, NULL, NULL);

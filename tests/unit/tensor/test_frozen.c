@@ -249,6 +249,69 @@ static void running_out_of_memory_is_an_error(void **state)
     shut(&s);
 }
 
+/* Several weights of one x: the same bits as one after the other, whether they go together (few
+ * rows, no gradient) or not. */
+static void several_at_once_are_the_same(void **state)
+{
+    (void)state;
+    static setting s;
+    static const mdf_dtype types[] = {MDF_DTYPE_F32, MDF_DTYPE_F16, MDF_DTYPE_BF16};
+    for (int t = 0; t < 3; t++) {
+        open(&s, types[t]);
+        mdf_tensor few = s.raw; /* the first rows */
+        few.dim[0] = 5;
+        mdf_tensor *const weights[2][3] = {{&s.raw, &few, &s.raw}, {&few, &s.plain, &s.raw}};
+        for (int64_t rows = 1; rows <= TOKENS; rows++) {
+            mdf_tensor *y[3];
+            mdf_tensor *x = mdf_constant(&s.graph, s.data, 2, (int64_t[]){rows, COLUMNS});
+            for (int set = 0; set < 2; set++) {
+                mdf_linears(&s.graph, rows == 4 ? &s.x : x, weights[set], 3, y);
+                for (int i = 0; i < 3; i++) {
+                    const mdf_tensor *want =
+                        mdf_linear(&s.graph, rows == 4 ? &s.x : x, weights[set][i], NULL);
+                    assert_non_null(want);
+                    assert_non_null(y[i]);
+                    assert_int_equal(y[i]->rank, 2);
+                    assert_int_equal(y[i]->dim[1], weights[set][i]->dim[0]);
+                    assert_int_equal(mdf_tensor_count(y[i]), mdf_tensor_count(want));
+                    assert_int_equal(y[i]->needs_grad, want->needs_grad);
+                    assert_memory_equal(y[i]->data, want->data,
+                                        (size_t)mdf_tensor_count(want) * sizeof(mdf_real));
+                }
+            }
+        }
+        shut(&s);
+    }
+}
+
+/* Shapes that do not fit, and no memory, are mdf_linear()'s errors. */
+static void several_at_once_fail_alike(void **state)
+{
+    (void)state;
+    static setting s;
+    mdf_tensor *y[3] = {&s.x, &s.x, &s.x};
+    open(&s, MDF_DTYPE_F32);
+    mdf_tensor narrow = s.raw;
+    narrow.dim[1] = COLUMNS - 1;
+    mdf_tensor *const weights[] = {&s.raw, &narrow, &s.raw};
+    mdf_tensor *const equal[] = {&s.raw, &s.raw, &s.raw};
+    mdf_tensor *x = mdf_constant(&s.graph, s.data, 2, (int64_t[]){1, COLUMNS});
+    mdf_error err = {0};
+    mdf_linears(&s.graph, x, weights, 3, y);
+    assert_int_equal(mdf_graph_status(&s.graph, &err), MDF_ERR_SHAPE);
+    assert_non_null(strstr(err.text, "x has 96 columns, w wants 95"));
+    assert_null(y[1]);
+    mdf_linears(&s.graph, NULL, equal, 3, y);
+    assert_null(y[0]);
+    mdf_graph_free(&s.graph);
+    assert_int_equal(mdf_graph_init(&s.graph, s.kernels, false, 1536, NULL), MDF_OK);
+    x = mdf_constant(&s.graph, s.data, 2, (int64_t[]){1, COLUMNS});
+    mdf_linears(&s.graph, x, equal, 3, y);
+    assert_int_equal(mdf_graph_status(&s.graph, NULL), MDF_ERR_NOMEM);
+    assert_true(y[0] == NULL && y[1] == NULL && y[2] == NULL);
+    shut(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +321,8 @@ int main(void)
         cmocka_unit_test(add_rows_agrees),
         cmocka_unit_test(rows_that_are_no_blocks_are_refused),
         cmocka_unit_test(scratch_is_given_back),
+        cmocka_unit_test(several_at_once_are_the_same),
+        cmocka_unit_test(several_at_once_fail_alike),
         cmocka_unit_test(running_out_of_memory_is_an_error),
     };
     return cmocka_run_group_tests_name("tensor/frozen", tests, NULL, NULL);
