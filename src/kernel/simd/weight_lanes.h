@@ -25,9 +25,13 @@ ALWAYS_INLINE bool goes_by_lanes(const block_type is)
  * (lower nibbles) and 1, the last eight in 2 and 3; in blocks 4 to 7 the other way round.
  * Q8_0: four blocks in registers 0 and 1, four in 2 and 3. Four lanes belong to a block, and the
  * halves of its second block have changed places. No two loads have all numbers of a register
- * otherwise. */
-ALWAYS_INLINE int place_of_piece(const block_type is, int i, int piece)
+ * otherwise.
+ * Q4_0 in half a step: lanes as in Q8_0, lower nibbles in register 0, upper ones in 1. */
+ALWAYS_INLINE int place_of_piece(const block_type is, int i, int piece, bool half)
 {
+    if (is.bytes == 18 && half) {
+        return 64 * (piece / 4) + 4 * (i + piece % 4 * 4);
+    }
     if (is.bytes == 18) {
         return 64 * (2 * ((piece / 2 % 2) ^ (i / 4)) + piece / 4) + 4 * (i + piece % 2 * 8);
     }
@@ -35,9 +39,15 @@ ALWAYS_INLINE int place_of_piece(const block_type is, int i, int piece)
 }
 
 /* The lanes of a block in a register that sums up. */
-ALWAYS_INLINE int lanes_of_block(const block_type is)
+ALWAYS_INLINE int lanes_of_block(const block_type is, bool half)
 {
-    return is.bytes == 18 ? 2 : 4;
+    return is.bytes == 18 && !half ? 2 : 4;
+}
+
+/* Whether the blocks that are left at the end of a row go in half a step. */
+ALWAYS_INLINE bool is_half_step(int64_t left)
+{
+    return left <= STEP_BLOCKS / 2;
 }
 
 /* A macro of a lane for all lanes. */
@@ -56,6 +66,11 @@ ALWAYS_INLINE int lanes_of_block(const block_type is)
 #define Q4_SECOND(i) TWO_FOUND(9 * ((i) % 8) + 5 - (i) % 8 / 4 * 4 + (i) / 8 * 2, 4, 36)
 
 static const int16_t q4_places[3][32] = {LANES(Q4_SCALE), LANES(Q4_FIRST), LANES(Q4_SECOND)};
+
+#define Q4_HALF_SCALE(i)   FOUND(9 * ((i) % 4), 0, 4)
+#define Q4_HALF_NUMBERS(i) TWO_FOUND(9 * ((i) % 4) + 1 + (i) / 4 * 2, 0, 4)
+
+static const int16_t q4_half_places[2][32] = {LANES(Q4_HALF_SCALE), LANES(Q4_HALF_NUMBERS)};
 
 /* Q8_0: block i begins at word 17 i. */
 #define Q8_TURN(i)   ((i) % 4 == 1 ? 8 : 0)
@@ -129,7 +144,37 @@ ALWAYS_INLINE void q4_step(vec sum[], const int tokens, const uint8_t *p, const 
     }
 }
 
-/* The same with four blocks, first.. of a step. */
+/* sum + the weight's four blocks, numbers u0 and u1, scales d, * blocks first.. of x's step. */
+ALWAYS_INLINE vec half_step(vec sum, __m512i u0, __m512i u1, __m256 d, const int8_t *step,
+                            const int first)
+{
+    const uint8_t *start = (const uint8_t *)step + STEP_NUMBERS + STEP_BLOCKS * sizeof(float);
+    const int8_t *q = step + BLOCK * first;
+    const __m512 both = scales_by_lanes(d, step, first);
+    __m512i i = _mm512_broadcast_i32x4(load16(start + 4 * (size_t)first));
+    i = _mm512_dpbusd_epi32(i, u0, words_load(q));
+    i = _mm512_dpbusd_epi32(i, u1, words_load(q + 64));
+    return vec_fma(words_to_vec(i), _mm512_shuffle_f32x4(both, both, 0x00), sum);
+}
+
+/* The same as q4_step with four blocks at most, at the end of a row. */
+ALWAYS_INLINE void q4_half_step(vec sum[], const int tokens, const uint8_t *p,
+                                const int8_t *const x[], const int64_t from, int64_t count)
+{
+    const __m512i mask = _mm512_set1_epi8(15);
+    const __m512i a = load64_once(p);
+    const __m512i b = load64_once(p + 8);
+    const __m256 d = gathered_scales(a, q4_half_places[0], b, count);
+    const __m512i w = gathered(a, q4_half_places[1], b);
+    const __m512i u0 = _mm512_and_si512(w, mask);
+    const __m512i u1 = _mm512_and_si512(_mm512_srli_epi16(w, 4), mask);
+#pragma GCC unroll 3
+    for (int t = 0; t < tokens; t++) {
+        sum[t] = half_step(sum[t], u0, u1, d, x[t] + from, 0);
+    }
+}
+
+/* The same with four blocks of Q8_0, first.. of a step. */
 ALWAYS_INLINE void q8_half_step(vec sum[], const int tokens, const uint8_t *p,
                                 const int8_t *const x[], const int64_t from, const int first,
                                 int64_t count)
@@ -142,13 +187,7 @@ ALWAYS_INLINE void q8_half_step(vec sum[], const int tokens, const uint8_t *p,
     const __m512i u1 = _mm512_xor_si512(gathered(a, q8_places[2], load64_once(p + 72)), sign);
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
-        const int8_t *q = x[t] + from;
-        const __m512 d = scales_by_lanes(d4, q, first);
-        __m512i i = _mm512_broadcast_i32x4(load16((const uint8_t *)q + STEP_NUMBERS +
-                                                  STEP_BLOCKS * sizeof(float) + 4 * (size_t)first));
-        i = _mm512_dpbusd_epi32(i, u0, words_load(q + 32 * first));
-        i = _mm512_dpbusd_epi32(i, u1, words_load(q + 32 * first + 64));
-        sum[t] = vec_fma(words_to_vec(i), _mm512_shuffle_f32x4(d, d, 0x00), sum[t]);
+        sum[t] = half_step(sum[t], u0, u1, d4, x[t] + from, first);
     }
 }
 

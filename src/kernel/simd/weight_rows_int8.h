@@ -59,9 +59,10 @@ ALWAYS_INLINE void round_row_by_lanes(int8_t *out, const float *x, int64_t k, co
         int8_t *scale = step + STEP_NUMBERS + i * (int)sizeof(float);
         int8_t q[BLOCK];
         const rounded r = round_block(q, x + b * BLOCK);
-        const int32_t start = is.factor / lanes_of_block(is) * r.sum;
+        const bool half = is_half_step(k / BLOCK - (b - i));
+        const int32_t start = is.factor / lanes_of_block(is, half) * r.sum;
         for (int piece = 0; piece < BLOCK / 4; piece++) {
-            memcpy(step + place_of_piece(is, i, piece), q + 4 * piece, 4);
+            memcpy(step + place_of_piece(is, i, piece, half), q + 4 * piece, 4);
         }
         memcpy(scale, &r.d, sizeof r.d);
         memcpy(scale + STEP_BLOCKS * (int)sizeof(float), &start, sizeof start);
@@ -167,12 +168,15 @@ ALWAYS_INLINE void row_products_by_lanes(const int tokens, const mdf_dtype type,
             q8_half_step(sum[1], tokens, p + 4 * bytes, x, from, 4, STEP_BLOCKS);
         }
     }
-    if (left > 0 && end - p < STEP_BLOCKS * bytes) { /* nothing behind the weight may be read */
+    const int64_t taken = (is_half_step(left) ? STEP_BLOCKS / 2 : STEP_BLOCKS) * (int64_t)bytes;
+    if (left > 0 && end - p < taken) { /* nothing behind the weight may be read */
         memset(rest, 0, sizeof rest);
         memcpy(rest, p, (size_t)(left * bytes));
         p = rest;
     }
-    if (left > 0 && type == MDF_DTYPE_Q4_0) {
+    if (left > 0 && type == MDF_DTYPE_Q4_0 && is_half_step(left)) {
+        q4_half_step(sum[0], tokens, p, x, from, left);
+    } else if (left > 0 && type == MDF_DTYPE_Q4_0) {
         q4_step(sum[0], tokens, p, x, from, left);
     } else if (left > 0) {
         q8_half_step(sum[0], tokens, p, x, from, 0, left);
