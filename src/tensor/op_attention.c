@@ -166,8 +166,9 @@ static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf
                                      .lse_step = mdf_row_count(q),
                                      .heads = group,
                                      .head_dim = p->head_dim,
-                                     .first = part * TASK_ROWS,
-                                     .rows = smaller(TASK_ROWS, s->nq * group - part * TASK_ROWS),
+                                     .first = part * a->task_rows,
+                                     .rows =
+                                         smaller(a->task_rows, s->nq * group - part * a->task_rows),
                                      .sight = {sight_span, sight_mask, &sight}};
     g->kernels->attention(&task, thread_scratch(a));
 }
