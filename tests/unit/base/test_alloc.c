@@ -3,24 +3,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "support/resident.h"
 
 enum { MIB = 1 << 20, BLOCKS = 64 };
 
 static size_t resident_mib(void)
 {
-    unsigned long all = 0;
-    unsigned long resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%lu %lu", &all, &resident), 2);
-    (void)fclose(f);
-    return resident * (size_t)sysconf(_SC_PAGESIZE) / MIB;
+    return resident_bytes() / MIB;
 }
 
 static void what_lies_below_goes_back(void **state)

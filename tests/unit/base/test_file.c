@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "support/folder.h"
 #include "support/full_disk.h"
+#include "support/resident.h"
 
 static void join(char out[512], const test_folder *f, const char *name)
 {
@@ -172,17 +173,6 @@ static void a_map_shows_the_bytes_and_refuses_an_empty_file(void **state)
     assert_int_equal(mdf_map_open(&m, path, &err), MDF_ERR_FORMAT);
     assert_string_equal(err.text, want);
     test_folder_remove(&f);
-}
-
-static size_t resident_bytes(void)
-{
-    unsigned long all = 0;
-    unsigned long resident = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%lu %lu", &all, &resident), 2);
-    (void)fclose(f);
-    return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static void bytes_of_a_map_leave_memory_and_come_back(void **state)
