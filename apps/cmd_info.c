@@ -8,15 +8,15 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/status.h"
-#include "data/fov.h"
-#include "data/quality.h"
 #include "info.h"
-#include "io/image.h"
 #include "io/safetensors.h"
 #include "nn/config.h"
 #include "nn/mdf_mllm.h"
 #include "nn/parts.h"
 #include "nn/weights.h"
+#include "photo/fov.h"
+#include "photo/image.h"
+#include "photo/quality.h"
 
 typedef struct info_flags {
     bool tensors;

@@ -1,7 +1,7 @@
 /* The heat-map of a classified photograph. */
 #include "heat.h"
 
-#include "data/fov.h"
+#include "photo/fov.h"
 
 mdf_status app_draw_heat(mdf_png_bytes *png, const mdf_result *r, const uint8_t *bytes, size_t len,
                          const char *name, int side_max, const char *caption, mdf_error *err)

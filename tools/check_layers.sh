@@ -8,14 +8,15 @@ find src apps -name '*.[ch]' | sort | xargs awk '
     BEGIN {
         may["base"] = "base mdf.h"
         may["kernel"] = may["base"] " kernel"
+        may["photo"] = may["base"] " photo"
         may["tensor"] = may["kernel"] " tensor"
         may["io"] = may["base"] " io"
-        may["nn"] = may["tensor"] " io nn"
-        may["data"] = may["io"] " data"
+        may["nn"] = may["tensor"] " photo io nn"
+        may["data"] = may["io"] " photo data"
         may["train"] = may["nn"] " data train"
         may["report"] = may["data"] " train report"
         may["engine"] = may["train"] " report engine"
-        may["apps"] = may["engine"]
+        may["apps"] = may["engine"] " apps"
     }
     /^#include "/ {
         split(FILENAME, part, "/")

@@ -1,4 +1,4 @@
-"""Fits and measures the fundus model of src/data/quality.c from the table of measure_quality.
+"""Fits and measures the fundus model of src/photo/quality.c from the table of measure_quality.
 
     python tools/fit_quality.py TABLE.tsv
 

@@ -84,7 +84,7 @@ def main():
             shown = Image.open(io.BytesIO(data))
             shown = shown.transpose(Image.ROTATE_270) if name == "exif_loop.jpg" else shown
             assert abs(np.array(shown.convert("RGB")).astype(int) - q).max() <= 16
-    # Refused: what is named in tests/unit/io/test_image_hostile.c.
+    # Refused: what is named in tests/unit/photo/test_image_hostile.c.
     files["no_width.png"] = png(0, 4, 8, 2, b"")
     files["claims_196_million.png"] = png(14000, 14000, 8, 2, b"")
     files["narrow.png"] = png(40000, 1, 8, 0, bytes(40001))

@@ -6,10 +6,10 @@
 #include <strings.h>
 
 #include "base/alloc.h"
-#include "data/fov.h"
-#include "data/phash.h"
-#include "io/image.h"
-#include "io/resize.h"
+#include "photo/fov.h"
+#include "photo/image.h"
+#include "photo/phash.h"
+#include "photo/resize.h"
 
 static mdf_status no_memory(mdf_error *err)
 {

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "engine/model_folder.h"
-#include "io/mllama_image.h"
+#include "photo/mllama_image.h"
 #include "train/vocabulary.h"
 
 #if defined(_OPENMP)

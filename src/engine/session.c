@@ -4,10 +4,10 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "data/fov.h"
-#include "data/quality.h"
 #include "engine/session.h"
 #include "io/utf8.h"
+#include "photo/fov.h"
+#include "photo/quality.h"
 #include "train/calibration.h"
 
 /* What classifying needs and answering in words does not. */

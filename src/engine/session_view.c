@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "data/fov.h"
 #include "engine/session.h"
-#include "io/mllama_image.h"
 #include "nn/tiles.h"
+#include "photo/fov.h"
+#include "photo/mllama_image.h"
 
 void mdf_session_view_free(mdf_session_view *v)
 {

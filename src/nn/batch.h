@@ -18,7 +18,7 @@ typedef struct mdf_tree_view {
 } mdf_tree_view;
 
 /* Pictures of the vision tower come as tiles: what Llama 3.2 Vision's image processor cuts out of a
- * picture (io/mllama_image.h), used tiles only, channels last. A case may have any number of
+ * picture (photo/mllama_image.h), used tiles only, channels last. A case may have any number of
  * pictures; cases with and without may share a batch, and each gives what it would give alone. */
 typedef struct mdf_batch {
     int64_t cases;                  /* B */

@@ -7,10 +7,10 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "data/augment.h"
-#include "data/fov.h"
-#include "data/laterality.h"
-#include "io/resize.h"
+#include "photo/augment.h"
+#include "photo/fov.h"
+#include "photo/laterality.h"
+#include "photo/resize.h"
 
 /* Which part of a picture the model sees. */
 typedef struct view {

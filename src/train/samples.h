@@ -7,9 +7,9 @@
 #include "base/strbuf.h"
 #include "data/manifest.h"
 #include "data/prompt.h"
-#include "io/image.h"
 #include "nn/batch.h"
 #include "nn/config.h"
+#include "photo/image.h"
 
 typedef struct mdf_sample {
     mdf_image image;  /* field-of-view crop, square */

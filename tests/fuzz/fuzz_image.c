@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
-#include "io/image.h"
-#include "io/resize.h"
+#include "photo/image.h"
+#include "photo/resize.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
-#include "io/image.h"
+#include "photo/image.h"
 
 static inline uint8_t eye_byte(double v)
 {

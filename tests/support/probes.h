@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "io/image.h"
+#include "photo/image.h"
 
 static inline void check_probe(const char *folder, const char *line)
 {

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "data/check.h"
-#include "io/image.h"
+#include "photo/image.h"
 #include "support/folder.h"
 
 enum { SIDE = 96 };

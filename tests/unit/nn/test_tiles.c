@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "io/mllama_image.h"
 #include "nn/tiles.h"
+#include "photo/mllama_image.h"
 
 enum { SIDE = 2, WIDTH = 4, SLOTS = 4, IDS = 9, TOKENS = 5 };
 

@@ -1,5 +1,5 @@
 /* Finding the lit disc: threshold from the corners, largest lit area, edge points, circle. */
-#include "data/fov.h"
+#include "photo/fov.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "data/fov_circle.h"
-#include "io/resize.h"
+#include "photo/fov_circle.h"
+#include "photo/resize.h"
 
 enum { WORK_SIDE = 256 };
 

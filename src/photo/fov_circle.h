@@ -1,6 +1,6 @@
 /* Robust circle through edge points, some of which lie on something else. */
-#ifndef MDF_DATA_FOV_CIRCLE_H
-#define MDF_DATA_FOV_CIRCLE_H
+#ifndef MDF_PHOTO_FOV_CIRCLE_H
+#define MDF_PHOTO_FOV_CIRCLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

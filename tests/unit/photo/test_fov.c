@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "data/fov.h"
+#include "photo/fov.h"
 #include "support/eye.h"
 
 static mdf_fov fov_of_eye(int w, int h, double cx, double cy, double r)

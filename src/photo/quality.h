@@ -1,10 +1,10 @@
 /* Is this a fundus photograph that can be read? A score with reasons, from cheap statistics of the
  * field of view. How often it is right on real photographs: docs/QUALITY.md. */
-#ifndef MDF_DATA_QUALITY_H
-#define MDF_DATA_QUALITY_H
+#ifndef MDF_PHOTO_QUALITY_H
+#define MDF_PHOTO_QUALITY_H
 
 #include "base/strbuf.h"
-#include "data/fov.h"
+#include "photo/fov.h"
 
 /* Reasons; a picture may have several. NO_FUNDUS is the only one that should stop a prediction,
  * and SMALL below MDF_QUALITY_MIN_SIDE; the others are warnings (a dense cataract is blurred by

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "data/augment.h"
+#include "photo/augment.h"
 #include "support/picture.h"
 
 enum { S = 32 };

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "data/laterality.h"
+#include "photo/laterality.h"
 
 static void check(const char *in, const char *want)
 {

@@ -3,8 +3,8 @@
  * The bytes are untrusted. The format is told by the first bytes, never by the file name; size
  * limits are checked on the header before a pixel is decoded; a damaged or truncated picture is an
  * error, never a half-grey image. Every function may be called from several threads at once. */
-#ifndef MDF_IO_IMAGE_H
-#define MDF_IO_IMAGE_H
+#ifndef MDF_PHOTO_IMAGE_H
+#define MDF_PHOTO_IMAGE_H
 
 #include "base/status.h"
 

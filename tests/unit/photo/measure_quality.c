@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/quality.h"
+#include "photo/quality.h"
 
 static void print_row(const char *path, const mdf_fov *fov, const mdf_quality *q)
 {

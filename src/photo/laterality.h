@@ -1,6 +1,6 @@
 /* Which eye: the words for it, and swapping them when a picture is mirrored. */
-#ifndef MDF_DATA_LATERALITY_H
-#define MDF_DATA_LATERALITY_H
+#ifndef MDF_PHOTO_LATERALITY_H
+#define MDF_PHOTO_LATERALITY_H
 
 #include "base/strbuf.h"
 

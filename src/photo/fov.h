@@ -2,10 +2,10 @@
  *
  * Cameras show a circle, often cut off above and below, sometimes on black of another shape, and
  * many data sets are cropped already. So the answer says what was found, not only where. */
-#ifndef MDF_DATA_FOV_H
-#define MDF_DATA_FOV_H
+#ifndef MDF_PHOTO_FOV_H
+#define MDF_PHOTO_FOV_H
 
-#include "io/image.h"
+#include "photo/image.h"
 
 typedef enum mdf_fov_kind {
     MDF_FOV_NONE,   /* nothing lit: a blank or nearly blank picture */

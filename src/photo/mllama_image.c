@@ -1,11 +1,11 @@
 /* Llama 3.2 Vision's picture preprocessing. */
-#include "io/mllama_image.h"
+#include "photo/mllama_image.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "io/resize.h"
+#include "photo/resize.h"
 
 mdf_mllama_norm mdf_mllama_norm_default(void)
 {

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/fov.h"
-#include "io/image.h"
+#include "photo/fov.h"
+#include "photo/image.h"
 #include "support/probes.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/hostile/"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "io/resize.h"
+#include "photo/resize.h"
 #include "support/picture.h"
 
 static void bilinear_gives_the_bytes_of_pillow(void **state)

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "data/quality.h"
+#include "photo/quality.h"
 #include "support/eye.h"
 
 enum { SIDE = 384 };

@@ -1,10 +1,10 @@
 /* Statistics of the field of view, a logistic model for "is a fundus", thresholds for the rest. */
-#include "data/quality.h"
+#include "photo/quality.h"
 
 #include <math.h>
 
 #include "base/alloc.h"
-#include "io/resize.h"
+#include "photo/resize.h"
 
 enum { SIDE = 160, FINE_SIDE = 256 };
 

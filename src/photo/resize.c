@@ -1,5 +1,5 @@
 /* Separable antialiased resize in fixed point. */
-#include "io/resize.h"
+#include "photo/resize.h"
 
 #include <math.h>
 #include <string.h>

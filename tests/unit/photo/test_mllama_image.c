@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "io/mllama_image.h"
+#include "photo/mllama_image.h"
 #include "support/picture.h"
 
 enum { TILES = 4 };

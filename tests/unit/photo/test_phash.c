@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "data/phash.h"
-#include "io/resize.h"
+#include "photo/phash.h"
+#include "photo/resize.h"
 #include "support/eye.h"
 #include "support/picture.h"
 

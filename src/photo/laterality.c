@@ -1,5 +1,5 @@
 /* Left for right, in text. */
-#include "data/laterality.h"
+#include "photo/laterality.h"
 
 #include <string.h>
 

@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "io/image.h"
+#include "photo/image.h"
 #include "support/probes.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/image/"

@@ -5,11 +5,11 @@
  * enlarged beyond one tile edge), padded on the right and below with black, normalised and cut into
  * tiles, row by row. Every step follows the reference's (PIL) arithmetic, including its order of
  * double-precision operations; pixel values agree to the last bit. */
-#ifndef MDF_IO_MLLAMA_IMAGE_H
-#define MDF_IO_MLLAMA_IMAGE_H
+#ifndef MDF_PHOTO_MLLAMA_IMAGE_H
+#define MDF_PHOTO_MLLAMA_IMAGE_H
 
 #include "base/status.h"
-#include "io/image.h"
+#include "photo/image.h"
 
 enum { MDF_MLLAMA_MOST_TILES = 16 }; /* of any model */
 

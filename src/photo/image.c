@@ -1,5 +1,5 @@
 /* Pictures through libvips: four loaders, limits from the header, errors as sentences. */
-#include "io/image.h"
+#include "photo/image.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Random sample consensus, then least squares. */
-#include "data/fov_circle.h"
+#include "photo/fov_circle.h"
 
 #include <math.h>
 

@@ -1,9 +1,9 @@
 /* Perceptual hash: pictures that look the same have hashes that differ in few bits, whatever their
  * size, compression or small changes of brightness. */
-#ifndef MDF_DATA_PHASH_H
-#define MDF_DATA_PHASH_H
+#ifndef MDF_PHOTO_PHASH_H
+#define MDF_PHOTO_PHASH_H
 
-#include "io/image.h"
+#include "photo/image.h"
 
 enum { MDF_PHASH_SAME = 4 };
 

@@ -1,7 +1,7 @@
 /* Resizing of 8-bit pictures: bilinear with antialiasing, bit for bit as Pillow does it (the vision
  * tower was trained behind it), and nearest neighbour for masks. */
-#ifndef MDF_IO_RESIZE_H
-#define MDF_IO_RESIZE_H
+#ifndef MDF_PHOTO_RESIZE_H
+#define MDF_PHOTO_RESIZE_H
 
 #include "base/arena.h"
 #include "base/status.h"

@@ -1,11 +1,11 @@
 /* Training augmentation: one random affine sampling and one random colour change, from an 8-bit
  * crop straight to normalised floats. */
-#ifndef MDF_DATA_AUGMENT_H
-#define MDF_DATA_AUGMENT_H
+#ifndef MDF_PHOTO_AUGMENT_H
+#define MDF_PHOTO_AUGMENT_H
 
 #include "base/arena.h"
 #include "base/rng.h"
-#include "io/image.h"
+#include "photo/image.h"
 
 /* Ranges are symmetric: +-x. Zero switches a change off; a zeroed struct (with std set) only
  * resizes and normalises, deterministically. */
@@ -35,7 +35,7 @@ mdf_augment_options mdf_augment_none(void);
  * the first ones nothing is allocated any more.
  *
  * *flipped (may be NULL): a mirror image was made, the caller swaps the eyes in the text
- * (data/laterality.h). Fails with MDF_ERR_NOMEM, MDF_ERR_ARG (side < 1, empty picture). */
+ * (photo/laterality.h). Fails with MDF_ERR_NOMEM, MDF_ERR_ARG (side < 1, empty picture). */
 mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_image *im,
                        const mdf_grey *mask, int side, const mdf_augment_options *opt, mdf_rng *r,
                        mdf_arena *scratch, mdf_error *err) MDF_NODISCARD;

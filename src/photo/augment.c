@@ -1,9 +1,9 @@
 /* Affine and colour augmentation. */
-#include "data/augment.h"
+#include "photo/augment.h"
 
 #include <math.h>
 
-#include "io/resize.h"
+#include "photo/resize.h"
 
 /* The random choices of one sample. */
 typedef struct draw {

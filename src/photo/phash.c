@@ -1,10 +1,10 @@
 /* DCT hash. */
-#include "data/phash.h"
+#include "photo/phash.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "io/resize.h"
+#include "photo/resize.h"
 
 enum { SIDE = 32, LOW = 8, BITS = LOW * LOW };
 
