@@ -5,7 +5,7 @@
 
 #include <signal.h>
 
-#include "nn/config.h"
+#include "config/config.h"
 
 typedef enum mdf_bench_part {
     MDF_BENCH_UNET = 1,       /* training step of a U-Net alone */

@@ -2,11 +2,11 @@
 #ifndef MDF_ENGINE_ENGINE_H
 #define MDF_ENGINE_ENGINE_H
 
+#include "config/model_files.h"
 #include "data/chat.h"
 #include "data/prompt.h"
 #include "nn/lora_apply.h"
 #include "nn/mdf_mllm.h"
-#include "nn/model_files.h"
 #include "nn/weights.h"
 
 struct mdf_engine {

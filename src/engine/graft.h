@@ -2,8 +2,8 @@
 #ifndef MDF_ENGINE_GRAFT_H
 #define MDF_ENGINE_GRAFT_H
 
+#include "config/config.h"
 #include "engine/model_stream.h"
-#include "nn/config.h"
 
 typedef struct mdf_graft_options {
     const char *source; /* model folder: a Llama text model, or a Llama 3.2 Vision model */

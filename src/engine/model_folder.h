@@ -3,7 +3,7 @@
 #define MDF_ENGINE_MODEL_FOLDER_H
 
 #include "base/file.h"
-#include "nn/config.h"
+#include "config/config.h"
 
 enum { MDF_FOLDER_FILES = 12 }; /* small files of a model folder, at most */
 

@@ -2,9 +2,9 @@
 #ifndef MDF_ENGINE_MODEL_INIT_H
 #define MDF_ENGINE_MODEL_INIT_H
 
+#include "config/config.h"
 #include "engine/model_stream.h"
 #include "engine/precision.h"
-#include "nn/config.h"
 
 typedef struct mdf_init_result {
     size_t tensors;

@@ -2,9 +2,9 @@
 #ifndef MDF_ENGINE_MODEL_REWRITE_H
 #define MDF_ENGINE_MODEL_REWRITE_H
 
+#include "config/config.h"
 #include "engine/model_stream.h"
 #include "engine/precision.h"
-#include "nn/config.h"
 
 struct mdf_lora;
 

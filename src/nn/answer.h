@@ -2,8 +2,8 @@
 #ifndef MDF_NN_ANSWER_H
 #define MDF_NN_ANSWER_H
 
+#include "config/config.h"
 #include "nn/batch.h"
-#include "nn/config.h"
 #include "nn/text.h"
 
 /* Logits are computed once for every (row, target) pair of the tree. */

@@ -3,7 +3,7 @@
 #ifndef MDF_NN_FUSION_H
 #define MDF_NN_FUSION_H
 
-#include "nn/config.h"
+#include "config/config.h"
 #include "nn/kv_cache.h"
 #include "nn/params.h"
 #include "nn/unet.h"

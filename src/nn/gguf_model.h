@@ -13,8 +13,8 @@
 #ifndef MDF_NN_GGUF_MODEL_H
 #define MDF_NN_GGUF_MODEL_H
 
+#include "config/config.h"
 #include "io/gguf.h"
-#include "nn/config.h"
 
 typedef struct mdf_gguf_weight {
     mdf_gguf_tensor

@@ -3,7 +3,7 @@
 #ifndef MDF_NN_KV_CACHE_H
 #define MDF_NN_KV_CACHE_H
 
-#include "nn/config.h"
+#include "config/config.h"
 #include "tensor/tensor.h"
 
 /* Rows [rows, Dkv] of k and v; rows 0: not known yet. */

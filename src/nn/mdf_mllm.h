@@ -2,8 +2,8 @@
 #ifndef MDF_NN_MDF_MLLM_H
 #define MDF_NN_MDF_MLLM_H
 
+#include "config/config.h"
 #include "nn/batch.h"
-#include "nn/config.h"
 #include "nn/fusion.h"
 #include "nn/params.h"
 #include "nn/text.h"

@@ -3,7 +3,7 @@
 #ifndef MDF_NN_PARTS_H
 #define MDF_NN_PARTS_H
 
-#include "nn/config.h"
+#include "config/config.h"
 #include "nn/params.h"
 #include "nn/weights.h"
 

@@ -3,7 +3,7 @@
 #ifndef MDF_NN_TEXT_H
 #define MDF_NN_TEXT_H
 
-#include "nn/config.h"
+#include "config/config.h"
 #include "nn/fusion.h"
 #include "nn/kv_cache.h"
 #include "nn/params.h"

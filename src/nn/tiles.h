@@ -3,8 +3,8 @@
 #ifndef MDF_NN_TILES_H
 #define MDF_NN_TILES_H
 
+#include "config/config.h"
 #include "nn/batch.h"
-#include "nn/config.h"
 
 /* Rows and columns of tiles of an aspect ratio id: 1.. in row-major order of all grids of at most
  * max_num_tiles tiles. False: no such id. */

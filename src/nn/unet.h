@@ -3,7 +3,7 @@
 #ifndef MDF_NN_UNET_H
 #define MDF_NN_UNET_H
 
-#include "nn/config.h"
+#include "config/config.h"
 #include "nn/params.h"
 
 enum { MDF_UNET_LEVELS = 4 };

@@ -4,7 +4,7 @@
 #ifndef MDF_NN_VISION_H
 #define MDF_NN_VISION_H
 
-#include "nn/config.h"
+#include "config/config.h"
 #include "nn/params.h"
 #include "nn/tiles.h"
 

@@ -3,7 +3,7 @@
 #ifndef MDF_TRAIN_CHECKPOINT_H
 #define MDF_TRAIN_CHECKPOINT_H
 
-#include "nn/config.h"
+#include "config/config.h"
 #include "nn/params.h"
 #include "train/optimizer.h"
 

@@ -2,7 +2,7 @@
 #ifndef MDF_TRAIN_OPTIMIZER_H
 #define MDF_TRAIN_OPTIMIZER_H
 
-#include "nn/config.h"
+#include "config/config.h"
 #include "nn/params.h"
 
 typedef struct mdf_optimizer {

@@ -5,10 +5,10 @@
 
 #include "base/arena.h"
 #include "base/strbuf.h"
+#include "config/config.h"
 #include "data/manifest.h"
 #include "data/prompt.h"
 #include "nn/batch.h"
-#include "nn/config.h"
 #include "photo/image.h"
 
 typedef struct mdf_sample {

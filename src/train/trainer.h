@@ -8,8 +8,8 @@
 
 #include <signal.h>
 
+#include "config/config.h"
 #include "data/manifest.h"
-#include "nn/config.h"
 
 /* One line of progress. */
 typedef struct mdf_train_event {

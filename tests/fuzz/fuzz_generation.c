@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "nn/model_files.h"
+#include "config/model_files.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

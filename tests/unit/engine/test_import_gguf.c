@@ -13,10 +13,10 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "config/model_files.h"
 #include "engine/import_gguf.h"
 #include "engine/model_folder.h"
 #include "nn/mdf_mllm.h"
-#include "nn/model_files.h"
 #include "nn/weights.h"
 #include "support/folder.h"
 

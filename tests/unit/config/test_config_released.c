@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "unit/nn/config_round_trip.h"
+#include "unit/config/config_round_trip.h"
 
 /* The sizes of Llama 3.2 11B Vision as published, with keys that a saved file carries along. */
 #define RELEASED_TEXT                                                                              \

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "nn/config_hf.h"
+#include "config/config_hf.h"
 
 static void set_defaults(mdf_config *c)
 {

@@ -1,5 +1,5 @@
 /* What is particular to the config.json of Hugging Face's models. */
-#include "nn/config_hf.h"
+#include "config/config_hf.h"
 
 #include <jansson.h>
 #include <string.h>

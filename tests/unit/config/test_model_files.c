@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/model_files.h"
+#include "config/model_files.h"
 #include "support/folder.h"
 
 static mdf_config config; /* 40 kB: not on the stack */

@@ -1,9 +1,9 @@
 /* What is particular to the config.json of Hugging Face's models. Only the config_*.c files use it.
  */
-#ifndef MDF_NN_CONFIG_HF_H
-#define MDF_NN_CONFIG_HF_H
+#ifndef MDF_CONFIG_CONFIG_HF_H
+#define MDF_CONFIG_CONFIG_HF_H
 
-#include "nn/config_schema.h"
+#include "config/config_schema.h"
 
 typedef enum mdf_config_kind {
     MDF_CONFIG_OURS,

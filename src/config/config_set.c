@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "nn/config_schema.h"
+#include "config/config_schema.h"
 
 static bool settable(const mdf_config_key *k)
 {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "nn/config.h"
+#include "config/config.h"
 
 static mdf_config config, other; /* 35 kB each: not on the stack */
 

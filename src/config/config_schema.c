@@ -1,5 +1,5 @@
 /* Every key of the configuration: where it is stored, what it may be, what it is for. */
-#include "nn/config_schema.h"
+#include "config/config_schema.h"
 
 #include <stdio.h>
 #include <string.h>

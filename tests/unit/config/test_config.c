@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "nn/config_schema.h"
+#include "config/config_schema.h"
 #include "support/folder.h"
-#include "unit/nn/config_round_trip.h"
+#include "unit/config/config_round_trip.h"
 
 #define TINY MDF_TEST_DATA "/../presets/tiny.json"
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nn/config_schema.h"
+#include "config/config_schema.h"
 
 static void *at(mdf_config *c, size_t offset)
 {

@@ -1,9 +1,9 @@
 /* The small files beside a model's weights that Hugging Face keeps apart from config.json: how
  * pictures are prepared and how an answer is drawn. */
-#ifndef MDF_NN_MODEL_FILES_H
-#define MDF_NN_MODEL_FILES_H
+#ifndef MDF_CONFIG_MODEL_FILES_H
+#define MDF_CONFIG_MODEL_FILES_H
 
-#include "nn/config.h"
+#include "config/config.h"
 
 /* preprocessor_config.json, or the image_processor of processor_config.json. */
 typedef struct mdf_preprocessor {

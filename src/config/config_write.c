@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/config_schema.h"
+#include "config/config_schema.h"
 
 static const void *at(const mdf_config *c, size_t offset)
 {

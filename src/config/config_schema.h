@@ -1,8 +1,8 @@
 /* The table behind config.h: one row per key. Only the config_*.c files use it. */
-#ifndef MDF_NN_CONFIG_SCHEMA_H
-#define MDF_NN_CONFIG_SCHEMA_H
+#ifndef MDF_CONFIG_CONFIG_SCHEMA_H
+#define MDF_CONFIG_CONFIG_SCHEMA_H
 
-#include "nn/config.h"
+#include "config/config.h"
 
 typedef enum mdf_key_kind {
     MDF_KEY_INT,     /* int */

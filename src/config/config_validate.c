@@ -2,7 +2,7 @@
  */
 #include <string.h>
 
-#include "nn/config.h"
+#include "config/config.h"
 
 bool mdf_config_uses_level(const mdf_config *c, int level)
 {

@@ -6,8 +6,8 @@
  * is read as well, as transformers 4 and 5 write it. An unknown key, a repeated key, a wrong type
  * or a value out of range is an error that names the key; what is left out takes its default,
  * except the sizes of the model, which must be there. Nothing is ever clamped. */
-#ifndef MDF_NN_CONFIG_H
-#define MDF_NN_CONFIG_H
+#ifndef MDF_CONFIG_CONFIG_H
+#define MDF_CONFIG_CONFIG_H
 
 #include "base/limits.h"
 #include "base/status.h"

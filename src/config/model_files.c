@@ -1,5 +1,5 @@
 /* The small files beside a model's weights: preprocessor_config.json and generation_config.json. */
-#include "nn/model_files.h"
+#include "config/model_files.h"
 
 #include <jansson.h>
 #include <math.h>
