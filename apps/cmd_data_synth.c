@@ -4,7 +4,7 @@
 
 #include "app.h"
 #include "base/status.h"
-#include "data/phantom.h"
+#include "phantom/phantom.h"
 #include "progress.h"
 
 typedef struct synth_flags {

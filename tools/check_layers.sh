@@ -10,6 +10,7 @@ find src apps -name '*.[ch]' | sort | xargs awk '
         may["kernel"] = may["base"] " kernel"
         may["photo"] = may["base"] " photo"
         may["config"] = may["base"] " config"
+        may["phantom"] = may["base"] " phantom"
         may["tensor"] = may["kernel"] " tensor"
         may["io"] = may["base"] " io"
         may["nn"] = may["tensor"] " config photo io nn"
@@ -17,7 +18,7 @@ find src apps -name '*.[ch]' | sort | xargs awk '
         may["train"] = may["nn"] " data train"
         may["report"] = may["data"] " train report"
         may["engine"] = may["train"] " report engine"
-        may["apps"] = may["engine"] " apps"
+        may["apps"] = may["engine"] " phantom apps"
     }
     /^#include "/ {
         split(FILENAME, part, "/")

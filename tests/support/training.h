@@ -16,7 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "data/phantom.h"
+#include "phantom/phantom.h"
 #include "train/trainer.h"
 
 static char root[] = "/tmp/mdf_trainer_XXXXXX";

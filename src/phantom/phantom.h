@@ -29,8 +29,8 @@
  *
  * The same options give the same bytes; every number comes from base/rng.h. Coordinates are
  * fractions of the picture's side, x to the right and y down. */
-#ifndef MDF_DATA_PHANTOM_H
-#define MDF_DATA_PHANTOM_H
+#ifndef MDF_PHANTOM_PHANTOM_H
+#define MDF_PHANTOM_PHANTOM_H
 
 #include "base/status.h"
 

@@ -2,7 +2,7 @@
  * and the first ones stay, so a worse eye of the same seed shows all of the better one. */
 #include <math.h>
 
-#include "data/phantom_draw.h"
+#include "phantom/phantom_draw.h"
 
 #define TWO_PI 6.2831853F
 

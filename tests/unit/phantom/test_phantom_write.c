@@ -15,7 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "data/phantom.h"
+#include "phantom/phantom.h"
 
 #define COLUMNS 10
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/phantom_draw.h"
+#include "phantom/phantom_draw.h"
 
 #define SENTENCES 8
 

@@ -3,7 +3,7 @@
  * (temporal) and s upwards, so one description serves both eyes; directions are angles from t. */
 #include <math.h>
 
-#include "data/phantom_draw.h"
+#include "phantom/phantom_draw.h"
 
 #define STEP      0.006F /* of the side */
 #define PI        3.14159265F

@@ -1,5 +1,5 @@
 /* The canvas of the phantoms and its brushes: blobs, lines, noise and blur. */
-#include "data/phantom_draw.h"
+#include "phantom/phantom_draw.h"
 
 #include <math.h>
 #include <string.h>

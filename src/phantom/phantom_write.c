@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/strbuf.h"
-#include "data/phantom.h"
+#include "phantom/phantom.h"
 
 typedef struct writer {
     const char *dir;

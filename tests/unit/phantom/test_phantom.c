@@ -1,4 +1,4 @@
-/* Phantom cases and pictures: what is promised in data/phantom.h. */
+/* Phantom cases and pictures: what is promised in phantom/phantom.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "data/phantom.h"
+#include "phantom/phantom.h"
 
 #define SIDE   128
 #define PIXELS (SIDE * SIDE)

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/phantom_draw.h"
+#include "phantom/phantom_draw.h"
 
 typedef struct sign_row {
     mdf_phantom_ink ink;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "data/phantom_draw.h"
+#include "phantom/phantom_draw.h"
 
 typedef struct label_row {
     const char *name;

@@ -1,9 +1,9 @@
 /* What the phantom files share: streams of random numbers, the float canvas and its brushes. */
-#ifndef MDF_DATA_PHANTOM_DRAW_H
-#define MDF_DATA_PHANTOM_DRAW_H
+#ifndef MDF_PHANTOM_PHANTOM_DRAW_H
+#define MDF_PHANTOM_PHANTOM_DRAW_H
 
 #include "base/rng.h"
-#include "data/phantom.h"
+#include "phantom/phantom.h"
 
 /* One stream of random numbers per purpose, so that drawing more of one thing leaves the others as
  * they were. */
