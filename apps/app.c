@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/status.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 mdf_status app_usage(app *a, mdf_error *err, const char *fmt, ...)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 enum { LONGEST = 4 }; /* bytes of a character */
 

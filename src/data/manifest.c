@@ -7,8 +7,8 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "data/manifest_build.h"
-#include "io/utf8.h"
 
 enum { POOL_BYTES = 1 << 16 };
 

@@ -5,11 +5,11 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "data/added.h"
 #include "data/bpe.h"
 #include "data/pretoken.h"
 #include "io/tokenizer_json.h"
-#include "io/utf8.h"
 
 struct mdf_tokenizer {
     mdf_arena arena;

@@ -4,8 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "engine/session.h"
-#include "io/utf8.h"
 #include "photo/fov.h"
 #include "photo/quality.h"
 #include "train/calibration.h"

@@ -3,8 +3,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "engine/session.h"
-#include "io/utf8.h"
 #include "nn/generate.h"
 
 enum {

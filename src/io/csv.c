@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 typedef struct scanner {
     const uint8_t *data;

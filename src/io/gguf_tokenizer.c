@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 /* A pattern with one piece that differs: how many digits stay together. JSON text. */
 #define WORDS(digits)                                                                              \

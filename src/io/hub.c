@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 #define MAX_REPO_PART 96  /* bytes of an owner or a name, as the hubs have it */
 #define MAX_REVISION  256 /* a branch's name */

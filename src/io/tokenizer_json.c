@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "io/tokenizer_lists.h"
-#include "io/utf8.h"
 
 typedef struct reader {
     mdf_tokenizer_spec *spec;

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "io/csv.h"
-#include "io/utf8.h"
 
 static mdf_status parse(mdf_csv *t, const char *s, mdf_error *err)
 {

@@ -1,6 +1,6 @@
 /* UTF-8 checks for text that comes from outside. */
-#ifndef MDF_IO_UTF8_H
-#define MDF_IO_UTF8_H
+#ifndef MDF_BASE_UTF8_H
+#define MDF_BASE_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>

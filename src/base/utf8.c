@@ -1,5 +1,5 @@
 /* UTF-8 checks for text that comes from outside. */
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
