@@ -1,8 +1,8 @@
 /* Operations one by one: dense products and convolutions at the model's shapes. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "data/prompt.h"
 #include "engine/bench_parts.h"
+#include "language/prompt.h"
 
 enum { REPEAT_MAX = 1000 };
 

@@ -7,8 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "data/prompt.h"
 #include "engine/bench_parts.h"
+#include "language/prompt.h"
 #include "nn/mdf_mllm.h"
 #include "train/optimizer.h"
 #include "train/samples.h"

@@ -3,8 +3,8 @@
 #define MDF_ENGINE_ENGINE_H
 
 #include "config/model_files.h"
-#include "data/chat.h"
-#include "data/prompt.h"
+#include "language/chat.h"
+#include "language/prompt.h"
 #include "nn/lora_apply.h"
 #include "nn/mdf_mllm.h"
 #include "nn/weights.h"
@@ -17,7 +17,7 @@ struct mdf_engine {
     mdf_generation generation;
     mdf_tokenizer *tokenizer;
     mdf_chat_template chat; /* the folder's, of a model without labels */
-    bool has_chat;          /* there is one; false: questions have the form of data/prompt.h */
+    bool has_chat;          /* there is one; false: questions have the form of language/prompt.h */
     char *max_isa;          /* NULL = the best */
 };
 

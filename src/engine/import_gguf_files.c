@@ -1,7 +1,7 @@
 /* config.json, generation_config.json and the tokenizer's files from the values of GGUF files. */
 #include "engine/import_gguf_files.h"
 
-#include "io/gguf_tokenizer.h"
+#include "language/gguf_tokenizer.h"
 
 #define MAX_FILE ((size_t)256 << 20) /* a tokenizer.json of 128,000 tokens has 9 MB */
 

@@ -2,8 +2,8 @@
 #ifndef MDF_ENGINE_SESSION_H
 #define MDF_ENGINE_SESSION_H
 
-#include "data/detokenise.h"
 #include "engine/engine.h"
+#include "language/detokenise.h"
 #include "nn/decode.h"
 #include "train/samples.h"
 

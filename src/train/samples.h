@@ -7,7 +7,7 @@
 #include "base/strbuf.h"
 #include "config/config.h"
 #include "data/manifest.h"
-#include "data/prompt.h"
+#include "language/prompt.h"
 #include "nn/batch.h"
 #include "photo/image.h"
 

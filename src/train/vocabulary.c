@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "data/prompt.h"
+#include "language/prompt.h"
 
 static mdf_status check(const mdf_tokenizer *t, const mdf_config *c, mdf_error *err)
 {

@@ -3,7 +3,7 @@
 #define MDF_TRAIN_VOCABULARY_H
 
 #include "config/config.h"
-#include "data/tokenizer.h"
+#include "language/tokenizer.h"
 
 /* tokenizer "bytes" needs no file, "bpe" the tokenizer.json of the folder. Errors name the file and
  * what does not fit: more tokens than the model has, another id of the first token, a special token

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "data/chat.h"
+#include "language/chat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

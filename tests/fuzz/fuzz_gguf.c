@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "io/gguf_tokenizer.h"
+#include "language/gguf_tokenizer.h"
 #include "nn/gguf_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

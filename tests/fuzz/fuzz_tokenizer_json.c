@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "data/tokenizer.h"
-#include "io/tokenizer_json.h"
+#include "language/tokenizer.h"
+#include "language/tokenizer_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

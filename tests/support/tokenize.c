@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "data/tokenizer.h"
+#include "language/tokenizer.h"
 
 static void *room(void *old, size_t bytes)
 {

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "data/prompt.h"
 #include "io/safetensors.h"
+#include "language/prompt.h"
 #include "nn/mdf_mllm.h"
 #include "nn/weights.h"
 

@@ -14,8 +14,8 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "io/gguf_vocab.h"
 #include "io/safetensors.h"
+#include "language/gguf_vocab.h"
 #include "nn/gguf_model.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/gguf_model/"
