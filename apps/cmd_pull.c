@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/status.h"
-#include "engine/pull.h"
+#include "hub/pull.h"
 #include "progress.h"
 
 typedef struct pull_flags {

@@ -16,10 +16,11 @@ find src apps -name '*.[ch]' | sort | xargs awk '
         may["nn"] = may["tensor"] " config photo io nn"
         may["language"] = may["io"] " language"
         may["data"] = may["io"] " photo data"
+        may["hub"] = may["base"] " hub"
         may["train"] = may["nn"] " language data train"
         may["report"] = may["data"] " train report"
         may["engine"] = may["train"] " report engine"
-        may["apps"] = may["engine"] " phantom apps"
+        may["apps"] = may["engine"] " hub phantom apps"
     }
     /^#include "/ {
         split(FILENAME, part, "/")

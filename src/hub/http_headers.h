@@ -1,6 +1,6 @@
 /* The three header fields whose values have a grammar. Text comes from a server: any bytes. */
-#ifndef MDF_IO_HTTP_HEADERS_H
-#define MDF_IO_HTTP_HEADERS_H
+#ifndef MDF_HUB_HTTP_HEADERS_H
+#define MDF_HUB_HTTP_HEADERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

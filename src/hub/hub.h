@@ -4,8 +4,8 @@
  *     GET HUB/api/models/REPO/tree/REVISION?recursive=true    the list, in pages
  *     GET HUB/REPO/resolve/REVISION/PATH                      the bytes of one file
  */
-#ifndef MDF_IO_HUB_H
-#define MDF_IO_HUB_H
+#ifndef MDF_HUB_HUB_H
+#define MDF_HUB_HUB_H
 
 #include "base/arena.h"
 #include "base/sha256.h"

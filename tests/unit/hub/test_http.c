@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/status.h"
-#include "io/http.h"
+#include "hub/http.h"
 #include "support/http_server.h"
 
 /* What a server answers, and what it was asked. */

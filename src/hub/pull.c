@@ -1,5 +1,5 @@
 /* Fetching a model repository: the list, the choice, room on the disk, then file by file. */
-#include "engine/pull.h"
+#include "hub/pull.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "engine/pull_file.h"
+#include "hub/pull_file.h"
 
 #define MAX_PAGES    1000 /* of a list */
 #define BUFFER_BYTES ((size_t)1 << 20)

@@ -1,5 +1,5 @@
 /* Content-Range, Link and ETag (RFC 9110, RFC 8288). */
-#include "io/http_headers.h"
+#include "hub/http_headers.h"
 
 #include <string.h>
 #include <strings.h>

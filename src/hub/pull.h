@@ -2,12 +2,12 @@
  * rest. A file appears under its name only when it is whole and its SHA-256 is that of the hub's
  * list; until then it is NAME.<first digits of the sum>.part, which the next run goes on with. A
  * file without a sum is checked by its size and starts anew each time (such files are small). */
-#ifndef MDF_ENGINE_PULL_H
-#define MDF_ENGINE_PULL_H
+#ifndef MDF_HUB_PULL_H
+#define MDF_HUB_PULL_H
 
 #include <signal.h>
 
-#include "io/hub.h"
+#include "hub/hub.h"
 
 typedef enum mdf_pull_outcome {
     MDF_PULL_WAITING, /* not yet looked at */

@@ -1,5 +1,5 @@
 /* One file of a pull: what is there, the partial file, the transfer with its retries, the sum. */
-#include "engine/pull_file.h"
+#include "hub/pull_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

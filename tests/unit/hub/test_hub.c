@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "io/hub.h"
+#include "hub/hub.h"
 
 #define SUM "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF"
 

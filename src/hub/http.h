@@ -7,8 +7,8 @@
  *                           &reply, err);
  *     mdf_http_close(h);
  */
-#ifndef MDF_IO_HTTP_H
-#define MDF_IO_HTTP_H
+#ifndef MDF_HUB_HTTP_H
+#define MDF_HUB_HTTP_H
 
 #include <signal.h>
 

@@ -1,5 +1,5 @@
 /* Addresses and the list of files of a model hub; see hub.h. */
-#include "io/hub.h"
+#include "hub/hub.h"
 
 #include <ctype.h>
 #include <jansson.h>

@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "engine/pull.h"
+#include "hub/pull.h"
 #include "support/fake_hub.h"
 #include "support/folder.h"
 

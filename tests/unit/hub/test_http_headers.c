@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "io/http_headers.h"
+#include "hub/http_headers.h"
 
 static void content_ranges(void **state)
 {

@@ -1,9 +1,9 @@
 /* One file of a pull, and what listing and fetching share. Internal to engine/pull*.c. */
-#ifndef MDF_ENGINE_PULL_FILE_H
-#define MDF_ENGINE_PULL_FILE_H
+#ifndef MDF_HUB_PULL_FILE_H
+#define MDF_HUB_PULL_FILE_H
 
-#include "engine/pull.h"
-#include "io/http.h"
+#include "hub/http.h"
+#include "hub/pull.h"
 
 typedef struct mdf_pull_job {
     const mdf_pull_options *opt;

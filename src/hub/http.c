@@ -1,5 +1,5 @@
 /* HTTP over libcurl; see http.h. */
-#include "io/http.h"
+#include "hub/http.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/strbuf.h"
-#include "io/http_headers.h"
+#include "hub/http_headers.h"
 
 #define MAX_REDIRECTS   8
 #define MAX_URL         8192              /* signed URLs of storage hosts are long */
