@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "engine/import_gguf.h"
 #include "model_watch.h"
-#include "nn/lora.h"
+#include "weights/lora.h"
 
 typedef struct import_flags {
     const char *out;

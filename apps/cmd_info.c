@@ -12,11 +12,11 @@
 #include "info.h"
 #include "io/safetensors.h"
 #include "nn/mdf_mllm.h"
-#include "nn/parts.h"
-#include "nn/weights.h"
 #include "photo/fov.h"
 #include "photo/image.h"
 #include "photo/quality.h"
+#include "weights/parts.h"
+#include "weights/weights.h"
 
 typedef struct info_flags {
     bool tensors;

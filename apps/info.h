@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "nn/parts.h"
+#include "weights/parts.h"
 
 mdf_status info_no_memory(mdf_error *err);
 

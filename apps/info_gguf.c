@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "info.h"
-#include "nn/gguf_model.h"
+#include "weights/gguf_model.h"
 
 enum {
     LISTED = 16,  /* items of an array that are shown */

@@ -5,9 +5,9 @@
 #include "config/model_files.h"
 #include "language/chat.h"
 #include "language/prompt.h"
-#include "nn/lora_apply.h"
 #include "nn/mdf_mllm.h"
-#include "nn/weights.h"
+#include "weights/lora_apply.h"
+#include "weights/weights.h"
 
 struct mdf_engine {
     mdf_mllm *model;

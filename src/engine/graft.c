@@ -10,7 +10,7 @@
 #include "engine/model_folder.h"
 #include "engine/random_weights.h"
 #include "nn/mdf_mllm.h"
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 #define LANGUAGE "model.language_model."
 #define LAYERS   LANGUAGE "layers."

@@ -3,7 +3,7 @@
 #define MDF_ENGINE_HF_CONFIG_H
 
 #include "engine/model_folder.h"
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 /* The tensor's name there: the older form for Llama 3.2 Vision, which every version reads, and that
  * of Llama for a text model alone. false: transformers has no such tensor (U-Net, fusion). */

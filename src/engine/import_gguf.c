@@ -7,8 +7,8 @@
 #include "base/alloc.h"
 #include "engine/import_gguf_files.h"
 #include "engine/model_folder.h"
-#include "nn/gguf_model.h"
 #include "nn/mdf_mllm.h"
+#include "weights/gguf_model.h"
 
 typedef struct importer {
     const mdf_gguf_import *how;

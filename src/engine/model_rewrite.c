@@ -7,8 +7,8 @@
 #include "base/alloc.h"
 #include "engine/hf_config.h"
 #include "engine/model_folder.h"
-#include "nn/lora.h"
 #include "nn/mdf_mllm.h"
+#include "weights/lora.h"
 
 /* One tensor on its way. */
 typedef struct item {

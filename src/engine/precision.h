@@ -3,7 +3,7 @@
 #define MDF_ENGINE_PRECISION_H
 
 #include "io/safetensors.h"
-#include "nn/parts.h"
+#include "weights/parts.h"
 
 /* Format of each part's matrices; `keep` leaves the part as it is. */
 typedef struct mdf_precision {

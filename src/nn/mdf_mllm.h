@@ -34,7 +34,7 @@ typedef struct mdf_output {
 } mdf_output;
 
 /* Names, shapes and first values of all parameters, but no memory for them: to count, or for
- * weights that are mapped (nn/weights.h). The config is copied. */
+ * weights that are mapped (weights/weights.h). The config is copied. */
 mdf_status mdf_mllm_declare(mdf_mllm **out, const mdf_config *c, mdf_error *err) MDF_NODISCARD;
 
 /* The same and reserves the parameters; their values are undefined until initialised or

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "io/safetensors.h"
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 /* Paths inside the run folder; NULL = out of memory. */
 static char *path_of(const char *dir, const char *name)

@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "nn/weights.h"
 #include "train/calibration.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
@@ -19,6 +18,7 @@
 #include "train/runlog.h"
 #include "train/sampler.h"
 #include "train/vocabulary.h"
+#include "weights/weights.h"
 
 typedef struct trainer {
     const mdf_train_options *opt;

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "language/gguf_tokenizer.h"
-#include "nn/gguf_model.h"
+#include "weights/gguf_model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,7 +11,7 @@
 #include "engine/model_folder.h"
 #include "nn/mdf_mllm.h"
 #include "nn/text.h"
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 enum { PICTURES = 16 };
 

@@ -15,8 +15,8 @@
 #include "engine/model_folder.h"
 #include "engine/model_init.h"
 #include "nn/mdf_mllm.h"
-#include "nn/weights.h"
 #include "support/folder.h"
+#include "weights/weights.h"
 
 #define HF   MDF_TEST_DATA "/golden/hf/"
 #define TINY MDF_TEST_DATA "/../presets/tiny.json"

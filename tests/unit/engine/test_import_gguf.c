@@ -17,8 +17,8 @@
 #include "engine/import_gguf.h"
 #include "engine/model_folder.h"
 #include "nn/mdf_mllm.h"
-#include "nn/weights.h"
 #include "support/folder.h"
+#include "weights/weights.h"
 
 #define MODELS    MDF_TEST_DATA "/golden/gguf_model/"
 #define TOKENIZER MDF_TEST_DATA "/golden/gguf_tokenizer/"

@@ -19,10 +19,10 @@
 #include "engine/model_folder.h"
 #include "engine/model_init.h"
 #include "engine/model_rewrite.h"
-#include "nn/lora.h"
-#include "nn/weights.h"
 #include "support/folder.h"
 #include "support/full_disk.h"
+#include "weights/lora.h"
+#include "weights/weights.h"
 
 #define HF   MDF_TEST_DATA "/golden/hf/"
 #define GGUF MDF_TEST_DATA "/golden/gguf_tokenizer/smollm.gguf"

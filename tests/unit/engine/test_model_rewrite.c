@@ -13,9 +13,9 @@
 #include "engine/blocks_plain.h"
 #include "engine/model_init.h"
 #include "engine/model_rewrite.h"
-#include "nn/lora.h"
-#include "nn/weights.h"
 #include "support/folder.h"
+#include "weights/lora.h"
+#include "weights/weights.h"
 
 #define HF MDF_TEST_DATA "/golden/hf/"
 

@@ -16,7 +16,7 @@
 #include "io/safetensors.h"
 #include "language/prompt.h"
 #include "nn/mdf_mllm.h"
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/model/"
 

@@ -1,8 +1,8 @@
 /* The settings of a Llama model from the values of a GGUF file. Only gguf_*.c use it. */
-#ifndef MDF_NN_GGUF_CONFIG_H
-#define MDF_NN_GGUF_CONFIG_H
+#ifndef MDF_WEIGHTS_GGUF_CONFIG_H
+#define MDF_WEIGHTS_GGUF_CONFIG_H
 
-#include "nn/gguf_model.h"
+#include "weights/gguf_model.h"
 
 /* "llama" or "mllama" in *vision; another architecture is MDF_ERR_FORMAT. */
 mdf_status mdf_gguf_architecture(const mdf_gguf_files *f, bool *vision,

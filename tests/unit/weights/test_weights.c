@@ -11,11 +11,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "nn/lora.h"
 #include "nn/mdf_mllm.h"
-#include "nn/parts.h"
-#include "nn/weights.h"
 #include "support/folder.h"
+#include "weights/lora.h"
+#include "weights/parts.h"
+#include "weights/weights.h"
 
 #define HF MDF_TEST_DATA "/golden/hf/"
 

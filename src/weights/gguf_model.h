@@ -10,8 +10,8 @@
  *                          move. In "mllama" also in cross-attention and in the vision tower.
  *     gates of the tower   hold tanh(gate), the position's 1 - tanh(gate): new numbers, in float
  *     rope_freqs.weight    divisors of the frequencies: text.rope_scaling has what makes them */
-#ifndef MDF_NN_GGUF_MODEL_H
-#define MDF_NN_GGUF_MODEL_H
+#ifndef MDF_WEIGHTS_GGUF_MODEL_H
+#define MDF_WEIGHTS_GGUF_MODEL_H
 
 #include "config/config.h"
 #include "io/gguf.h"

@@ -1,5 +1,5 @@
 /* LoRA adapters of PEFT: reading them and adding their change to weights. */
-#include "nn/lora.h"
+#include "weights/lora.h"
 
 #include <jansson.h>
 #include <math.h>

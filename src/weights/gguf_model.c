@@ -1,13 +1,13 @@
 /* Names of llama.cpp and ollama -> names of Hugging Face: tables, and the few tensors whose numbers
  * differ. */
-#include "nn/gguf_model.h"
+#include "weights/gguf_model.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/gguf_config.h"
+#include "weights/gguf_config.h"
 
 enum { NAME = 160 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 /* Older and text-only prefixes and what stands for them here; the first that fits counts. */
 static const struct {

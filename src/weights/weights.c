@@ -1,5 +1,5 @@
 /* Weights between a model and safetensors files: finding, converting, mapping. */
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 #include <math.h>
 #include <string.h>

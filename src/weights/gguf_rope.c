@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "nn/gguf_config.h"
+#include "weights/gguf_config.h"
 
 static double wave_of(const mdf_text_config *c, int i, int half)
 {

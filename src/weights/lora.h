@@ -4,11 +4,11 @@
  * "base_model.model."; scale = lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora;
  * rank_pattern and alpha_pattern as in PEFT. What would mean something else (DoRA, embeddings,
  * biases, whole modules) is refused by name. */
-#ifndef MDF_NN_LORA_H
-#define MDF_NN_LORA_H
+#ifndef MDF_WEIGHTS_LORA_H
+#define MDF_WEIGHTS_LORA_H
 
 #include "io/safetensors.h"
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 /* One matrix's change. */
 typedef struct mdf_lora_pair {

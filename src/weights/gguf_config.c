@@ -1,5 +1,5 @@
 /* Settings of a Llama model in a GGUF file: "llama.block_count" and the like. */
-#include "nn/gguf_config.h"
+#include "weights/gguf_config.h"
 
 #include <limits.h>
 #include <stdio.h>

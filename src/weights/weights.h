@@ -5,8 +5,8 @@
  *     MDF_TRY(mdf_mllm_declare(&model, &config, err));
  *     MDF_TRY(mdf_weights_map(&model->params, &w, false, err));
  *     ... the model reads the mapped files: close w after the model */
-#ifndef MDF_NN_WEIGHTS_H
-#define MDF_NN_WEIGHTS_H
+#ifndef MDF_WEIGHTS_WEIGHTS_H
+#define MDF_WEIGHTS_WEIGHTS_H
 
 #include "io/safetensors.h"
 #include "nn/params.h"

@@ -1,5 +1,5 @@
 /* The parts of a model, by the names of its tensors. */
-#include "nn/parts.h"
+#include "weights/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* The parts of a model, by the names of its tensors: for counting and for choosing number formats.
  */
-#ifndef MDF_NN_PARTS_H
-#define MDF_NN_PARTS_H
+#ifndef MDF_WEIGHTS_PARTS_H
+#define MDF_WEIGHTS_PARTS_H
 
 #include "config/config.h"
 #include "nn/params.h"
-#include "nn/weights.h"
+#include "weights/weights.h"
 
 typedef enum mdf_part {
     MDF_PART_VISION,

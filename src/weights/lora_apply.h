@@ -1,10 +1,10 @@
 /* LoRA adapters added to a loaded model: the changed matrices are copies in memory, the others stay
  * where they are. */
-#ifndef MDF_NN_LORA_APPLY_H
-#define MDF_NN_LORA_APPLY_H
+#ifndef MDF_WEIGHTS_LORA_APPLY_H
+#define MDF_WEIGHTS_LORA_APPLY_H
 
-#include "nn/lora.h"
 #include "nn/params.h"
+#include "weights/lora.h"
 
 /* The memory of the changed matrices. */
 typedef struct mdf_lora_copies {

@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "io/safetensors.h"
 #include "language/gguf_vocab.h"
-#include "nn/gguf_model.h"
+#include "weights/gguf_model.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/gguf_model/"
 

@@ -12,9 +12,9 @@
 
 #include "base/alloc.h"
 #include "engine/model_rewrite.h"
-#include "nn/lora_apply.h"
 #include "nn/mdf_mllm.h"
 #include "support/folder.h"
+#include "weights/lora_apply.h"
 
 #define QUERY "model.language_model.layers.0.self_attn.q_proj.weight"
 #define ASK   MDF_TEST_DATA "/golden/ask/"

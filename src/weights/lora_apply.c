@@ -1,5 +1,5 @@
 /* LoRA adapters added to a loaded model. */
-#include "nn/lora_apply.h"
+#include "weights/lora_apply.h"
 
 #include <stdatomic.h>
 #include <string.h>
