@@ -6,7 +6,7 @@
 
 #include "app.h"
 #include "base/alloc.h"
-#include "engine/graft.h"
+#include "convert/graft.h"
 #include "progress.h"
 
 typedef struct graft_flags {

@@ -2,7 +2,7 @@
  * adapters are merged. */
 #include "app.h"
 #include "base/file.h"
-#include "engine/import_gguf.h"
+#include "convert/import_gguf.h"
 #include "model_watch.h"
 #include "weights/lora.h"
 

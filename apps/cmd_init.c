@@ -3,7 +3,7 @@
 
 #include "app.h"
 #include "base/alloc.h"
-#include "engine/model_init.h"
+#include "convert/model_init.h"
 #include "model_watch.h"
 
 typedef struct init_flags {

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "engine/precision.h"
+#include "convert/precision.h"
 
 static void on_piece(void *user, uint64_t done, uint64_t total)
 {

@@ -3,7 +3,7 @@
 #define MDF_APPS_MODEL_WATCH_H
 
 #include "app.h"
-#include "engine/model_rewrite.h"
+#include "convert/model_rewrite.h"
 #include "progress.h"
 
 typedef struct app_model_watch {

@@ -3,8 +3,8 @@
 #define MDF_APPS_QUANTIZE_CASES_H
 
 #include "app.h"
+#include "convert/model_rewrite.h"
 #include "engine/case_change.h"
-#include "engine/model_rewrite.h"
 
 /* The cases and what the model before made of them. */
 typedef struct quantize_cases {

@@ -19,8 +19,9 @@ find src apps -name '*.[ch]' | sort | xargs awk '
         may["hub"] = may["base"] " hub"
         may["weights"] = may["nn"] " io weights"
         may["train"] = may["weights"] " language data train"
+        may["convert"] = may["weights"] " language convert"
         may["report"] = may["data"] " train report"
-        may["engine"] = may["train"] " report engine"
+        may["engine"] = may["train"] " convert report engine"
         may["apps"] = may["engine"] " hub phantom apps"
     }
     /^#include "/ {

@@ -5,9 +5,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "convert/model_folder.h"
 #include "engine/bench_parts.h"
 #include "engine/engine.h"
-#include "engine/model_folder.h"
 #include "nn/decode.h"
 #include "nn/tiles.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/model_folder.h"
+#include "convert/model_folder.h"
 #include "photo/mllama_image.h"
 #include "train/vocabulary.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/model_folder.h"
+#include "convert/model_folder.h"
 #include "nn/mdf_mllm.h"
 #include "nn/text.h"
 #include "weights/weights.h"

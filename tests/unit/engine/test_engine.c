@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "convert/model_init.h"
 #include "engine/engine.h"
-#include "engine/model_init.h"
 #include "support/folder.h"
 
 static test_folder root;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/model_rewrite.h"
+#include "convert/model_rewrite.h"
 #include "nn/mdf_mllm.h"
 #include "support/folder.h"
 #include "weights/lora_apply.h"

@@ -1,10 +1,10 @@
 /* A model of any size written to a folder piece by piece. */
-#include "engine/model_stream.h"
+#include "convert/model_stream.h"
 
 #include <math.h>
 
 #include "base/alloc.h"
-#include "engine/blocks_plain.h"
+#include "convert/blocks_plain.h"
 
 enum {
     SLICE = 16384,        /* numbers that a thread turns over at once; a multiple of every block */

@@ -1,7 +1,7 @@
 /* Settings of a model that is grafted on a language model. */
 #include <string.h>
 
-#include "engine/graft.h"
+#include "convert/graft.h"
 
 /* Cross layer i of n among `self` self-attention layers, counted in the result. */
 static int evenly(int i, int n, int self)

@@ -1,6 +1,6 @@
 /* A model folder as input and output of the commands that make models. */
-#ifndef MDF_ENGINE_MODEL_FOLDER_H
-#define MDF_ENGINE_MODEL_FOLDER_H
+#ifndef MDF_CONVERT_MODEL_FOLDER_H
+#define MDF_CONVERT_MODEL_FOLDER_H
 
 #include "base/file.h"
 #include "config/config.h"
@@ -8,7 +8,7 @@
 enum { MDF_FOLDER_FILES = 12 }; /* small files of a model folder, at most */
 
 /* A folder being written. Its small files lie there whole, but under temporary names, until the
- * weights are complete, too (engine/model_stream.h gives both their names):
+ * weights are complete, too (convert/model_stream.h gives both their names):
  *
  *     mdf_model_folder f;
  *     MDF_TRY(mdf_model_folder_open(&f, dir, err));

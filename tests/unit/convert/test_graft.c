@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/graft.h"
-#include "engine/model_folder.h"
-#include "engine/model_init.h"
+#include "convert/graft.h"
+#include "convert/model_folder.h"
+#include "convert/model_init.h"
 #include "nn/mdf_mllm.h"
 #include "support/folder.h"
 #include "weights/weights.h"

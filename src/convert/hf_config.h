@@ -1,8 +1,8 @@
 /* A model as transformers wants it: config.json and tensor names. */
-#ifndef MDF_ENGINE_HF_CONFIG_H
-#define MDF_ENGINE_HF_CONFIG_H
+#ifndef MDF_CONVERT_HF_CONFIG_H
+#define MDF_CONVERT_HF_CONFIG_H
 
-#include "engine/model_folder.h"
+#include "convert/model_folder.h"
 #include "weights/weights.h"
 
 /* The tensor's name there: the older form for Llama 3.2 Vision, which every version reads, and that

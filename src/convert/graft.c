@@ -1,14 +1,14 @@
 /* A pretrained language model as the text part of an MDF model: which weights are taken over under
  * which name, and which are new. */
-#include "engine/graft.h"
+#include "convert/graft.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/model_folder.h"
-#include "engine/random_weights.h"
+#include "convert/model_folder.h"
+#include "convert/random_weights.h"
 #include "nn/mdf_mllm.h"
 #include "weights/weights.h"
 

@@ -1,5 +1,5 @@
 /* A model folder as input and output of the commands that make models. */
-#include "engine/model_folder.h"
+#include "convert/model_folder.h"
 
 #include <assert.h>
 #include <unistd.h>

@@ -1,10 +1,10 @@
 /* A model folder rewritten: other number formats, this project's or Hugging Face's names. */
-#ifndef MDF_ENGINE_MODEL_REWRITE_H
-#define MDF_ENGINE_MODEL_REWRITE_H
+#ifndef MDF_CONVERT_MODEL_REWRITE_H
+#define MDF_CONVERT_MODEL_REWRITE_H
 
 #include "config/config.h"
-#include "engine/model_stream.h"
-#include "engine/precision.h"
+#include "convert/model_stream.h"
+#include "convert/precision.h"
 
 struct mdf_lora;
 

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/blocks_plain.h"
-#include "engine/model_init.h"
-#include "engine/model_rewrite.h"
+#include "convert/blocks_plain.h"
+#include "convert/model_init.h"
+#include "convert/model_rewrite.h"
 #include "support/folder.h"
 #include "weights/lora.h"
 #include "weights/weights.h"

@@ -1,11 +1,11 @@
 /* A model of random weights, of any size, written to a folder. */
-#include "engine/model_init.h"
+#include "convert/model_init.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/model_folder.h"
-#include "engine/random_weights.h"
+#include "convert/model_folder.h"
+#include "convert/random_weights.h"
 #include "nn/mdf_mllm.h"
 
 typedef struct maker {

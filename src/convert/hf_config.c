@@ -1,5 +1,5 @@
 /* A model as transformers wants it: config.json and tensor names. */
-#include "engine/hf_config.h"
+#include "convert/hf_config.h"
 
 #include <jansson.h>
 #include <stdio.h>

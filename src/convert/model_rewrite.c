@@ -1,12 +1,12 @@
 /* A model folder rewritten: other number formats, this project's or Hugging Face's names. */
-#include "engine/model_rewrite.h"
+#include "convert/model_rewrite.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/hf_config.h"
-#include "engine/model_folder.h"
+#include "convert/hf_config.h"
+#include "convert/model_folder.h"
 #include "nn/mdf_mllm.h"
 #include "weights/lora.h"
 

@@ -1,9 +1,9 @@
 /* The small files of a model that is made of GGUF files. Only import_gguf.c uses it. */
-#ifndef MDF_ENGINE_IMPORT_GGUF_FILES_H
-#define MDF_ENGINE_IMPORT_GGUF_FILES_H
+#ifndef MDF_CONVERT_IMPORT_GGUF_FILES_H
+#define MDF_CONVERT_IMPORT_GGUF_FILES_H
 
 #include "base/strbuf.h"
-#include "engine/model_folder.h"
+#include "convert/model_folder.h"
 #include "io/gguf.h"
 
 enum { MDF_IMPORT_FILES = 5 };

@@ -1,7 +1,7 @@
 /* Blocks by plain rounding, for numbers that are random anyway: many times faster than the search
  * for the best scale in base/blocks.h, with the same layout. */
-#ifndef MDF_ENGINE_BLOCKS_PLAIN_H
-#define MDF_ENGINE_BLOCKS_PLAIN_H
+#ifndef MDF_CONVERT_BLOCKS_PLAIN_H
+#define MDF_CONVERT_BLOCKS_PLAIN_H
 
 #include "base/dtype.h"
 

@@ -1,5 +1,5 @@
 /* First values of parameters that are made piece by piece. */
-#include "engine/random_weights.h"
+#include "convert/random_weights.h"
 
 #include <math.h>
 

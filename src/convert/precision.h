@@ -1,6 +1,6 @@
 /* Number formats of a model's parts. */
-#ifndef MDF_ENGINE_PRECISION_H
-#define MDF_ENGINE_PRECISION_H
+#ifndef MDF_CONVERT_PRECISION_H
+#define MDF_CONVERT_PRECISION_H
 
 #include "io/safetensors.h"
 #include "weights/parts.h"

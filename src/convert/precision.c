@@ -1,5 +1,5 @@
 /* Number formats of a model's parts. */
-#include "engine/precision.h"
+#include "convert/precision.h"
 
 #include <string.h>
 

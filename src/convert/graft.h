@@ -1,9 +1,9 @@
 /* A pretrained language model as the text part of an MDF model. */
-#ifndef MDF_ENGINE_GRAFT_H
-#define MDF_ENGINE_GRAFT_H
+#ifndef MDF_CONVERT_GRAFT_H
+#define MDF_CONVERT_GRAFT_H
 
 #include "config/config.h"
-#include "engine/model_stream.h"
+#include "convert/model_stream.h"
 
 typedef struct mdf_graft_options {
     const char *source; /* model folder: a Llama text model, or a Llama 3.2 Vision model */

@@ -1,7 +1,7 @@
 /* First values of parameters that are made piece by piece: every number follows from (seed, name,
  * index) alone. */
-#ifndef MDF_ENGINE_RANDOM_WEIGHTS_H
-#define MDF_ENGINE_RANDOM_WEIGHTS_H
+#ifndef MDF_CONVERT_RANDOM_WEIGHTS_H
+#define MDF_CONVERT_RANDOM_WEIGHTS_H
 
 #include "nn/params.h"
 

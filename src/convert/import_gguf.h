@@ -1,8 +1,8 @@
 /* A model of GGUF files as a folder of this project. */
-#ifndef MDF_ENGINE_IMPORT_GGUF_H
-#define MDF_ENGINE_IMPORT_GGUF_H
+#ifndef MDF_CONVERT_IMPORT_GGUF_H
+#define MDF_CONVERT_IMPORT_GGUF_H
 
-#include "engine/model_rewrite.h"
+#include "convert/model_rewrite.h"
 
 typedef struct mdf_gguf_import {
     const char *const *path; /* [paths] as for mdf_gguf_files_open() */

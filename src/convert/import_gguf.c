@@ -1,12 +1,12 @@
 /* GGUF files -> model folder: every weight in its place, then settings and tokenizer. */
-#include "engine/import_gguf.h"
+#include "convert/import_gguf.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/import_gguf_files.h"
-#include "engine/model_folder.h"
+#include "convert/import_gguf_files.h"
+#include "convert/model_folder.h"
 #include "nn/mdf_mllm.h"
 #include "weights/gguf_model.h"
 

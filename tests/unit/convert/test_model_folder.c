@@ -13,12 +13,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "convert/graft.h"
+#include "convert/import_gguf.h"
+#include "convert/model_folder.h"
+#include "convert/model_init.h"
+#include "convert/model_rewrite.h"
 #include "engine/engine.h"
-#include "engine/graft.h"
-#include "engine/import_gguf.h"
-#include "engine/model_folder.h"
-#include "engine/model_init.h"
-#include "engine/model_rewrite.h"
 #include "support/folder.h"
 #include "support/full_disk.h"
 #include "weights/lora.h"

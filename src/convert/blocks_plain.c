@@ -1,5 +1,5 @@
 /* Blocks by plain rounding: the largest magnitude of 32 numbers gives the scale. */
-#include "engine/blocks_plain.h"
+#include "convert/blocks_plain.h"
 
 #include <math.h>
 #include <string.h>

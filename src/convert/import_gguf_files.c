@@ -1,5 +1,5 @@
 /* config.json, generation_config.json and the tokenizer's files from the values of GGUF files. */
-#include "engine/import_gguf_files.h"
+#include "convert/import_gguf_files.h"
 
 #include "language/gguf_tokenizer.h"
 

@@ -1,11 +1,11 @@
 /* A model of any size written to a folder piece by piece: never more than a piece of a tensor is in
  * memory (init, quantize, import, export). */
-#ifndef MDF_ENGINE_MODEL_STREAM_H
-#define MDF_ENGINE_MODEL_STREAM_H
+#ifndef MDF_CONVERT_MODEL_STREAM_H
+#define MDF_CONVERT_MODEL_STREAM_H
 
 #include <signal.h>
 
-#include "engine/model_folder.h"
+#include "convert/model_folder.h"
 #include "io/safetensors_stream.h"
 
 /* Told after each piece: numbers done so far of all. */
@@ -37,7 +37,7 @@ typedef struct mdf_stream_plan {
     const mdf_st_pair *metadata; /* [pairs] */
     size_t pairs;
     size_t shard_bytes; /* 0: MDF_ST_SHARD_BYTES */
-    bool plain;         /* blocks by plain rounding (engine/blocks_plain.h) where there is one */
+    bool plain;         /* blocks by plain rounding (convert/blocks_plain.h) where there is one */
 } mdf_stream_plan;
 
 /* error, when not NULL: [entries] root of the mean squared difference between what is stored and
