@@ -5,7 +5,7 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "base/status.h"
-#include "engine/bench.h"
+#include "bench/bench.h"
 #include "engine/engine.h"
 
 typedef struct bench_flags {

@@ -22,7 +22,8 @@ find src apps -name '*.[ch]' | sort | xargs awk '
         may["convert"] = may["weights"] " language convert"
         may["report"] = may["data"] " train report"
         may["engine"] = may["train"] " convert report engine"
-        may["apps"] = may["engine"] " hub phantom apps"
+        may["bench"] = may["engine"] " bench"
+        may["apps"] = may["bench"] " hub phantom apps"
     }
     /^#include "/ {
         split(FILENAME, part, "/")

@@ -1,7 +1,7 @@
 /* Operations one by one: dense products and convolutions at the model's shapes. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/bench_parts.h"
+#include "bench/bench_parts.h"
 #include "language/prompt.h"
 
 enum { REPEAT_MAX = 1000 };

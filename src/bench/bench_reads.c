@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/bench_parts.h"
+#include "bench/bench_parts.h"
 
 enum { PIECE = 1 << 20, LINE = 64 };
 

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/bench_parts.h"
+#include "bench/bench_parts.h"
 
 enum { REPEAT_MAX = 1000 };
 #define COLD_BYTES ((size_t)192 << 20) /* beyond the caches, so that a row meets memory */

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/bench_parts.h"
+#include "bench/bench_parts.h"
 #include "language/prompt.h"
 #include "nn/mdf_mllm.h"
 #include "train/optimizer.h"

@@ -1,5 +1,5 @@
 /* Multiplications and additions of the parts of a model. */
-#include "engine/bench_parts.h"
+#include "bench/bench_parts.h"
 
 /* Tokens of a tile with its class token; those that are computed, padding included. */
 static double tile_tokens(const mdf_config *c, bool padded)

@@ -1,8 +1,8 @@
 /* The files of the benchmark among themselves. */
-#ifndef MDF_ENGINE_BENCH_PARTS_H
-#define MDF_ENGINE_BENCH_PARTS_H
+#ifndef MDF_BENCH_BENCH_PARTS_H
+#define MDF_BENCH_BENCH_PARTS_H
 
-#include "engine/bench.h"
+#include "bench/bench.h"
 #include "kernel/kernel.h"
 
 /* What every part needs. */

@@ -1,7 +1,7 @@
 /* Attention at the model's shapes, forward and backward, through the tape. */
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/bench_parts.h"
+#include "bench/bench_parts.h"
 #include "tensor/tensor.h"
 
 enum {

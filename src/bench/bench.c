@@ -1,6 +1,6 @@
 /* The order of the measurements. Whole steps first: their peak memory is not to contain the arrays
  * of the others. Stages of a model are measured alone for the same reason. */
-#include "engine/bench.h"
+#include "bench/bench.h"
 
 #include <omp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "engine/bench_parts.h"
+#include "bench/bench_parts.h"
 
 const char *mdf_bench_sentence(int64_t i)
 {

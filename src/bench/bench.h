@@ -1,7 +1,7 @@
 /* How fast and how large: what this machine can do, the operations at the model's real shapes, and
  * whole training steps (mdf bench). */
-#ifndef MDF_ENGINE_BENCH_H
-#define MDF_ENGINE_BENCH_H
+#ifndef MDF_BENCH_BENCH_H
+#define MDF_BENCH_BENCH_H
 
 #include <signal.h>
 

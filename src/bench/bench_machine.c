@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/bench_parts.h"
+#include "bench/bench_parts.h"
 
 enum { REPEATS = 5, PEAK_ROUNDS = 2000000 };
 
