@@ -23,7 +23,7 @@ find src apps -name '*.[ch]' | sort | xargs awk '
         may["report"] = may["data"] " train report"
         may["engine"] = may["train"] " convert report engine"
         may["bench"] = may["engine"] " bench"
-        may["apps"] = may["bench"] " hub phantom apps"
+        may["apps"] = may["bench"] " hub phantom"
     }
     /^#include "/ {
         split(FILENAME, part, "/")
