@@ -80,6 +80,33 @@ typedef bool mdf_conv2d_bwd_data_fn(void *cache, const mdf_conv_shape *s, mdf_re
 typedef bool mdf_conv2d_bwd_weights_fn(void *cache, const mdf_conv_shape *s, mdf_real *dw,
                                        mdf_real *db, const mdf_real *x, const mdf_real *dy);
 
+/* A depthwise convolution of ONE image: channel c of y [OH,OW,C] is channel c of x [H,W,C] with its
+ * own K x K weights. Pixel (oy, ox) of y sees the K x K pixels of x from (oy * stride - pad, ox *
+ * stride - pad) on; outside of x is zero. */
+typedef struct mdf_depthwise_shape {
+    int64_t h, w, c, oh, ow;
+    int64_t kernel, stride, pad; /* pad: rows above, columns to the left */
+} mdf_depthwise_shape;
+
+/* Rows from..to-1 of y = clip(conv(x, w [K*K,C]) + b [C]) to low..high. */
+typedef void mdf_depthwise_fwd_fn(mdf_real *y, const mdf_real *x, const mdf_real *w,
+                                  const mdf_real *b, const mdf_depthwise_shape *s, int64_t from,
+                                  int64_t to, mdf_real low, mdf_real high);
+/* Rows from..to-1 of dx [H,W,C] = or += (acc) the gradient for x. */
+typedef void mdf_depthwise_bwd_data_fn(mdf_real *dx, const mdf_real *dy, const mdf_real *w,
+                                       const mdf_depthwise_shape *s, int64_t from, int64_t to,
+                                       bool acc);
+/* dw [K*K,C] +=, from rows from..to-1 of dy [OH,OW,C]. */
+typedef void mdf_depthwise_bwd_weights_fn(mdf_real *dw, const mdf_real *dy, const mdf_real *x,
+                                          const mdf_depthwise_shape *s, int64_t from, int64_t to);
+
+/* y [N,C] = clip(y + bias [C]) to low..high; NaN stays NaN. */
+typedef void mdf_bias_clip_fwd_fn(mdf_real *y, const mdf_real *bias, int64_t n, int64_t c,
+                                  mdf_real low, mdf_real high);
+/* dy [n] = 0 where y was clipped: y <= low or y >= high. */
+typedef void mdf_clip_bwd_fn(mdf_real *dy, const mdf_real *y, int64_t n, mdf_real low,
+                             mdf_real high);
+
 /* Group normalisation (Wu and He 2018) of ONE image x [P,C] (P pixels, G groups of C/G channels),
  * optionally followed by ReLU:
  *     y = relu?((x - mean_g) * rstd_g * w_c + b_c);  w, b may both be NULL (no affine).
@@ -191,6 +218,11 @@ typedef struct mdf_kernels {
     mdf_conv2d_fwd_fn *conv2d_fwd;
     mdf_conv2d_bwd_data_fn *conv2d_bwd_data;
     mdf_conv2d_bwd_weights_fn *conv2d_bwd_weights;
+    mdf_depthwise_fwd_fn *depthwise_fwd;
+    mdf_depthwise_bwd_data_fn *depthwise_bwd_data;
+    mdf_depthwise_bwd_weights_fn *depthwise_bwd_weights;
+    mdf_bias_clip_fwd_fn *bias_clip_fwd;
+    mdf_clip_bwd_fn *clip_bwd;
     mdf_group_norm_fwd_fn *group_norm_fwd;
     mdf_group_norm_bwd_fn *group_norm_bwd;
     mdf_layer_norm_fwd_fn *layer_norm_fwd;

@@ -6,6 +6,7 @@
 #define MDF_TENSOR_OP_H
 
 #include <assert.h>
+#include <math.h>
 
 #include "tensor/tensor.h"
 
@@ -114,5 +115,19 @@ void mdf_add_into(const mdf_graph *g, mdf_real *y, const mdf_real *x, int64_t n,
  * numbers. */
 void mdf_bias_grad(const mdf_graph *g, mdf_real *db, const mdf_real *dy, int64_t n, int64_t c,
                    mdf_real *scratch);
+
+/* Along one axis of `size` pixels: how many come out, and how many zeros stand before the first. */
+typedef struct mdf_same_axis {
+    int64_t out, pad;
+} mdf_same_axis;
+mdf_same_axis mdf_same(int64_t size, int64_t kernel, int64_t stride);
+
+static inline bool mdf_clips(mdf_clip c)
+{
+    return c.low > -(mdf_real)INFINITY || c.high < (mdf_real)INFINITY;
+}
+
+/* dy [n] = 0 where y was clipped, by the compute threads. */
+void mdf_clip_grad(const mdf_graph *g, mdf_real *dy, const mdf_real *y, int64_t n, mdf_clip clip);
 
 #endif

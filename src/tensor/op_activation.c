@@ -82,3 +82,13 @@ mdf_tensor *mdf_swiglu(mdf_graph *g, mdf_tensor *gate, mdf_tensor *up)
     }
     return mdf_graph_record(g, &op_swiglu, y, (mdf_tensor *[]){gate, up}, 2, NULL);
 }
+
+mdf_clip mdf_no_clip(void)
+{
+    return (mdf_clip){-(mdf_real)INFINITY, (mdf_real)INFINITY};
+}
+
+mdf_clip mdf_relu6(void)
+{
+    return (mdf_clip){0, 6};
+}

@@ -1,4 +1,4 @@
-/* y = x w^T + b, the dense layer. */
+/* y = x w^T + b, the dense layer, with the result clipped if wanted. */
 #include <string.h>
 
 #include "tensor/op.h"
@@ -58,16 +58,23 @@ static void frozen_backward(mdf_graph *g, const mdf_tensor *w, int64_t n, mdf_re
     mdf_arena_rewind(&g->arena, mark);
 }
 
+typedef struct linear_saved {
+    mdf_real *scratch; /* [MDF_ROW_BLOCKS, O] for the bias's gradient, or NULL */
+    mdf_clip clip;
+} linear_saved;
+
 static void linear_backward(mdf_graph *g, const mdf_node *node)
 {
     mdf_tensor *x = node->in[0];
     mdf_tensor *w = node->in[1];
     mdf_tensor *b = node->in[2];
-    const mdf_real *dy = node->out->grad;
+    const linear_saved *saved = node->saved;
+    mdf_real *dy = node->out->grad;
     const int64_t out = w->dim[0];
     const int64_t in = mdf_last_dim(x);
     const int64_t n = mdf_row_count(x);
     bool acc = false;
+    mdf_clip_grad(g, dy, node->out->data, n * out, saved->clip);
     mdf_real *dx = mdf_grad_target(g, x, &acc);
     if (dx != NULL && w->raw != NULL) {
         frozen_backward(g, w, n, dx, dy, acc);
@@ -80,13 +87,51 @@ static void linear_backward(mdf_graph *g, const mdf_node *node)
     }
     mdf_real *db = b == NULL ? NULL : mdf_grad_add_target(g, b);
     if (db != NULL) {
-        mdf_bias_grad(g, db, dy, n, out, node->saved);
+        mdf_bias_grad(g, db, dy, n, out, saved->scratch);
     }
 }
 
 static const mdf_op op_linear = {"linear", linear_backward};
 
+void mdf_clip_grad(const mdf_graph *g, mdf_real *dy, const mdf_real *y, int64_t n, mdf_clip clip)
+{
+    if (!mdf_clips(clip)) {
+        return;
+    }
+    const int64_t chunks = mdf_chunks(n);
+#pragma omp parallel for schedule(static) if (chunks > 1)
+    for (int64_t i = 0; i < chunks; i++) {
+        g->kernels->clip_bwd(dy + i * MDF_CHUNK, y + i * MDF_CHUNK, mdf_chunk_size(n, i), clip.low,
+                             clip.high);
+    }
+}
+
+/* y [n,c] += b, then clipped. */
+static void add_bias(const mdf_graph *g, mdf_tensor *y, const mdf_tensor *b, mdf_clip clip)
+{
+    const int64_t n = mdf_row_count(y);
+    const int64_t c = mdf_last_dim(y);
+    const int64_t blocks = n * c > MDF_CHUNK ? MDF_ROW_BLOCKS : 1;
+#pragma omp parallel for schedule(static) if (blocks > 1)
+    for (int64_t i = 0; i < blocks; i++) {
+        const int64_t begin = mdf_block_begin(n, blocks, i);
+        const int64_t end = mdf_block_begin(n, blocks, i + 1);
+        if (mdf_clips(clip)) {
+            g->kernels->bias_clip_fwd(y->data + begin * c, b->data, end - begin, c, clip.low,
+                                      clip.high);
+        } else {
+            g->kernels->bias_fwd(y->data + begin * c, b->data, end - begin, c);
+        }
+    }
+}
+
 mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b)
+{
+    return mdf_linear_clip(g, x, w, b, mdf_no_clip());
+}
+
+mdf_tensor *mdf_linear_clip(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b,
+                            mdf_clip clip)
 {
     if (x == NULL || w == NULL) {
         return NULL;
@@ -94,6 +139,7 @@ mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
     if (w->rank < 2 || (b != NULL && (b->rank != 1 || b->dim[0] != w->dim[0]))) {
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_linear.name, "want w [O,I] and b [O]");
     }
+    assert(b != NULL || !mdf_clips(clip));
     assert(w->raw == NULL || !w->needs_grad);
     if (w->rank > 2 && w->raw == NULL) { /* a convolution's, as a dense layer over patches */
         w = mdf_reshape(g, w, 2, (int64_t[]){w->dim[0], mdf_tensor_count(w) / w->dim[0]});
@@ -115,9 +161,15 @@ mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
     memcpy(dim, x->dim, sizeof dim);
     dim[x->rank - 1] = out;
     mdf_tensor *y = mdf_graph_tensor(g, x->rank, dim);
-    mdf_real *scratch = NULL;
-    if (b != NULL && mdf_wants_grad(g, b)) {
-        scratch = mdf_graph_alloc(g, MDF_ROW_BLOCKS * out, sizeof *scratch);
+    linear_saved *saved = NULL;
+    if (g->train) {
+        saved = mdf_graph_alloc(g, 1, sizeof *saved);
+        if (saved != NULL) {
+            *saved = (linear_saved){.clip = clip};
+        }
+    }
+    if (saved != NULL && b != NULL && mdf_wants_grad(g, b)) {
+        saved->scratch = mdf_graph_alloc(g, MDF_ROW_BLOCKS * out, sizeof *saved->scratch);
     }
     if (g->error.code != MDF_OK) {
         return NULL;
@@ -129,18 +181,12 @@ mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b
         g->kernels->gemm(false, true, n, out, in, 1, x->data, in, w->data, in, 0, y->data, out);
     }
     if (b != NULL) {
-        const int64_t blocks = n * out > MDF_CHUNK ? MDF_ROW_BLOCKS : 1;
-#pragma omp parallel for schedule(static) if (blocks > 1)
-        for (int64_t i = 0; i < blocks; i++) {
-            const int64_t begin = mdf_block_begin(n, blocks, i);
-            const int64_t end = mdf_block_begin(n, blocks, i + 1);
-            g->kernels->bias_fwd(y->data + begin * out, b->data, end - begin, out);
-        }
+        add_bias(g, y, b, clip);
     }
     if (g->error.code != MDF_OK) {
         return NULL;
     }
-    return mdf_graph_record(g, &op_linear, y, (mdf_tensor *[]){x, w, b}, 3, scratch);
+    return mdf_graph_record(g, &op_linear, y, (mdf_tensor *[]){x, w, b}, 3, saved);
 }
 
 /* Whether one call of the kernel can do it: no gradients, and nothing that mdf_linear() has to

@@ -135,19 +135,48 @@ mdf_tensor *mdf_reshape(mdf_graph *g, mdf_tensor *x, int rank, const int64_t *di
 
 /* --- dense --- */
 
+/* What an operation does to its result in the same pass: nothing, ReLU or ReLU6. */
+typedef struct mdf_clip {
+    mdf_real low, high;
+} mdf_clip;
+mdf_clip mdf_no_clip(void);
+mdf_clip mdf_relu6(void); /* to 0..6 (Krizhevsky 2010) */
+
 /* y [N,O] = x [..,I] w[O,I]^T + b[O]; b may be NULL. Leading dimensions are kept. */
 mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
+/* The same with y clipped; b must be there if anything is clipped. */
+mdf_tensor *mdf_linear_clip(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b,
+                            mdf_clip clip);
 /* y[i] = mdf_linear(g, x, w[i], NULL) for count (at most MDF_WEIGHTS_MAX) weights; faster where x
  * has few rows and the weights stay in their file's format. A y is NULL where g has failed. */
 void mdf_linears(mdf_graph *g, mdf_tensor *x, mdf_tensor *const w[], int count, mdf_tensor *y[]);
 /* y [B,H,W,Cout] = conv(x [B,H,W,Cin], w [Cout,Cin,K,K]), stride 1, padding K/2; b may be NULL. */
 mdf_tensor *mdf_conv2d(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
+/* Depthwise convolution, every channel with its own K x K weights, K at most 7, and ceil(size /
+ * stride) pixels out: y = clip(conv(x [B,H,W,C], w [C,1,K,K]) + b [C]). An odd pixel of the zeros
+ * around x goes below and to the right (TensorFlow's "SAME"). */
+mdf_tensor *mdf_depthwise(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b, int64_t stride,
+                          mdf_clip clip);
+/* The weights w [O,..] and the bias [O] of a layer that a normalisation with fixed mean and
+ * variance [O] follows (batch norm after training), as one layer:
+ *     w'_o = w_o gamma_o / sqrt(var_o + eps),   b'_o = beta_o - mean_o gamma_o / sqrt(var_o + eps)
+ * Gradients go to w, gamma and beta, none to mean and var. */
+mdf_tensor *mdf_fold_norm_weight(mdf_graph *g, mdf_tensor *w, mdf_tensor *gamma, mdf_tensor *var,
+                                 mdf_real eps);
+mdf_tensor *mdf_fold_norm_bias(mdf_graph *g, mdf_tensor *gamma, mdf_tensor *beta, mdf_tensor *mean,
+                               mdf_tensor *var, mdf_real eps);
 /* Transposed 2x2 convolution, stride 2: x [B,H,W,Cin], w [Cin,Cout,2,2], b [Cout] ->
  * [B,2H,2W,Cout]. */
 mdf_tensor *mdf_conv_transpose2x2(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
 /* Non-overlapping patches: x [B,H,W,C] -> [B*(H/p)*(W/p), C*p*p], a patch's numbers in (c, row,
  * col) order, so that a linear layer with a conv weight [O,C,p,p] is that strided convolution. */
 mdf_tensor *mdf_patchify(mdf_graph *g, mdf_tensor *x, int64_t p);
+
+/* Overlapping patches of k x k pixels around every stride-th pixel, zeros outside, placed as
+ * mdf_depthwise() places them: x [B,H,W,C] -> [B,ceil(H/stride),ceil(W/stride),C*k*k], a patch's
+ * numbers in (c, row, col) order, so that a linear layer with a conv weight [O,C,k,k] is that
+ * strided convolution. */
+mdf_tensor *mdf_unfold(mdf_graph *g, mdf_tensor *x, int64_t k, int64_t stride);
 
 /* --- pictures --- */
 

@@ -1,4 +1,4 @@
-/* The specification of activations, softmax, vector sums, bias, max pooling and AdamW. */
+/* The specification of activations, softmax, vector sums, bias, clipping, max pooling and AdamW. */
 #include "kernel/ref/ref.h"
 
 void mdf_gelu_fwd_ref(mdf_real *y, const mdf_real *x, int64_t n)
@@ -151,5 +151,21 @@ void mdf_adamw_ref(mdf_real *w, mdf_real *m, mdf_real *v, const mdf_real *g, int
         v[i] = s->beta2 * v[i] + (1 - s->beta2) * gi * gi;
         w[i] = w[i] * (1 - s->decay) -
                s->step_size * m[i] / (mdf_sqrt(v[i]) * s->inv_sqrt_c2 + s->eps);
+    }
+}
+
+void mdf_bias_clip_fwd_ref(mdf_real *y, const mdf_real *bias, int64_t n, int64_t c, mdf_real low,
+                           mdf_real high)
+{
+    for (int64_t i = 0; i < n * c; i++) {
+        const mdf_real v = y[i] + bias[i % c];
+        y[i] = v < low ? low : v > high ? high : v;
+    }
+}
+
+void mdf_clip_bwd_ref(mdf_real *dy, const mdf_real *y, int64_t n, mdf_real low, mdf_real high)
+{
+    for (int64_t i = 0; i < n; i++) {
+        dy[i] = y[i] <= low || y[i] >= high ? 0 : dy[i];
     }
 }

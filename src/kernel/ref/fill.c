@@ -11,6 +11,11 @@ void mdf_kernels_fill_ref(mdf_kernels *k)
     k->conv2d_fwd = mdf_conv2d_fwd_ref;
     k->conv2d_bwd_data = mdf_conv2d_bwd_data_ref;
     k->conv2d_bwd_weights = mdf_conv2d_bwd_weights_ref;
+    k->depthwise_fwd = mdf_depthwise_fwd_ref;
+    k->depthwise_bwd_data = mdf_depthwise_bwd_data_ref;
+    k->depthwise_bwd_weights = mdf_depthwise_bwd_weights_ref;
+    k->bias_clip_fwd = mdf_bias_clip_fwd_ref;
+    k->clip_bwd = mdf_clip_bwd_ref;
     k->group_norm_fwd = mdf_group_norm_fwd_ref;
     k->group_norm_bwd = mdf_group_norm_bwd_ref;
     k->layer_norm_fwd = mdf_layer_norm_fwd_ref;

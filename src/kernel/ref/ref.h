@@ -15,6 +15,11 @@ void mdf_weight_floats(const mdf_weight *w, int64_t row, int64_t at, int64_t cou
 mdf_conv2d_fwd_fn mdf_conv2d_fwd_ref;
 mdf_conv2d_bwd_data_fn mdf_conv2d_bwd_data_ref;
 mdf_conv2d_bwd_weights_fn mdf_conv2d_bwd_weights_ref;
+mdf_depthwise_fwd_fn mdf_depthwise_fwd_ref;
+mdf_depthwise_bwd_data_fn mdf_depthwise_bwd_data_ref;
+mdf_depthwise_bwd_weights_fn mdf_depthwise_bwd_weights_ref;
+mdf_bias_clip_fwd_fn mdf_bias_clip_fwd_ref;
+mdf_clip_bwd_fn mdf_clip_bwd_ref;
 mdf_group_norm_fwd_fn mdf_group_norm_fwd_ref;
 mdf_group_norm_bwd_fn mdf_group_norm_bwd_ref;
 mdf_layer_norm_fwd_fn mdf_layer_norm_fwd_ref;

@@ -178,6 +178,27 @@ static void bias_fwd(float *y, const float *bias, int64_t n, int64_t c)
     }
 }
 
+static void bias_clip_fwd(float *y, const float *bias, int64_t n, int64_t c, float low, float high)
+{
+    for (int64_t i = 0; i < n; i++) {
+#pragma omp simd
+        for (int64_t j = 0; j < c; j++) {
+            const float v = y[i * c + j] + bias[j];
+            const float up = v < low ? low : v;
+            y[i * c + j] = up > high ? high : up;
+        }
+    }
+}
+
+static void clip_bwd(float *dy, const float *y, int64_t n, float low, float high)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        const bool cut = y[i] <= low || y[i] >= high;
+        dy[i] = cut ? 0.0f : dy[i];
+    }
+}
+
 static void bias_bwd(float *db, const float *dy, int64_t n, int64_t c)
 {
     enum { ROWS = 64, STRIP = 256 };

@@ -3,6 +3,7 @@
 #define MDF_KERNEL_SIMD_SIMD_FILL_H
 
 #include "kernel/simd/simd_attention.h"
+#include "kernel/simd/simd_depthwise.h"
 #include "kernel/simd/simd_group_norm.h"
 #include "kernel/simd/simd_norm.h"
 #include "kernel/simd/winograd_conv.h"
@@ -12,6 +13,11 @@ static const mdf_winograd winograd = {winograd_scratch, winograd_data, winograd_
 void MDF_SIMD_FILL(mdf_kernels *k)
 {
     k->winograd = &winograd;
+    k->depthwise_fwd = depthwise_fwd;
+    k->depthwise_bwd_data = depthwise_bwd_data;
+    k->depthwise_bwd_weights = depthwise_bwd_weights;
+    k->bias_clip_fwd = bias_clip_fwd;
+    k->clip_bwd = clip_bwd;
     k->group_norm_fwd = group_norm_fwd;
     k->group_norm_bwd = group_norm_bwd;
     k->layer_norm_fwd = layer_norm_fwd;

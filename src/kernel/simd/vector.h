@@ -57,6 +57,12 @@ static inline vec vec_max(vec a, vec b)
     return _mm512_max_ps(a, b);
 }
 
+/* The smaller ones; b where a is NaN. */
+static inline vec vec_min(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
+}
+
 #else
 
 typedef __m256 vec;
@@ -107,6 +113,12 @@ static inline vec vec_fnma(vec a, vec b, vec c)
 static inline vec vec_max(vec a, vec b)
 {
     return _mm256_max_ps(a, b);
+}
+
+/* The smaller ones; b where a is NaN. */
+static inline vec vec_min(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
 }
 
 #endif
