@@ -81,8 +81,15 @@ typedef struct mdf_vision_config {
     bool deduplicate; /* compute equal tokens once */
 } mdf_vision_config;
 
+typedef enum mdf_unet_encoder {
+    MDF_ENCODER_PLAIN,
+    MDF_ENCODER_EFFICIENTNET_LITE0
+} mdf_unet_encoder;
+
 typedef struct mdf_unet_config {
-    int base;          /* channels of level 1; level l has base * 2^(l-1), the bottleneck 16 base */
+    mdf_unet_encoder encoder;
+    int base;          /* plain: channels of level 1; level l has base * 2^(l-1), the bottleneck 16
+                          base. Else those of the decoder's last, full-sized stage */
     int image_size;    /* pixels */
     int norm_groups;   /* of every GroupNorm */
     int mask_channels; /* vessel, lesion; 0: no decoder */
@@ -191,6 +198,9 @@ bool mdf_config_has_unet(const mdf_config *c);
 
 /* Rows of embed_tokens: the vocabulary and, beside a vision tower, eight more. */
 int mdf_config_embedding_rows(const mdf_config *c);
+
+/* Pixels along a side of the U-Net's skip `level` = 1..4, or of its bottleneck, 5. */
+int mdf_config_unet_side(const mdf_config *c, int level);
 
 bool mdf_config_uses_level(const mdf_config *c, int level);
 bool mdf_config_is_cross_layer(const mdf_config *c, int layer);

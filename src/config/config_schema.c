@@ -14,6 +14,7 @@ static const char *const text_acts[] = {"silu", NULL};
 static const char *const vision_acts[] = {"gelu", NULL};
 static const char *const rope_types[] = {"llama3", NULL};
 static const char *const attends[] = {"branch", "concat", NULL};
+static const char *const encoders[] = {"plain", "efficientnet_lite0", NULL};
 static const char *const directions[] = {"text_to_unet", "unet_to_text", "none", NULL};
 static const char *const normalises[] = {"sum", "mean", NULL}; /* of bool normalise_mean */
 static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss", NULL};
@@ -164,10 +165,13 @@ const mdf_config_key mdf_config_keys[] = {
     IGNORED(VISION, "dtype"),
     IGNORED(VISION, "_name_or_path"),
 
+    CHOICE(UNET, "encoder", unet.encoder, encoders, "\"plain\"",
+           "convolutions from noise, or a network that can start from published weights"),
     INT(UNET, "base", unet.base, 1, 4096, "4", true,
-        "channels of level 1; every level doubles them"),
+        "channels of level 1, every level of a plain encoder doubles them; else of the last "
+        "decoder stage"),
     INT(UNET, "image_size", unet.image_size, 16, 8192, "64", true,
-        "side, pixels; a multiple of 16"),
+        "side, pixels; a multiple of 16, with efficientnet_lite0 of 32"),
     INT(UNET, "norm_groups", unet.norm_groups, 1, 4096, "2", false, "groups of a GroupNorm"),
     INT(UNET, "mask_channels", unet.mask_channels, 0, 2, "2", false,
         "vessel, lesion; 0 leaves the decoder out"),

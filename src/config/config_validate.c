@@ -19,6 +19,11 @@ bool mdf_config_has_vision(const mdf_config *c)
     return c->vision.hidden_size > 0;
 }
 
+int mdf_config_unet_side(const mdf_config *c, int level)
+{
+    return c->unet.image_size >> (c->unet.encoder == MDF_ENCODER_PLAIN ? level - 1 : level);
+}
+
 bool mdf_config_has_unet(const mdf_config *c)
 {
     return c->unet.base > 0;
@@ -184,16 +189,23 @@ static mdf_status check_unet(const mdf_config *c, mdf_error *err)
                    : mdf_fail(err, MDF_ERR_ARG,
                               "fusion_config.map and train_config.aux_weight need a unet_config");
     }
-    if (u->image_size % 16 != 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "unet_config.image_size = %d must be a multiple of 16",
-                        u->image_size);
+    const bool plain = u->encoder == MDF_ENCODER_PLAIN;
+    if (u->image_size % (plain ? 16 : 32) != 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "unet_config.image_size = %d must be a multiple of %d",
+                        u->image_size, plain ? 16 : 32);
+    }
+    if (!plain && 8 % u->norm_groups != 0) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "unet_config.norm_groups = %d must be 1, 2, 4 or 8: the levels of "
+                        "efficientnet_lite0 have 16, 24, 40 and 112 channels",
+                        u->norm_groups);
     }
     return check_divides("unet_config.base", u->base, "norm_groups", u->norm_groups, err);
 }
 
 static mdf_status check_level(const mdf_config *c, int level, mdf_error *err)
 {
-    const int side = c->unet.image_size >> (level - 1);
+    const int side = mdf_config_unet_side(c, level);
     const int cells = c->fusion.grid * c->fusion.cells;
     if (side % cells != 0) {
         return mdf_fail(err, MDF_ERR_ARG,

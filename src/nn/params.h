@@ -19,9 +19,9 @@ typedef enum mdf_group {
     MDF_GROUP_TEXT,
     MDF_GROUP_VISION,
     MDF_GROUP_UNET,
-    MDF_GROUP_FUSION
+    MDF_GROUP_FUSION,
+    MDF_GROUP_FIXED /* statistics that come with weights: no gradient, never changed */
 } mdf_group;
-enum { MDF_GROUPS = 4 };
 
 typedef struct mdf_param {
     mdf_tensor tensor; /* name, shape, data, grad */

@@ -4,6 +4,7 @@
 #define MDF_NN_UNET_H
 
 #include "config/config.h"
+#include "nn/efficientnet.h"
 #include "nn/params.h"
 
 enum { MDF_UNET_LEVELS = 4 };
@@ -15,20 +16,25 @@ typedef struct mdf_unet_block {
 } mdf_unet_block;
 
 typedef struct mdf_unet {
+    mdf_unet_encoder encoder;
     int64_t groups;
-    mdf_unet_block enc[MDF_UNET_LEVELS + 1]; /* 1..4 */
+    mdf_unet_block enc[MDF_UNET_LEVELS + 1]; /* 1..4; 0: pixels as they are, for a decoder behind
+                                                an encoder whose level 1 is half as wide */
     mdf_unet_block mid;
-    mdf_tensor *up_w[MDF_UNET_LEVELS + 1], *up_b[MDF_UNET_LEVELS + 1]; /* [2C,C,2,2], [C] */
+    mdf_efficientnet net; /* instead of enc[1..4] and mid */
+    /* Stage l of the decoder: 4..1, and 0 with enc[0]. [C_(l+1),C_l,2,2], [C_l] */
+    mdf_tensor *up_w[MDF_UNET_LEVELS + 1], *up_b[MDF_UNET_LEVELS + 1];
     mdf_unet_block dec[MDF_UNET_LEVELS + 1];
     mdf_tensor *head_w, *head_b; /* [M,base,1,1], [M]; NULL without a decoder */
 } mdf_unet;
 
 typedef struct mdf_unet_features {
-    mdf_tensor *skip[MDF_UNET_LEVELS + 1]; /* 1..4: [B, S/2^(l-1), S/2^(l-1), C_l] */
-    mdf_tensor *mid;                       /* [B, S/16, S/16, 16 base] */
+    mdf_tensor *image;                     /* [B,S,S,3] */
+    mdf_tensor *skip[MDF_UNET_LEVELS + 1]; /* 1..4: [B, side(l), side(l), C_l] */
+    mdf_tensor *mid;                       /* [B, side(5), side(5), C_5] */
 } mdf_unet_features;
 
-/* Channels of level l = 1..5 (5 = bottleneck). */
+/* Channels C_l of level l = 1..5 (5 = bottleneck); their sides: mdf_config_unet_side(). */
 int64_t mdf_unet_channels(const mdf_config *c, int level);
 
 void mdf_unet_declare(mdf_unet *u, const mdf_config *c, mdf_params *p);

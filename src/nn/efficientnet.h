@@ -1,0 +1,40 @@
+/* EfficientNet-lite0 as the encoder of a U-Net: mobile inverted residual blocks without
+ * squeeze-and-excitation (Tan and Le 2019, arXiv 1905.11946; the lite family 2020). */
+#ifndef MDF_NN_EFFICIENTNET_H
+#define MDF_NN_EFFICIENTNET_H
+
+#include "nn/params.h"
+
+enum { MDF_EFFICIENTNET_BLOCKS = 16, MDF_EFFICIENTNET_STRIDE = 32 };
+
+/* A convolution and the batch norm behind it, whose mean and variance are fixed. */
+typedef struct mdf_normed_conv {
+    mdf_tensor *w;            /* [O,I,K,K]; depthwise [O,1,K,K] */
+    mdf_tensor *gamma, *beta; /* [O] */
+    mdf_tensor *mean, *var;   /* [O], never trained */
+} mdf_normed_conv;
+
+typedef struct mdf_efficientnet_block {
+    mdf_normed_conv expand; /* empty in the first block */
+    mdf_normed_conv depthwise, project;
+    int64_t stride;
+    bool shortcut;
+} mdf_efficientnet_block;
+
+typedef struct mdf_efficientnet {
+    mdf_normed_conv stem; /* 3x3, stride 2 */
+    mdf_efficientnet_block block[MDF_EFFICIENTNET_BLOCKS];
+} mdf_efficientnet;
+
+/* Channels of level l = 1..5, whose pixels are 2^l wide: 16, 24, 40, 112, 320. */
+int64_t mdf_efficientnet_channels(int level);
+
+/* Names: unet.encoder.stem, unet.encoder.block.N.{expand,depthwise,project}, each with .weight and
+ * .norm.{weight,bias,mean,var}. */
+void mdf_efficientnet_declare(mdf_efficientnet *e, mdf_params *p);
+
+/* image [B,S,S,3], S a multiple of 32 -> level[l] [B, S/2^l, S/2^l, channels(l)], l = 1..5. */
+void mdf_efficientnet_encode(mdf_graph *g, const mdf_efficientnet *e, mdf_tensor *image,
+                             mdf_tensor *level[6]);
+
+#endif
