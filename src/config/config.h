@@ -121,10 +121,11 @@ typedef struct mdf_answer_config {
 } mdf_answer_config;
 
 typedef struct mdf_augment_config {
-    double rotate;       /* degrees either way */
-    double scale, shift; /* fractions of the size */
-    bool flip;           /* left and right, in the text too */
-    double color;        /* brightness, contrast and hue, as fractions */
+    double rotate;                        /* degrees either way */
+    double scale, shift;                  /* fractions of the size */
+    bool flip;                            /* left and right, in the text too */
+    double color;                         /* brightness, contrast and hue, as fractions */
+    double tint, gamma, shade, blur, cut; /* between cameras: photo/camera.h */
 } mdf_augment_config;
 
 typedef struct mdf_train_config {

@@ -257,6 +257,12 @@ const mdf_config_key mdf_config_keys[] = {
     REAL(AUG, "shift", train.augment.shift, 0, 0.9, "0.05", false, "fraction of the side"),
     BOOL(AUG, "flip", train.augment.flip, "true", "left and right, in the text too"),
     REAL(AUG, "color", train.augment.color, 0, 0.9, "0.1", false, "brightness, contrast, hue"),
+    REAL(AUG, "tint", train.augment.tint, 0, 2, "0.0", false, "a factor for each channel"),
+    REAL(AUG, "gamma", train.augment.gamma, 0, 2, "0.0", false, "bends the exposure"),
+    REAL(AUG, "shade", train.augment.shade, 0, 0.9, "0.0", false, "uneven light"),
+    REAL(AUG, "blur", train.augment.blur, 0, 1, "0.0", false, "probability of softer pictures"),
+    REAL(AUG, "cut", train.augment.cut, 0, 0.4, "0.0", false,
+         "share of the height that is black, above and below"),
 };
 /* clang-format on */
 

@@ -15,6 +15,7 @@ typedef struct draw {
     float gain[3]; /* brightness times channel */
     float contrast;
     float saturation;
+    mdf_camera camera;
 } draw;
 
 mdf_augment_options mdf_augment_none(void)
@@ -55,6 +56,7 @@ static draw draw_one(const mdf_augment_options *opt, mdf_rng *r)
     for (int c = 0; c < 3; c++) {
         d.gain[c] = (float)(brightness * (1.0 + symmetric(r, opt->channel_gain)));
     }
+    d.camera = mdf_camera_draw(&opt->camera, r);
     return d;
 }
 
@@ -109,14 +111,17 @@ static void sample(float rgb[3], const mdf_image *im, double fx, double fy)
     }
 }
 
-static void sample_picture(float *out, const mdf_image *im, const affine *a, int side)
+static void sample_picture(float *out, const mdf_image *im, const draw *d, const affine *a,
+                           int side)
 {
+    const double low = 1.0 - d->camera.cut_bottom;
     for (int y = 0; y < side; y++) {
         for (int x = 0; x < side; x++) {
             double u = 0.0;
             double v = 0.0;
             source_place(a, x, y, side, &u, &v);
-            sample(out, im, u * (double)im->width, v * (double)im->height);
+            const bool cut = v < d->camera.cut_top || v > low;
+            sample(out, im, cut ? -1.0 : u * (double)im->width, v * (double)im->height);
             out += 3;
         }
     }
@@ -158,8 +163,8 @@ static float mean_grey(const float *px, size_t n)
     return count == 0 ? 0.0F : (float)(sum / (double)count);
 }
 
-/* 0..255 to normalised. The frame stays black whatever the colours do. */
-static void colour(float *px, size_t n, const draw *d, const mdf_augment_options *opt)
+/* The frame stays black whatever the colours do. */
+static void colour(float *px, size_t n, const draw *d)
 {
     const float middle = mean_grey(px, n);
     for (size_t i = 0; i < n; i++) {
@@ -169,8 +174,17 @@ static void colour(float *px, size_t n, const draw *d, const mdf_augment_options
         for (int c = 0; c < 3; c++) {
             float v = g + (p[c] - g) * d->saturation;
             v = (v * d->contrast + lift) * d->gain[c];
-            v = v < 0.0F ? 0.0F : v > 255.0F ? 255.0F : v;
-            p[c] = (v / 255.0F - opt->mean[c]) / opt->std[c];
+            p[c] = v < 0.0F ? 0.0F : v > 255.0F ? 255.0F : v;
+        }
+    }
+}
+
+/* 0..255 to what the network reads. */
+static void normalise(float *px, size_t n, const mdf_augment_options *opt)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t c = 0; c < 3; c++) {
+            px[3 * i + c] = (px[3 * i + c] / 255.0F - opt->mean[c]) / opt->std[c];
         }
     }
 }
@@ -207,8 +221,14 @@ mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_i
     mdf_image from;
     mdf_arena_reset(scratch);
     MDF_TRY(reduced(&from, im, side, scratch, err));
-    sample_picture(out, &from, &a, side);
-    colour(out, (size_t)side * (size_t)side, &d, opt);
+    float *line = mdf_arena_alloc(scratch, 6 * (size_t)side, sizeof *line);
+    if (line == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture %d pixels wide", side);
+    }
+    sample_picture(out, &from, &d, &a, side);
+    colour(out, (size_t)side * (size_t)side, &d);
+    mdf_camera_apply(&d.camera, out, side, line, line + 3 * side);
+    normalise(out, (size_t)side * (size_t)side, opt);
     if (mask != NULL && mask_out != NULL) {
         sample_mask(mask_out, mask, &a, side);
     }

@@ -5,21 +5,23 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
+#include "photo/camera.h"
 #include "photo/image.h"
 
 /* Ranges are symmetric: +-x. Zero switches a change off; a zeroed struct (with std set) only
  * resizes and normalises, deterministically. */
 typedef struct mdf_augment_options {
-    double rotate_deg;   /* default 20: heads are tilted, cameras are not */
-    double scale;        /* default 0.12: zoom within [1/(1+s), 1+s] */
-    double shift;        /* default 0.06 of the side */
-    double flip_prob;    /* default 0.5: left-right; makes a left eye a right one */
-    double brightness;   /* default 0.15: factor within [1-b, 1+b] */
-    double contrast;     /* default 0.15: about the mean of the picture */
-    double saturation;   /* default 0.15: about each pixel's grey */
-    double channel_gain; /* default 0.05: one factor per channel (cameras differ in hue) */
-    float mean[3];       /* of pixels in [0, 1]; default 0.5 */
-    float std[3];        /* default 0.5 */
+    double rotate_deg;         /* default 20: heads are tilted, cameras are not */
+    double scale;              /* default 0.12: zoom within [1/(1+s), 1+s] */
+    double shift;              /* default 0.06 of the side */
+    double flip_prob;          /* default 0.5: left-right; makes a left eye a right one */
+    double brightness;         /* default 0.15: factor within [1-b, 1+b] */
+    double contrast;           /* default 0.15: about the mean of the picture */
+    double saturation;         /* default 0.15: about each pixel's grey */
+    double channel_gain;       /* default 0.05: one factor per channel (cameras differ in hue) */
+    mdf_camera_options camera; /* default: none of it */
+    float mean[3];             /* of pixels in [0, 1]; default 0.5 */
+    float std[3];              /* default 0.5 */
 } mdf_augment_options;
 
 mdf_augment_options mdf_augment_defaults(void);

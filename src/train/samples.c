@@ -193,6 +193,7 @@ static mdf_augment_options augment_options(const mdf_augment_config *a, bool on)
         o.flip_prob = a->flip ? 0.5 : 0.0;
         o.brightness = o.contrast = o.saturation = a->color;
         o.channel_gain = a->color / 3;
+        o.camera = (mdf_camera_options){a->tint, a->gamma, a->shade, a->blur, a->cut};
     }
     return o;
 }
