@@ -115,6 +115,7 @@ typedef struct mdf_answer_config {
     char labels[MDF_MAX_CLASSES][MDF_MAX_LABEL_BYTES + 1]; /* [label_count], UTF-8 */
     int label_count;                                       /* 0: taken from the training data */
     bool normalise_mean;
+    bool image_head; /* the classifier of the picture alone adds its logits to the label scores */
     double scale;
     char missing_text[MDF_CONFIG_TEXT]; /* stands in for a text that is not there */
     double temperature;                 /* of the softmax over scores, from calibration; 1 before */
@@ -128,7 +129,14 @@ typedef struct mdf_augment_config {
     double tint, gamma, shade, blur, cut; /* between cameras: photo/camera.h */
 } mdf_augment_config;
 
+/* What a forward pass computes. */
+typedef enum mdf_task {
+    MDF_TASK_ANSWER, /* everything */
+    MDF_TASK_PICTURE /* the U-Net with its classifier and its masks: neither tower nor text */
+} mdf_task;
+
 typedef struct mdf_train_config {
+    mdf_task task;
     int epochs, batch_size;
     int accumulate; /* batches per step of the optimiser */
     double lr;      /* text; the others have their own */

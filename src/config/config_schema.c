@@ -15,6 +15,7 @@ static const char *const vision_acts[] = {"gelu", NULL};
 static const char *const rope_types[] = {"llama3", NULL};
 static const char *const attends[] = {"branch", "concat", NULL};
 static const char *const encoders[] = {"plain", "efficientnet_lite0", NULL};
+static const char *const tasks[] = {"answer", "picture", NULL};
 static const char *const directions[] = {"text_to_unet", "unet_to_text", "none", NULL};
 static const char *const normalises[] = {"sum", "mean", NULL}; /* of bool normalise_mean */
 static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss", NULL};
@@ -210,6 +211,10 @@ const mdf_config_key mdf_config_keys[] = {
      .initial = "\"No clinical text.\"",
      .doc = "stands in for a missing text"},
 
+    BOOL(ANSWER, "image_head", answer.image_head, "false",
+         "add the logits of a classifier of the picture alone to the label scores"),
+    CHOICE(TRAIN, "task", train.task, tasks, "\"answer\"",
+           "train everything, or the U-Net with its classifier and masks alone"),
     INT(TRAIN, "epochs", train.epochs, 1, 1000000, "12", false, "passes over the training cases"),
     INT(TRAIN, "batch_size", train.batch_size, 1, 65536, "16", false, "cases per batch"),
     INT(TRAIN, "accumulate", train.accumulate, 1, 65536, "1", false,

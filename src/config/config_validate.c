@@ -184,10 +184,12 @@ static mdf_status check_unet(const mdf_config *c, mdf_error *err)
 {
     const mdf_unet_config *u = &c->unet;
     if (!mdf_config_has_unet(c)) {
-        return c->fusion.map_count == 0 && c->train.aux_weight == 0
+        return c->fusion.map_count == 0 && c->train.aux_weight == 0 && !c->answer.image_head
                    ? MDF_OK
-                   : mdf_fail(err, MDF_ERR_ARG,
-                              "fusion_config.map and train_config.aux_weight need a unet_config");
+                   : mdf_fail(
+                         err, MDF_ERR_ARG,
+                         "fusion_config.map, answer_config.image_head and train_config.aux_weight "
+                         "need a unet_config");
     }
     const bool plain = u->encoder == MDF_ENCODER_PLAIN;
     if (u->image_size % (plain ? 16 : 32) != 0) {
@@ -290,6 +292,11 @@ mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
     MDF_TRY(check_fusion(c, err));
     MDF_TRY(check_labels(&c->answer, err));
     const mdf_train_config *t = &c->train;
+    if (t->task == MDF_TASK_PICTURE && !(c->answer.image_head && t->use_image && t->use_unet)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "train_config.task = \"picture\" needs answer_config.image_head, "
+                        "use_image and use_unet");
+    }
     if (!t->use_image && !t->use_text && !t->use_unet) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "train_config: use_image, use_text and use_unet are all false: nothing is "

@@ -28,8 +28,8 @@ int64_t mdf_efficientnet_channels(int level)
     return 0;
 }
 
-static void declare_conv(mdf_normed_conv *c, mdf_params *p, int64_t out, int64_t in, int64_t kernel,
-                         const char *name)
+void mdf_normed_conv_declare(mdf_normed_conv *c, mdf_params *p, int64_t out, int64_t in,
+                             int64_t kernel, const char *name)
 {
     const mdf_group u = MDF_GROUP_UNET;
     const mdf_group fixed = MDF_GROUP_FIXED;
@@ -50,19 +50,19 @@ static void declare_block(mdf_efficientnet_block *b, mdf_params *p, const stage 
     b->shortcut = b->stride == 1 && in == s->channels;
     if (s->expansion != 1) {
         (void)snprintf(name, sizeof name, "unet.encoder.block.%d.expand", number);
-        declare_conv(&b->expand, p, wide, in, 1, name);
+        mdf_normed_conv_declare(&b->expand, p, wide, in, 1, name);
     }
     (void)snprintf(name, sizeof name, "unet.encoder.block.%d.depthwise", number);
-    declare_conv(&b->depthwise, p, wide, 1, s->kernel, name);
+    mdf_normed_conv_declare(&b->depthwise, p, wide, 1, s->kernel, name);
     (void)snprintf(name, sizeof name, "unet.encoder.block.%d.project", number);
-    declare_conv(&b->project, p, s->channels, wide, 1, name);
+    mdf_normed_conv_declare(&b->project, p, s->channels, wide, 1, name);
 }
 
 void mdf_efficientnet_declare(mdf_efficientnet *e, mdf_params *p)
 {
     int64_t in = STEM;
     int number = 0;
-    declare_conv(&e->stem, p, STEM, 3, 3, "unet.encoder.stem");
+    mdf_normed_conv_declare(&e->stem, p, STEM, 3, 3, "unet.encoder.stem");
     for (int i = 0; i < STAGES; i++) {
         for (int j = 0; j < stages[i].repeats; j++) {
             declare_block(&e->block[number], p, &stages[i], number, in, j == 0);
@@ -83,7 +83,8 @@ static folded fold(mdf_graph *g, const mdf_normed_conv *c)
                     mdf_fold_norm_bias(g, c->gamma, c->beta, c->mean, c->var, norm_eps)};
 }
 
-static mdf_tensor *dense(mdf_graph *g, const mdf_normed_conv *c, mdf_tensor *x, mdf_clip clip)
+mdf_tensor *mdf_normed_conv_run(mdf_graph *g, const mdf_normed_conv *c, mdf_tensor *x,
+                                mdf_clip clip)
 {
     const folded f = fold(g, c);
     return mdf_linear_clip(g, x, f.w, f.b, clip);
@@ -92,17 +93,17 @@ static mdf_tensor *dense(mdf_graph *g, const mdf_normed_conv *c, mdf_tensor *x, 
 /* x [B,H,W,Cin] -> [B,H/stride,W/stride,C] */
 static mdf_tensor *run_block(mdf_graph *g, const mdf_efficientnet_block *b, mdf_tensor *x)
 {
-    mdf_tensor *y = b->expand.w == NULL ? x : dense(g, &b->expand, x, mdf_relu6());
+    mdf_tensor *y = b->expand.w == NULL ? x : mdf_normed_conv_run(g, &b->expand, x, mdf_relu6());
     const folded f = fold(g, &b->depthwise);
     y = mdf_depthwise(g, y, f.w, f.b, b->stride, mdf_relu6());
-    y = dense(g, &b->project, y, mdf_no_clip());
+    y = mdf_normed_conv_run(g, &b->project, y, mdf_no_clip());
     return b->shortcut ? mdf_add(g, x, y) : y;
 }
 
 void mdf_efficientnet_encode(mdf_graph *g, const mdf_efficientnet *e, mdf_tensor *image,
                              mdf_tensor *level[6])
 {
-    mdf_tensor *x = dense(g, &e->stem, mdf_unfold(g, image, 3, 2), mdf_relu6());
+    mdf_tensor *x = mdf_normed_conv_run(g, &e->stem, mdf_unfold(g, image, 3, 2), mdf_relu6());
     int number = 0;
     for (int i = 0; i < STAGES; i++) {
         for (int j = 0; j < stages[i].repeats; j++) {

@@ -26,6 +26,12 @@ typedef struct mdf_efficientnet {
     mdf_efficientnet_block block[MDF_EFFICIENTNET_BLOCKS];
 } mdf_efficientnet;
 
+void mdf_normed_conv_declare(mdf_normed_conv *c, mdf_params *p, int64_t out, int64_t in,
+                             int64_t kernel, const char *name);
+/* A 1x1 convolution: x [..,I] -> clip(norm(x w^T)) [..,O]. */
+mdf_tensor *mdf_normed_conv_run(mdf_graph *g, const mdf_normed_conv *c, mdf_tensor *x,
+                                mdf_clip clip);
+
 /* Channels of level l = 1..5, whose pixels are 2^l wide: 16, 24, 40, 112, 320. */
 int64_t mdf_efficientnet_channels(int level);
 

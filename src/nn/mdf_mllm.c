@@ -17,14 +17,7 @@ static void declare(mdf_mllm *m)
     }
     mdf_text_declare(&m->text, c, &m->params);
     mdf_fusion_declare(&m->fusion, c, &m->params);
-    if (c->train.aux_weight > 0) {
-        const int64_t k = c->answer.label_count;
-        const int64_t features = mdf_unet_channels(c, MDF_UNET_LEVELS + 1);
-        m->aux_w = mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 2,
-                                 (int64_t[]){k, features}, "mdf.aux.weight");
-        m->aux_b =
-            mdf_param_add(&m->params, MDF_GROUP_UNET, MDF_INIT_ZERO, 0, 1, &k, "mdf.aux.bias");
-    }
+    mdf_image_head_declare(&m->head, c, &m->params);
 }
 
 mdf_status mdf_mllm_declare(mdf_mllm **out, const mdf_config *c, mdf_error *err)
@@ -76,27 +69,7 @@ static double value_of(const mdf_tensor *t)
     return t == NULL ? 0 : (double)t->data[0];
 }
 
-/* Cross entropy of a linear layer on the bottleneck's mean: helps a U-Net that starts from noise.
- */
-static mdf_tensor *aux_loss(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, mdf_tensor *mid)
-{
-    const int64_t c = mdf_last_dim(mid);
-    int32_t *begin = mdf_graph_alloc(g, b->cases, sizeof *begin);
-    int32_t *count = mdf_graph_alloc(g, b->cases, sizeof *count);
-    if (g->error.code != MDF_OK) {
-        return NULL;
-    }
-    const int64_t pixels = mid->dim[1] * mid->dim[2];
-    for (int64_t i = 0; i < b->cases; i++) {
-        begin[i] = (int32_t)(i * pixels);
-        count[i] = (int32_t)pixels;
-    }
-    mdf_tensor *rows = mdf_reshape(g, mid, 2, (int64_t[]){b->cases * pixels, c});
-    mdf_tensor *x = mdf_mean_rows(g, rows, begin, count, b->cases);
-    return mdf_cross_entropy(g, mdf_linear(g, x, m->aux_w, m->aux_b), b->label,
-                             (mdf_real)m->config.train.label_smoothing, NULL);
-}
-
+/* a: NULL where the text was not read. */
 static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const mdf_answer_rows *a,
                    mdf_tensor *log_prob, mdf_output *out)
 {
@@ -105,14 +78,15 @@ static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const md
         mdf_cross_entropy(g, out->scores, b->label, (mdf_real)t->label_smoothing, NULL);
     out->label_loss = value_of(label);
     out->loss = label;
-    if (t->lm_weight > 0 && a->true_count > 0) {
+    if (a != NULL && t->lm_weight > 0 && a->true_count > 0) {
         mdf_tensor *lm =
             mdf_segment_sum(g, log_prob, a->true_index, a->true_weight, a->true_offset, 1);
         out->lm_loss = value_of(lm);
         out->loss = mdf_loss_sum(g, out->loss, 1, lm, (mdf_real)t->lm_weight);
     }
-    if (m->aux_w != NULL && out->fusion.unet.mid != NULL) {
-        mdf_tensor *aux = aux_loss(g, m, b, out->fusion.unet.mid);
+    if (a != NULL && t->aux_weight > 0 && out->image_logits != NULL) {
+        mdf_tensor *aux =
+            mdf_cross_entropy(g, out->image_logits, b->label, (mdf_real)t->label_smoothing, NULL);
         out->aux_loss = value_of(aux);
         out->loss = mdf_loss_sum(g, out->loss, 1, aux, (mdf_real)t->aux_weight);
     }
@@ -126,7 +100,7 @@ static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const md
 static mdf_fusion_state look_closely(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
                                      bool want_masks)
 {
-    const bool detail = m->config.fusion.map_count > 0 || want_masks || m->aux_w != NULL;
+    const bool detail = m->config.fusion.map_count > 0 || want_masks || m->head.w != NULL;
     const int64_t side = m->config.unet.image_size;
     if (b->unet_image == NULL || !detail || !mdf_config_has_unet(&m->config)) {
         return (mdf_fusion_state){0};
@@ -154,29 +128,64 @@ mdf_tensor *mdf_mllm_read(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
     return mdf_text_forward(g, &m->text, &p.in, image, &m->fusion, &out->fusion);
 }
 
+static void draw_masks(mdf_graph *g, const mdf_mllm *m, bool want_masks, mdf_output *out)
+{
+    if (want_masks && out->fusion.cases > 0 && m->unet.head_w != NULL) {
+        out->mask_logits = mdf_fusion_masks(g, &m->unet, &out->fusion);
+    }
+}
+
+/* train_config.task = "picture": the U-Net and its classifier alone. */
+static mdf_output forward_picture(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
+                                  bool want_masks)
+{
+    mdf_output out = {0};
+    out.fusion = look_closely(g, m, b, want_masks);
+    out.scores = out.image_logits = mdf_image_head_logits(g, &m->head, out.fusion.unet.mid);
+    draw_masks(g, m, want_masks, &out);
+    if (b->label != NULL && out.scores != NULL) {
+        losses(g, m, b, NULL, NULL, &out);
+    }
+    return out;
+}
+
+/* Label scores of the text, and those of the picture alone beside or on top of them. */
+static bool answer(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, mdf_answer_rows *a,
+                   mdf_tensor **log_prob, mdf_output *out)
+{
+    int32_t *behind = mdf_graph_alloc(g, b->cases, sizeof *behind);
+    for (int64_t i = 0; behind != NULL && i < b->cases; i++) {
+        behind[i] = out->row0[i] + b->prompt_len[i];
+    }
+    if (behind == NULL || !mdf_answer_plan(g, &m->config, b->tree, b->cases, behind, b->label, a)) {
+        return false;
+    }
+    out->scores =
+        mdf_answer_scores(g, a, out->states, &m->text, b->cases, b->tree->labels, log_prob);
+    if (m->head.w != NULL && out->fusion.unet.mid != NULL) {
+        const bool wanted = m->config.answer.image_head;
+        if (wanted || (b->label != NULL && m->config.train.aux_weight > 0)) {
+            out->image_logits = mdf_image_head_logits(g, &m->head, out->fusion.unet.mid);
+        }
+        out->scores = wanted ? mdf_add(g, out->scores, out->image_logits) : out->scores;
+    }
+    return true;
+}
+
 mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, bool want_masks)
 {
     mdf_output out = {0};
-    out.image = mdf_vision_forward(g, &m->vision, b);
-    out.states = mdf_mllm_read(g, m, b, &out.image, NULL, &out, want_masks);
-    if (out.states == NULL || b->tree == NULL) {
-        return out;
-    }
     mdf_answer_rows a;
     mdf_tensor *log_prob = NULL;
-    int32_t *behind = mdf_graph_alloc(g, b->cases, sizeof *behind);
-    for (int64_t i = 0; behind != NULL && i < b->cases; i++) {
-        behind[i] = out.row0[i] + b->prompt_len[i];
+    if (m->config.train.task == MDF_TASK_PICTURE) {
+        return forward_picture(g, m, b, want_masks);
     }
-    if (behind == NULL ||
-        !mdf_answer_plan(g, &m->config, b->tree, b->cases, behind, b->label, &a)) {
+    out.image = mdf_vision_forward(g, &m->vision, b);
+    out.states = mdf_mllm_read(g, m, b, &out.image, NULL, &out, want_masks);
+    if (out.states == NULL || b->tree == NULL || !answer(g, m, b, &a, &log_prob, &out)) {
         return out;
     }
-    out.scores =
-        mdf_answer_scores(g, &a, out.states, &m->text, b->cases, b->tree->labels, &log_prob);
-    if (want_masks && out.fusion.cases > 0 && m->unet.head_w != NULL) {
-        out.mask_logits = mdf_fusion_masks(g, &m->unet, &out.fusion);
-    }
+    draw_masks(g, m, want_masks, &out);
     if (b->label != NULL) {
         losses(g, m, b, &a, log_prob, &out);
     }

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "nn/batch.h"
 #include "nn/fusion.h"
+#include "nn/image_head.h"
 #include "nn/params.h"
 #include "nn/text.h"
 #include "nn/unet.h"
@@ -17,7 +18,7 @@ typedef struct mdf_mllm {
     mdf_vision vision;
     mdf_text text;
     mdf_fusion fusion;
-    mdf_tensor *aux_w, *aux_b; /* [K,16 base], [K]; only with train_config.aux_weight > 0 */
+    mdf_image_head head;
 } mdf_mllm;
 
 /* What one forward leaves in the graph. */
@@ -27,6 +28,7 @@ typedef struct mdf_output {
     mdf_image_tokens image;                          /* of the vision tower */
     mdf_tensor *scores;                              /* [B,K] label scores before the temperature;
                                                         NULL without a tree */
+    mdf_tensor *image_logits;                        /* [B,K] of the picture alone, or NULL */
     mdf_tensor *mask_logits;                         /* [B,S,S,M] or NULL */
     mdf_tensor *loss;                                /* [1] or NULL without labels */
     double label_loss, lm_loss, mask_loss, aux_loss; /* parts, for the log */
