@@ -76,7 +76,7 @@ static mdf_status find_source(const mdf_st_tensor **out, const mdf_param *p,
 static mdf_status check_extra(const mdf_params *p, const mdf_safetensors *file, mdf_error *err)
 {
     for (size_t i = 0; i < file->count; i++) {
-        const char *name = file->tensors[i].name;
+        const char *name = file->tensor[i].name;
         const char *end = strrchr(name, '.');
         bool known = strncmp(name, "_fc.", 4) == 0 || strncmp(name, "_conv_head.", 11) == 0 ||
                      strncmp(name, "_bn1.", 5) == 0 ||
