@@ -6,9 +6,9 @@
 typedef struct depthwise_saved {
     mdf_depthwise_shape shape;
     mdf_clip clip;
-    mdf_real *taps; /* [K*K,C]: the weights as the kernel wants them */
-    mdf_real
-        *partial; /* [B,K*K,C] gradients of one picture's weights each, then [MDF_ROW_BLOCKS,C] */
+    mdf_real *taps;    /* [K*K,C]: the weights as the kernel wants them */
+    mdf_real *partial; /* [B,K*K,C] gradients of one picture's weights each, then
+                          [MDF_ROW_BLOCKS,C]; NULL where neither w nor b takes a gradient */
 } depthwise_saved;
 
 enum { ROWS = 8 }; /* of a picture that one task computes */
@@ -63,9 +63,12 @@ static void depthwise_backward(mdf_graph *g, const mdf_node *node)
         mdf_bias_grad(g, db, dy, x->dim[0] * s->oh * s->ow, s->c, d->partial);
     }
     mdf_real *dx = mdf_grad_target(g, x, &acc);
+    if (dx == NULL) {
+        return;
+    }
     const int64_t tasks = tasks_of(s->h);
-#pragma omp parallel for schedule(dynamic, 1) if (dx != NULL)
-    for (int64_t i = 0; i < (dx == NULL ? 0 : x->dim[0] * tasks); i++) {
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t i = 0; i < x->dim[0] * tasks; i++) {
         const int64_t b = i / tasks;
         const int64_t from = i % tasks * ROWS;
         g->kernels->depthwise_bwd_data(dx + b * s->h * s->w * s->c, dy + b * s->oh * s->ow * s->c,
@@ -108,8 +111,12 @@ mdf_tensor *mdf_depthwise(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor
     mdf_tensor *y = mdf_graph_tensor(g, 4, (int64_t[]){x->dim[0], down.out, across.out, c});
     depthwise_saved *d = mdf_graph_alloc(g, 1, sizeof *d);
     mdf_real *packed = mdf_graph_alloc(g, taps * c, sizeof *packed);
-    const int64_t blocks = x->dim[0] * taps > MDF_ROW_BLOCKS ? x->dim[0] * taps : MDF_ROW_BLOCKS;
-    mdf_real *partial = g->train ? mdf_graph_alloc(g, blocks * c, sizeof *partial) : NULL;
+    mdf_real *partial = NULL;
+    if (mdf_wants_grad(g, w) || mdf_wants_grad(g, b)) {
+        const int64_t rows = x->dim[0] * taps;
+        partial = mdf_graph_alloc(g, (rows > MDF_ROW_BLOCKS ? rows : MDF_ROW_BLOCKS) * c,
+                                  sizeof *partial);
+    }
     if (g->error.code != MDF_OK) {
         return NULL;
     }
