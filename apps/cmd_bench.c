@@ -41,7 +41,7 @@ static const arg_option options[] = {
      .kind = ARG_LIST,
      .offset = offsetof(bench_flags, only),
      .metavar = "PART",
-     .help = "measure only unet, step, gemm, conv or attention"},
+     .help = "measure only unet, step, gemm, conv, attention or depthwise"},
     {.name = "model",
      .letter = 'm',
      .kind = ARG_STRING,
@@ -107,7 +107,7 @@ static const arg_option options[] = {
 
 static mdf_status choose_parts(app *a, const arg_list *only, unsigned *parts, mdf_error *err)
 {
-    static const char *const names[] = {"unet", "step", "gemm", "conv", "attention"};
+    static const char *const names[] = {"unet", "step", "gemm", "conv", "attention", "depthwise"};
     *parts = only->count == 0 ? MDF_BENCH_ALL & ~(unsigned)MDF_BENCH_STAGES : 0;
     for (size_t i = 0; i < only->count; i++) {
         size_t at = 0;
@@ -115,8 +115,9 @@ static mdf_status choose_parts(app *a, const arg_list *only, unsigned *parts, md
             at++;
         }
         if (at == APP_COUNT(names)) {
-            return app_usage(a, err, "--only wants unet, step, gemm, conv or attention, not '%s'",
-                             only->item[i]);
+            return app_usage(
+                a, err, "--only wants unet, step, gemm, conv, attention or depthwise, not '%s'",
+                only->item[i]);
         }
         *parts |= 1U << at;
     }
@@ -196,12 +197,12 @@ static void print_report(const mdf_bench_report *r)
                      (double)r->model_peak_bytes / 1048576);
     }
     if (r->rows > 0) {
-        (void)printf("%-22s %-44s %9s %9s %6s %9s\n", "operation", "shape", "ms", "GFLOP/s", "peak",
+        (void)printf("%-26s %-40s %9s %9s %6s %9s\n", "operation", "shape", "ms", "GFLOP/s", "peak",
                      "oneDNN ms");
     }
     for (size_t i = 0; i < r->rows; i++) {
         const mdf_bench_row *w = &r->row[i];
-        (void)printf("%-22s %-44s %9.3f %9.1f %5.0f%%", w->what, w->shape, w->seconds * 1e3,
+        (void)printf("%-26s %-40s %9.3f %9.1f %5.0f%%", w->what, w->shape, w->seconds * 1e3,
                      w->gflops, w->share * 100);
         if (w->onednn_seconds > 0) {
             (void)printf(" %9.3f", w->onednn_seconds * 1e3);
@@ -210,7 +211,7 @@ static void print_report(const mdf_bench_report *r)
             (void)printf(" %.1f tokens/s", w->tokens / w->seconds);
         }
         if (w->gbytes > 0) {
-            (void)printf(" of reading: %.1f GB/s", w->gbytes);
+            (void)printf(" of memory: %.1f GB/s", w->gbytes);
         }
         (void)puts("");
     }

@@ -442,6 +442,70 @@ def adamw():
     yield g
 
 
+def surround(x, k, stride):
+    """Zeros around [B,C,H,W] as TensorFlow's "SAME" has them: an odd one below and to the right."""
+    around = []
+    for size in (x.shape[3], x.shape[2]):
+        out = -(-size // stride)
+        total = max((out - 1) * stride + k - size, 0)
+        around += [total // 2, total - total // 2]
+    return F.pad(x, around)
+
+
+def mobile():
+    """depthwise, linear_clip, unfold, fold_norm. Bounds of clips are met on both sides."""
+    g = Golden("depthwise")
+
+    def depthwise(x, w, b, stride=1, clip=False):
+        y = hwc(F.conv2d(surround(chw(x), w.shape[-1], stride), w, b, stride=stride, groups=w.shape[0]))
+        return F.relu6(y) if clip else y
+
+    for k, stride, (h, w), c, clip in ((3, 1, (6, 5), 4, 0), (3, 1, (5, 6), 19, 1), (3, 2, (6, 8), 5, 0),
+                                       (3, 2, (7, 5), 16, 1), (5, 1, (6, 7), 3, 0), (5, 1, (3, 9), 16, 1),
+                                       (5, 2, (8, 6), 4, 0), (5, 2, (9, 7), 17, 1), (7, 3, (2, 11), 3, 1)):
+        def layer(x, w, b, stride=stride, clip=clip):
+            return depthwise(x, w, b, stride, clip)
+
+        inputs = {"x": rand(2 - clip, h, w, c), "w": rand(c, 1, k, k), "b": rand(c, scale=2.0, shift=2.0)}
+        name = f"k{k}s{stride}_{h}x{w}" + ("_relu6" if clip else "")
+        g.case(name, layer, inputs, stride=stride, clip=clip)
+    yield g
+
+    g = Golden("linear_clip")
+    g.case("relu6", lambda x, w, b: F.relu6(F.linear(x, w, b)),
+           {"x": rand(2, 7, 5), "w": rand(19, 5), "b": rand(19, scale=2.0, shift=2.0)})
+    yield g
+
+    g = Golden("unfold")
+
+    def conv(x, w, b, k=3, stride=2):
+        return hwc(F.conv2d(surround(chw(x), k, stride), w, b, stride=stride))
+
+    g.case("conv_even", conv, {"x": rand(2, 6, 8, 3), "w": rand(5, 3, 3, 3), "b": rand(5)}, k=3, stride=2)
+    g.case("conv_odd", conv, {"x": rand(1, 7, 5, 3), "w": rand(4, 3, 3, 3), "b": rand(4)}, k=3, stride=2)
+    yield g
+
+    g = Golden("fold_norm")
+
+    def normed(x, w, gamma, beta, mean, var, eps, grouped):
+        stride = 2 - grouped
+        y = F.conv2d(surround(chw(x), 3, stride), w, None, stride=stride, groups=w.shape[0] if grouped else 1)
+        norm = torch.nn.BatchNorm2d(w.shape[0], eps=eps).to(x.dtype).eval()
+        norm.running_mean, norm.running_var = mean.to(x.dtype), var.to(x.dtype)
+        return hwc(torch.func.functional_call(norm, {"weight": gamma, "bias": beta}, (y,)))
+
+    for name, grouped, cin, out in (("grouped", 1, 6, 6), ("dense", 0, 3, 5)):
+        mean, var = rand(out), rand(out).abs() + 0.1
+
+        def layer(x, w, gamma, beta, mean=mean, var=var, grouped=grouped):
+            return normed(x, w, gamma, beta, mean, var, 2.0**-10, grouped)
+
+        inputs = {"x": rand(2, 5, 6, cin), "w": rand(out, 1 if grouped else cin, 3, 3),
+                  "gamma": rand(out, scale=0.3, shift=1.0), "beta": rand(out)}
+        g.case(name, layer, inputs, mean=mean, var=var, eps=2.0**-10)
+    yield g
+
+
 def linear_named(x, w, b=None):
     """F.linear under the argument names of the file."""
     return F.linear(x, w, b)
@@ -453,7 +517,7 @@ def main():
     here = pathlib.Path(__file__).resolve().parent.parent
     out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "tests/golden/ops"
     out.mkdir(parents=True, exist_ok=True)
-    for part in (dense, pictures, elementwise, rows, attention, answers, adamw):
+    for part in (dense, pictures, elementwise, rows, attention, answers, adamw, mobile):
         for golden in part():
             golden.save(out)
     for op, case, error in Golden.rows:

@@ -80,8 +80,9 @@ static void default_labels(mdf_config *c)
 static mdf_status measure(mdf_bench *b, mdf_error *err)
 {
     typedef mdf_status part_fn(mdf_bench * b, mdf_error * err);
-    part_fn *const parts[] = {mdf_bench_unet, mdf_bench_model,     mdf_bench_gemm,
-                              mdf_bench_conv, mdf_bench_attention, mdf_bench_stages};
+    part_fn *const parts[] = {mdf_bench_unet,  mdf_bench_model,     mdf_bench_gemm,
+                              mdf_bench_conv,  mdf_bench_attention, mdf_bench_depthwise,
+                              mdf_bench_stages};
     MDF_TRY(mdf_kernels_new(&b->kernels, b->opt->max_isa, err));
     (void)snprintf(b->report->isa, sizeof b->report->isa, "%s", b->kernels->isa);
     b->report->threads = omp_get_max_threads();

@@ -23,7 +23,7 @@ double mdf_bench_median(double *seconds, int n);
 mdf_bench_row *mdf_bench_add(const mdf_bench *b, const char *what, double flops, double seconds,
                              const char *shape, ...) MDF_PRINTF(5, 6);
 
-/* The row reads `bytes` of weights, which a plain read takes plain_seconds for. */
+/* The row moves `bytes`, which memory alone takes plain_seconds for. */
 void mdf_bench_set_reading(mdf_bench_row *row, double bytes, double plain_seconds);
 
 /* What a plain read is to read; pieces are shared out among the threads. Zeroed: nothing. */
@@ -58,6 +58,7 @@ mdf_status mdf_bench_model(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_gemm(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_weights(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_conv(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_bench_depthwise(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_attention(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_stages(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 

@@ -81,14 +81,17 @@ typedef bool mdf_conv2d_bwd_weights_fn(void *cache, const mdf_conv_shape *s, mdf
                                        mdf_real *db, const mdf_real *x, const mdf_real *dy);
 
 /* A depthwise convolution of ONE image: channel c of y [OH,OW,C] is channel c of x [H,W,C] with its
- * own K x K weights. Pixel (oy, ox) of y sees the K x K pixels of x from (oy * stride - pad, ox *
- * stride - pad) on; outside of x is zero. */
+ * own K x K weights. Pixel (oy, ox) of y sees the K x K pixels of x from (oy * stride - pad_y, ox *
+ * stride - pad_x) on; what of them lies outside of x counts nothing. */
 typedef struct mdf_depthwise_shape {
     int64_t h, w, c, oh, ow;
-    int64_t kernel, stride, pad; /* pad: rows above, columns to the left */
+    int64_t kernel, stride; /* at most MDF_DEPTHWISE_MAX each */
+    int64_t pad_y, pad_x;   /* rows above, columns to the left; less than the kernel */
 } mdf_depthwise_shape;
 
-/* Rows from..to-1 of y = clip(conv(x, w [K*K,C]) + b [C]) to low..high. */
+enum { MDF_DEPTHWISE_MAX = 7 };
+
+/* Rows from..to-1 of y = clip(conv(x, w [K*K,C]) + b [C]) to low..high; NaN stays NaN. */
 typedef void mdf_depthwise_fwd_fn(mdf_real *y, const mdf_real *x, const mdf_real *w,
                                   const mdf_real *b, const mdf_depthwise_shape *s, int64_t from,
                                   int64_t to, mdf_real low, mdf_real high);

@@ -3,14 +3,12 @@
 
 #include "tensor/op.h"
 
-enum { KERNEL_MAX = 7 };
-
 typedef struct depthwise_saved {
     mdf_depthwise_shape shape;
     mdf_clip clip;
-    mdf_real *taps; /* [K*K,C]: the weights as the kernel wants them */
-    mdf_real
-        *partial; /* [B,K*K,C] gradients of one picture's weights each, then [MDF_ROW_BLOCKS,C] */
+    mdf_real *taps;    /* [K*K,C]: the weights as the kernel wants them */
+    mdf_real *partial; /* [B,K*K,C] gradients of one picture's weights each, then
+                          [MDF_ROW_BLOCKS,C]; NULL where neither w nor b takes a gradient */
 } depthwise_saved;
 
 enum { ROWS = 8 }; /* of a picture that one task computes */
@@ -65,9 +63,12 @@ static void depthwise_backward(mdf_graph *g, const mdf_node *node)
         mdf_bias_grad(g, db, dy, x->dim[0] * s->oh * s->ow, s->c, d->partial);
     }
     mdf_real *dx = mdf_grad_target(g, x, &acc);
+    if (dx == NULL) {
+        return;
+    }
     const int64_t tasks = tasks_of(s->h);
-#pragma omp parallel for schedule(dynamic, 1) if (dx != NULL)
-    for (int64_t i = 0; i < (dx == NULL ? 0 : x->dim[0] * tasks); i++) {
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t i = 0; i < x->dim[0] * tasks; i++) {
         const int64_t b = i / tasks;
         const int64_t from = i % tasks * ROWS;
         g->kernels->depthwise_bwd_data(dx + b * s->h * s->w * s->c, dy + b * s->oh * s->ow * s->c,
@@ -88,8 +89,8 @@ static bool shapes_fit(const mdf_tensor *x, const mdf_tensor *w, const mdf_tenso
                        int64_t stride)
 {
     return x->rank == 4 && w->rank == 4 && w->dim[0] == x->dim[3] && w->dim[1] == 1 &&
-           w->dim[2] == w->dim[3] && w->dim[2] >= 1 && w->dim[2] <= KERNEL_MAX && b->rank == 1 &&
-           b->dim[0] == w->dim[0] && stride >= 1 && x->dim[1] == x->dim[2];
+           w->dim[2] == w->dim[3] && w->dim[2] >= 1 && w->dim[2] <= MDF_DEPTHWISE_MAX &&
+           b->rank == 1 && b->dim[0] == w->dim[0] && stride >= 1 && stride <= MDF_DEPTHWISE_MAX;
 }
 
 mdf_tensor *mdf_depthwise(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b, int64_t stride,
@@ -100,22 +101,27 @@ mdf_tensor *mdf_depthwise(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor
     }
     if (!shapes_fit(x, w, b, stride)) {
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_depthwise.name,
-                              "want x [B,S,S,C], w [C,1,K,K] with K at most %d, b [C] and a stride",
-                              KERNEL_MAX);
+                              "want x [B,H,W,C], w [C,1,K,K], b [C], K and stride 1 to %d",
+                              MDF_DEPTHWISE_MAX);
     }
-    const mdf_same_axis axis = mdf_same(x->dim[1], w->dim[2], stride);
+    const mdf_same_axis down = mdf_same(x->dim[1], w->dim[2], stride);
+    const mdf_same_axis across = mdf_same(x->dim[2], w->dim[2], stride);
     const int64_t c = x->dim[3];
     const int64_t taps = w->dim[2] * w->dim[2];
-    mdf_tensor *y = mdf_graph_tensor(g, 4, (int64_t[]){x->dim[0], axis.out, axis.out, c});
+    mdf_tensor *y = mdf_graph_tensor(g, 4, (int64_t[]){x->dim[0], down.out, across.out, c});
     depthwise_saved *d = mdf_graph_alloc(g, 1, sizeof *d);
     mdf_real *packed = mdf_graph_alloc(g, taps * c, sizeof *packed);
-    const int64_t blocks = x->dim[0] * taps > MDF_ROW_BLOCKS ? x->dim[0] * taps : MDF_ROW_BLOCKS;
-    mdf_real *partial = g->train ? mdf_graph_alloc(g, blocks * c, sizeof *partial) : NULL;
+    mdf_real *partial = NULL;
+    if (mdf_wants_grad(g, w) || mdf_wants_grad(g, b)) {
+        const int64_t rows = x->dim[0] * taps;
+        partial = mdf_graph_alloc(g, (rows > MDF_ROW_BLOCKS ? rows : MDF_ROW_BLOCKS) * c,
+                                  sizeof *partial);
+    }
     if (g->error.code != MDF_OK) {
         return NULL;
     }
     *d = (depthwise_saved){
-        {x->dim[1], x->dim[2], c, axis.out, axis.out, w->dim[2], stride, axis.pad},
+        {x->dim[1], x->dim[2], c, down.out, across.out, w->dim[2], stride, down.pad, across.pad},
         clip,
         packed,
         partial};

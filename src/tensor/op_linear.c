@@ -93,19 +93,6 @@ static void linear_backward(mdf_graph *g, const mdf_node *node)
 
 static const mdf_op op_linear = {"linear", linear_backward};
 
-void mdf_clip_grad(const mdf_graph *g, mdf_real *dy, const mdf_real *y, int64_t n, mdf_clip clip)
-{
-    if (!mdf_clips(clip)) {
-        return;
-    }
-    const int64_t chunks = mdf_chunks(n);
-#pragma omp parallel for schedule(static) if (chunks > 1)
-    for (int64_t i = 0; i < chunks; i++) {
-        g->kernels->clip_bwd(dy + i * MDF_CHUNK, y + i * MDF_CHUNK, mdf_chunk_size(n, i), clip.low,
-                             clip.high);
-    }
-}
-
 /* y [n,c] += b, then clipped. */
 static void add_bias(const mdf_graph *g, mdf_tensor *y, const mdf_tensor *b, mdf_clip clip)
 {

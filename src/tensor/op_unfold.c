@@ -53,9 +53,10 @@ mdf_tensor *mdf_unfold(mdf_graph *g, mdf_tensor *x, int64_t k, int64_t stride)
     if (x == NULL) {
         return NULL;
     }
-    if (x->rank != 4 || k < 1 || stride < 1) {
+    if (x->rank != 4 || k < 1 || k > MDF_DEPTHWISE_MAX || stride < 1 ||
+        stride > MDF_DEPTHWISE_MAX) {
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_unfold.name,
-                              "want x [B,H,W,C], k and stride at least 1");
+                              "want x [B,H,W,C], k and stride 1 to %d", MDF_DEPTHWISE_MAX);
     }
     const mdf_same_axis h = mdf_same(x->dim[1], k, stride);
     const mdf_same_axis w = mdf_same(x->dim[2], k, stride);

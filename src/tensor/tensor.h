@@ -135,7 +135,8 @@ mdf_tensor *mdf_reshape(mdf_graph *g, mdf_tensor *x, int rank, const int64_t *di
 
 /* --- dense --- */
 
-/* What an operation does to its result in the same pass: nothing, ReLU or ReLU6. */
+/* What an operation does to its result in the same pass: nothing, ReLU or ReLU6. NaN stays NaN. The
+ * gradient is zero where y is at a limit or was beyond it. */
 typedef struct mdf_clip {
     mdf_real low, high;
 } mdf_clip;
@@ -152,15 +153,15 @@ mdf_tensor *mdf_linear_clip(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tens
 void mdf_linears(mdf_graph *g, mdf_tensor *x, mdf_tensor *const w[], int count, mdf_tensor *y[]);
 /* y [B,H,W,Cout] = conv(x [B,H,W,Cin], w [Cout,Cin,K,K]), stride 1, padding K/2; b may be NULL. */
 mdf_tensor *mdf_conv2d(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
-/* Depthwise convolution, every channel with its own K x K weights, K at most 7, and ceil(size /
- * stride) pixels out: y = clip(conv(x [B,H,W,C], w [C,1,K,K]) + b [C]). An odd pixel of the zeros
+/* Depthwise convolution, every channel with its own K x K weights, K and stride 1 to 7, and
+ * ceil(size / stride) pixels out: y = clip(conv(x [B,H,W,C], w [C,1,K,K]) + b [C]). An odd pixel of the zeros
  * around x goes below and to the right (TensorFlow's "SAME"). */
 mdf_tensor *mdf_depthwise(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b, int64_t stride,
                           mdf_clip clip);
 /* The weights w [O,..] and the bias [O] of a layer that a normalisation with fixed mean and
  * variance [O] follows (batch norm after training), as one layer:
  *     w'_o = w_o gamma_o / sqrt(var_o + eps),   b'_o = beta_o - mean_o gamma_o / sqrt(var_o + eps)
- * Gradients go to w, gamma and beta, none to mean and var. */
+ * eps above 0. Gradients go to w, gamma and beta, none to mean and var. */
 mdf_tensor *mdf_fold_norm_weight(mdf_graph *g, mdf_tensor *w, mdf_tensor *gamma, mdf_tensor *var,
                                  mdf_real eps);
 mdf_tensor *mdf_fold_norm_bias(mdf_graph *g, mdf_tensor *gamma, mdf_tensor *beta, mdf_tensor *mean,
@@ -172,7 +173,7 @@ mdf_tensor *mdf_conv_transpose2x2(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, md
  * col) order, so that a linear layer with a conv weight [O,C,p,p] is that strided convolution. */
 mdf_tensor *mdf_patchify(mdf_graph *g, mdf_tensor *x, int64_t p);
 
-/* Overlapping patches of k x k pixels around every stride-th pixel, zeros outside, placed as
+/* Overlapping patches of k x k pixels around every stride-th pixel, both 1 to 7, zeros outside, placed as
  * mdf_depthwise() places them: x [B,H,W,C] -> [B,ceil(H/stride),ceil(W/stride),C*k*k], a patch's
  * numbers in (c, row, col) order, so that a linear layer with a conv weight [O,C,k,k] is that
  * strided convolution. */

@@ -20,6 +20,17 @@ static inline void vec_store(float *p, vec v)
     _mm512_storeu_ps(p, v);
 }
 
+/* The first n < VEC numbers; the others are zero, or stay in memory. */
+static inline vec vec_load_part(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+
+static inline void vec_store_part(float *p, int n, vec v)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+}
+
 static inline vec vec_all(float x)
 {
     return _mm512_set1_ps(x);
@@ -76,6 +87,22 @@ static inline vec vec_load(const float *p)
 static inline void vec_store(float *p, vec v)
 {
     _mm256_storeu_ps(p, v);
+}
+
+static inline __m256i vec_lanes(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* The first n < VEC numbers; the others are zero, or stay in memory. */
+static inline vec vec_load_part(const float *p, int n)
+{
+    return _mm256_maskload_ps(p, vec_lanes(n));
+}
+
+static inline void vec_store_part(float *p, int n, vec v)
+{
+    _mm256_maskstore_ps(p, vec_lanes(n), v);
 }
 
 static inline vec vec_all(float x)
