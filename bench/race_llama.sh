@@ -29,7 +29,7 @@ mkdir -p "$work"
 
 build_llama() {
     if [ ! -d "$source" ]; then
-        "$python" -m pip download -q --no-deps --no-binary :all: -d "$work" "llama-cpp-python==$version"
+        "$python" -m pip download -q --no-deps --no-binary llama-cpp-python -d "$work" "llama-cpp-python==$version"
         tar xzf "$work/llama_cpp_python-$version.tar.gz" -C "$work"
     fi
     if [ ! -x "$build/bin/llama-bench" ]; then
