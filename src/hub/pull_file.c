@@ -13,8 +13,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 
-#define BUFFER_BYTES ((size_t)1 << 20) /* of mdf_pull_job.buffer */
-#define NAME_DIGITS  16                /* of the sum, in the partial file's name */
+#define NAME_DIGITS 16 /* of the sum, in the partial file's name */
 
 /* A file while it grows. */
 typedef struct part {
@@ -60,7 +59,8 @@ static mdf_status read_back(part *p, int fd, const char *path, uint64_t limit, m
     while (p->have < limit) {
         const uint64_t rest = limit - p->have;
         const ssize_t n = pread(fd, p->job->buffer,
-                                rest < BUFFER_BYTES ? (size_t)rest : BUFFER_BYTES, (off_t)p->have);
+                                rest < MDF_PULL_BUFFER_BYTES ? (size_t)rest : MDF_PULL_BUFFER_BYTES,
+                                (off_t)p->have);
         if (n < 0 && errno == EINTR) {
             continue;
         }
