@@ -1,7 +1,6 @@
-/* Fetching a model repository: the list, the choice, room on the disk, then file by file. */
+/* Fetching a repository: the list, the choice, room on the disk, then file by file. */
 #include "hub/pull.h"
 
-#include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,7 +50,7 @@ static mdf_status fetch_list(mdf_pull_job *job, mdf_error *err)
 {
     mdf_strbuf url = mdf_strbuf_new(8192);
     mdf_strbuf page = mdf_strbuf_new(MDF_MAX_LIST_BYTES);
-    mdf_status status = mdf_hub_list_url(&url, job->opt->hub, job->opt->repo, job->revision, err);
+    mdf_status status = mdf_hub_list_url(&url, &job->from, err);
     const char *query = url.data == NULL ? NULL : strchr(url.data, '?');
     const size_t root = query == NULL ? 0 : (size_t)(query - url.data);
     for (int pages = 0; status == MDF_OK; pages++) {
@@ -118,12 +117,12 @@ static mdf_status choose(mdf_pull_job *job, mdf_error *err)
     }
     l->count = kept;
     if (kept == 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "%s: none of its %zu files is chosen", o->repo, all);
+        return mdf_fail(err, MDF_ERR_ARG, "%s: none of its %zu files is chosen", o->from.name, all);
     }
     job->result->outcome = mdf_alloc(kept, sizeof *job->result->outcome);
     return job->result->outcome != NULL
                ? MDF_OK
-               : mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", o->repo);
+               : mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", o->from.name);
 }
 
 /* Bytes that are still to be written for a file. */
@@ -193,20 +192,20 @@ mdf_status mdf_pull(mdf_pull_result *out, const mdf_pull_options *opt, mdf_error
     mdf_error own = {0}; /* sentences grow on their way, also when nobody reads them */
     mdf_error *e = err != NULL ? err : &own;
     *out = (mdf_pull_result){0};
-    mdf_pull_job job = {
-        .opt = opt, .result = out, .revision = opt->revision != NULL ? opt->revision : "main"};
+    mdf_pull_job job = {.opt = opt, .result = out, .from = opt->from};
+    job.from.revision = opt->from.revision != NULL ? opt->from.revision : "main";
     const mdf_http_options http = {.token = opt->token,
-                                   .token_url = opt->hub,
+                                   .token_url = opt->from.hub,
                                    .stall_seconds = opt->stall_seconds,
                                    .stop = opt->stop};
     MDF_TRY(mdf_hub_list_init(&out->list, e));
     job.buffer = mdf_alloc_raw(MDF_PULL_BUFFER_BYTES);
     mdf_status status = job.buffer != NULL
                             ? mdf_http_open(&job.http, &http, e)
-                            : mdf_fail(e, MDF_ERR_NOMEM, "%s: out of memory", opt->repo);
+                            : mdf_fail(e, MDF_ERR_NOMEM, "%s: out of memory", opt->from.name);
     if (status == MDF_OK) {
         status = fetch_list(&job, e);
-        status = status == MDF_OK ? status : mdf_fail_prefix(e, status, opt->repo);
+        status = status == MDF_OK ? status : mdf_fail_prefix(e, status, opt->from.name);
     }
     if (status == MDF_OK) {
         status = pull_files(&job, e);

@@ -331,8 +331,7 @@ mdf_status mdf_pull_file(mdf_pull_job *job, const mdf_hub_file *f, mdf_pull_outc
     part p = {.job = job, .file = f, .fd = -1};
     mdf_strbuf url = mdf_strbuf_new(8192);
     forget(&p);
-    mdf_status status =
-        mdf_hub_file_url(&url, job->opt->hub, job->opt->repo, job->revision, f->path, err);
+    mdf_status status = mdf_hub_file_url(&url, &job->from, f->path, err);
     p.path = mdf_path_join(job->opt->out_dir, f->path);
     p.part_path = p.path == NULL ? NULL : mdf_pull_part_path(p.path, f);
     if (status == MDF_OK && p.part_path == NULL) {

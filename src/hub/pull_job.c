@@ -20,7 +20,7 @@ static const char *file_refused(const mdf_pull_job *job, const mdf_http_reply *r
     switch (r->code) {
     case 401:
         return job->opt->token == NULL ? "the hub asks who you are (401); give a token with "
-                                         "--token-file or MDF_TOKEN"
+                                         "--token-file, MDF_TOKEN or HF_TOKEN"
                                        : "the hub does not accept the token (401)";
     case 403:
         return job->opt->token == NULL ? "forbidden (403); it may need a token"
@@ -38,7 +38,7 @@ static const char *list_refused(const mdf_pull_job *job, const mdf_http_reply *r
     case 401:
         return job->opt->token == NULL
                    ? "the hub asks who you are (401): the repository is private, gated or not "
-                     "there; give a token with --token-file or MDF_TOKEN"
+                     "there; give a token with --token-file, MDF_TOKEN or HF_TOKEN"
                    : "the hub does not accept the token (401)";
     case 404:
         return strcmp(r->reason, "RevisionNotFound") == 0
@@ -117,5 +117,5 @@ mdf_status mdf_pull_commit(mdf_pull_job *job, const mdf_http_reply *reply, mdf_e
                ? MDF_OK
                : mdf_fail(err, MDF_ERR_FORMAT,
                           "revision '%s' moved from %.12s to %.12s meanwhile: run it again",
-                          job->revision, r->commit, reply->commit);
+                          job->from.revision, r->commit, reply->commit);
 }

@@ -11,7 +11,7 @@ typedef struct mdf_pull_job {
     const mdf_pull_options *opt;
     mdf_pull_result *result;
     mdf_http *http;
-    const char *revision;
+    mdf_hub_repo from;
     uint8_t *buffer;     /* [MDF_PULL_BUFFER_BYTES], for reading back what is on disk */
     uint64_t done_bytes; /* of the files before the one at hand */
 } mdf_pull_job;
