@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "config/config.h"
 #include "info.h"
+#include "io/foreign.h"
 #include "io/safetensors.h"
 #include "nn/mdf_mllm.h"
 #include "photo/fov.h"
@@ -264,7 +265,11 @@ static mdf_status describe(const char *path, const info_flags *f, json_t **doc, 
     }
     MDF_TRY(mdf_map_open(&map, path, err));
     const mdf_image_format format = mdf_image_sniff(map.data, map.len);
+    const char *foreign = mdf_foreign_kind(map.data, map.len);
     mdf_map_close(&map);
+    if (format == MDF_IMAGE_UNKNOWN && foreign != NULL) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s is %s, which mdf does not read", path, foreign);
+    }
     if (format == MDF_IMAGE_UNKNOWN) {
         return mdf_fail(err, MDF_ERR_FORMAT,
                         "%s is neither a picture nor a .json, .safetensors or .gguf file", path);

@@ -26,6 +26,7 @@
 #define MDF_MAX_LIST_PATH    1024               /* bytes of a path in it */
 #define MDF_MAX_FETCH_BYTES  ((uint64_t)1 << 41) /* one file from a hub: 2 TiB */
 #define MDF_MAX_SECRET_BYTES 4096                /* an access token */
+#define MDF_MAX_ADDRESS      2048                /* bytes of what a user gives as a repository */
 
 #define MDF_MAX_TOKENIZER_BYTES                                                                    \
     ((size_t)256 << 20)                          /* tokenizer.json of 128,257 tokens has 17 MB     \

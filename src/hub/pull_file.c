@@ -13,8 +13,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 
-#define BUFFER_BYTES ((size_t)1 << 20) /* of mdf_pull_job.buffer */
-#define NAME_DIGITS  16                /* of the sum, in the partial file's name */
+#define NAME_DIGITS 16 /* of the sum, in the partial file's name */
 
 /* A file while it grows. */
 typedef struct part {
@@ -60,7 +59,8 @@ static mdf_status read_back(part *p, int fd, const char *path, uint64_t limit, m
     while (p->have < limit) {
         const uint64_t rest = limit - p->have;
         const ssize_t n = pread(fd, p->job->buffer,
-                                rest < BUFFER_BYTES ? (size_t)rest : BUFFER_BYTES, (off_t)p->have);
+                                rest < MDF_PULL_BUFFER_BYTES ? (size_t)rest : MDF_PULL_BUFFER_BYTES,
+                                (off_t)p->have);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -331,8 +331,7 @@ mdf_status mdf_pull_file(mdf_pull_job *job, const mdf_hub_file *f, mdf_pull_outc
     part p = {.job = job, .file = f, .fd = -1};
     mdf_strbuf url = mdf_strbuf_new(8192);
     forget(&p);
-    mdf_status status =
-        mdf_hub_file_url(&url, job->opt->hub, job->opt->repo, job->revision, f->path, err);
+    mdf_status status = mdf_hub_file_url(&url, &job->from, f->path, err);
     p.path = mdf_path_join(job->opt->out_dir, f->path);
     p.part_path = p.path == NULL ? NULL : mdf_pull_part_path(p.path, f);
     if (status == MDF_OK && p.part_path == NULL) {

@@ -260,6 +260,13 @@ static void what_is_not_supported_is_named(void **state)
     (void)state;
     EXPECT("llama.gguf", "general.architecture", 12, "qwen2", MDF_ERR_FORMAT,
            "w.gguf: models of the architecture \"qwen2\" are not supported, only llama and mllama");
+    EXPECT("../gguf/adapter.gguf", "general.architecture", 12, "llama", MDF_ERR_FORMAT,
+           "w.gguf is an adapter, not a model: adapters are read from PEFT's folders only");
+    EXPECT("../gguf/adapter.gguf", "general.type", 12, "imatrix", MDF_ERR_FORMAT,
+           "w.gguf is no model: its \"general.type\" is \"imatrix\"");
+    EXPECT("../gguf/adapter.gguf", "general.type", 0, "\11\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0",
+           MDF_ERR_FORMAT, /* three numbers */
+           "w.gguf: \"general.type\" is not a text");
     EXPECT("llama.gguf", "general.archi", 0, "x", MDF_ERR_FORMAT,
            "w.gguf: \"general.architecture\" is missing");
     EXPECT("llama.gguf", "llama.block_coun", 0, "x", MDF_ERR_FORMAT,
