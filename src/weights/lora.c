@@ -251,10 +251,11 @@ const mdf_lora_pair *mdf_lora_find(const mdf_lora *l, const char *name)
     return l->count == 0 ? NULL : bsearch(&key, l->pair, l->count, sizeof key, by_name);
 }
 
-void mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w)
+bool mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w)
 {
     enum { PIECE = 256 };
     const size_t in = (size_t)p->in;
+    bool finite = true;
     double sum[PIECE];
     while (n > 0) { /* a piece of a row */
         const size_t row = at / in;
@@ -271,9 +272,11 @@ void mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w)
         }
         for (size_t i = 0; i < m; i++) {
             w[i] = (float)((double)w[i] + sum[i]);
+            finite = finite && isfinite(w[i]);
         }
         at += m;
         w += m;
         n -= m;
     }
+    return finite;
 }

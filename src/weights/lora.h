@@ -38,7 +38,8 @@ mdf_status mdf_lora_check(const mdf_lora *l, const mdf_weights *w, mdf_error *er
 
 const mdf_lora_pair *mdf_lora_find(const mdf_lora *l, const char *name); /* or NULL */
 
-/* Adds the change of numbers [at, at + n), row-major, of the weight to w [n]. Sums in double. */
-void mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w);
+/* Adds the change of numbers [at, at + n), row-major, of the weight to w [n]. Sums in double.
+ * false: one is not finite. */
+bool mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w) MDF_NODISCARD;
 
 #endif

@@ -42,8 +42,8 @@ static void expect_merged(const char *base, const char *adapter, const char *mer
         assert_int_equal(mdf_safetensors_floats(b->file, b->tensor, x, NULL), MDF_OK);
         assert_int_equal(mdf_safetensors_floats(expect.item[i].file, t, y, NULL), MDF_OK);
         const size_t half = t->count / 2 + 1; /* pieces need not be whole rows */
-        mdf_lora_add(p, 0, half, x);
-        mdf_lora_add(p, half, t->count - half, x + half);
+        assert_true(mdf_lora_add(p, 0, half, x));
+        assert_true(mdf_lora_add(p, half, t->count - half, x + half));
         for (size_t k = 0; k < t->count; k++) {
             if (!(fabsf(x[k] - y[k]) <= tolerance * (1 + fabsf(y[k])))) {
                 fail_msg("%s: %.8g, not %.8g", p->name, (double)x[k], (double)y[k]);
