@@ -3,7 +3,7 @@
     python tools/golden_lora.py tests/golden/lora      # peft 0.21.2, torch 2.13.0, transformers 4.49.0
 
 base.safetensors: matrices of a random Llama of two layers. NAME/adapter_*: rank_pattern and alpha_pattern with regular
-expressions, keys sorted as PEFT saves them or in an order of their own: the first that matches counts. expect_NAME.safetensors:
+expressions, keys sorted as PEFT saves them or in an order of their own (the first that matches counts). expect_NAME.safetensors:
 the matrices after PeftModel.from_pretrained() and merge_and_unload(). matches.txt: the modules' names, an empty line, then
 patterns with 1 or 0 for each module by PEFT's rule, and a tab between.
 """
