@@ -28,6 +28,8 @@
 #define MDF_MAX_SECRET_BYTES 4096                /* an access token */
 #define MDF_MAX_ADDRESS      2048                /* bytes of what a user gives as a repository */
 
+#define MDF_MAX_MODULE_KEYS 4096 /* patterns of an adapter; a 90B model has 700 matrices */
+
 #define MDF_MAX_TOKENIZER_BYTES                                                                    \
     ((size_t)256 << 20)                          /* tokenizer.json of 128,257 tokens has 17 MB     \
                                                   */
@@ -36,7 +38,7 @@
 #define MDF_MAX_TOKEN_BYTES   1024               /* of one token; Llama 3's longest has 128 */
 #define MDF_MAX_ADDED_TOKENS  8192               /* special tokens; Llama 3 has 257 */
 #define MDF_MAX_PRE_STEPS     8                  /* pre-tokenizers in a row */
-#define MDF_MAX_PATTERN_BYTES 4096               /* a pre-tokenizer's regular expression */
+#define MDF_MAX_PATTERN_BYTES 4096               /* a regular expression of a tokenizer, adapter */
 #define MDF_MAX_ENCODE_BYTES  ((size_t)64 << 20) /* one text: positions fit int32 many times */
 #define MDF_MAX_CHAT_BYTES    ((size_t)4 << 20)  /* a rendered chat */
 

@@ -52,7 +52,7 @@ static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
                               t->dtype, t->data + at / block * mdf_dtype_bytes(t->dtype), n, out);
     }
     if (ok && r->item[i].lora != NULL) {
-        mdf_lora_add(r->item[i].lora, at, n, out);
+        ok = mdf_lora_add(r->item[i].lora, at, n, out);
     }
     return ok;
 }
