@@ -7,12 +7,13 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json.h"
 
 static mdf_status parse(json_t **root, const char *bytes, size_t len, const char *name,
                         mdf_error *err)
 {
     json_error_t where = {0};
-    *root = json_loadb(len > 0 ? bytes : "", len, JSON_REJECT_DUPLICATES, &where);
+    *root = mdf_json_load(bytes, len, JSON_REJECT_DUPLICATES, &where);
     if (*root == NULL) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: not valid JSON: line %d, column %d: %s", name,
                         where.line, where.column, where.text);

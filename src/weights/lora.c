@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 
 #define PREFIX "base_model.model."
 
@@ -76,7 +77,7 @@ static mdf_status read_settings(settings *s, const char *bytes, size_t len, cons
 {
     json_error_t where = {0};
     s->path = path;
-    s->root = json_loadb(len > 0 ? bytes : "", len, JSON_REJECT_DUPLICATES, &where);
+    s->root = mdf_json_load(bytes, len, JSON_REJECT_DUPLICATES, &where);
     if (s->root == NULL) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: not valid JSON: line %d: %s", path, where.line,
                         where.text);
