@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "config/model_files.h"
 #include "progress.h"
 #include "train/trainer.h"
 
@@ -119,6 +120,23 @@ static mdf_status find_config(const train_flags *f, char **path, mdf_error *err)
     return *path != NULL ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a path");
 }
 
+/* Training normalises pictures with the published mean and deviation; a model that was trained with
+ * others would have to learn everything anew. */
+static mdf_status check_pictures(const char *init, const mdf_config *c, mdf_error *err)
+{
+    mdf_preprocessor p;
+    if (init == NULL || !mdf_config_has_vision(c)) {
+        return MDF_OK;
+    }
+    MDF_TRY(mdf_preprocessor_load(&p, init, c, err));
+    return mdf_preprocessor_is_usual(&p)
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_ARG,
+                          "%s: image_mean and image_std of its preprocessor settings are not the "
+                          "published ones, which pictures are normalised with in training",
+                          init);
+}
+
 /* *tokenizer: the file that a model with tokenizer "bpe" needs; to be freed by the caller. */
 static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, char **tokenizer,
                               mdf_error *err)
@@ -129,6 +147,9 @@ static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, char 
     }
     MDF_TRY(find_config(f, &path, err));
     mdf_status status = mdf_config_load(c, path, err);
+    if (status == MDF_OK) {
+        status = check_pictures(f->config == NULL ? f->init : NULL, c, err);
+    }
     if (status == MDF_OK) {
         *tokenizer =
             f->init != NULL ? mdf_path_join(f->init, "tokenizer.json") : tokenizer_beside(path);

@@ -10,6 +10,10 @@ typedef struct mdf_preprocessor {
     float mean[3], std[3]; /* of pixels in [0, 1] */
 } mdf_preprocessor;
 
+/* Are mean and deviation the published ones, to 1e-6? Pictures of training are always normalised
+ * with those. */
+bool mdf_preprocessor_is_usual(const mdf_preprocessor *p);
+
 /* generation_config.json. */
 typedef struct mdf_generation {
     bool sample;                      /* false: the likeliest token */

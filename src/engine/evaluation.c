@@ -45,8 +45,10 @@ static mdf_status allowed_labels(bool *allowed, const mdf_engine *e, const char 
 static mdf_status choose_cases(mdf_manifest *m, const mdf_engine *e, const bool *allowed,
                                mdf_error *err)
 {
+    const char *split = m->case_count > 0 ? m->cases[0].split : "";
     size_t n = 0;
     size_t labelled = 0;
+    split = mdf_manifest_count(m, split) == m->case_count ? split : ""; /* of all cases */
     for (size_t i = 0; i < m->case_count; i++) {
         mdf_manifest_case c = m->cases[i];
         const char *name = c.label < 0 ? NULL : m->labels[c.label];
@@ -63,7 +65,11 @@ static mdf_status choose_cases(mdf_manifest *m, const mdf_engine *e, const bool 
     }
     m->case_count = n;
     if (labelled == 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "no case of this split has one of the model's labels");
+        return split[0] == '\0'
+                   ? mdf_fail(err, MDF_ERR_ARG, "none of the cases has one of the model's labels")
+                   : mdf_fail(err, MDF_ERR_ARG,
+                              "split \"%.60s\": none of its cases has one of the model's labels",
+                              split);
     }
     return MDF_OK;
 }

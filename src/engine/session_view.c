@@ -35,6 +35,14 @@ static mdf_status reserve_tiles(mdf_session_view *v, const mdf_vision_config *c,
     return v->tile == NULL || (planes && v->planes == NULL) ? out_of_memory(err) : MDF_OK;
 }
 
+static mdf_mllama_norm norm_of(const mdf_engine *e)
+{
+    mdf_mllama_norm norm;
+    memcpy(norm.mean, e->preprocessor.mean, sizeof norm.mean);
+    memcpy(norm.std, e->preprocessor.std, sizeof norm.std);
+    return norm;
+}
+
 mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_error *err)
 {
     const mdf_vision_config *c = &s->engine->model->config.vision;
@@ -42,7 +50,7 @@ mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_er
     const mdf_mllama_grid grid = {.tile = c->image_size,
                                   .tiles = c->max_num_tiles,
                                   .most = most == MDF_TILES_ALL ? c->max_num_tiles : most};
-    const mdf_mllama_norm norm = mdf_mllama_norm_default();
+    const mdf_mllama_norm norm = norm_of(s->engine);
     int mask[MDF_MLLAMA_MOST_TILES];
     mdf_mllama_layout at;
     if (grid.most < 1 || grid.most > grid.tiles) {
@@ -62,8 +70,9 @@ mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_er
 static mdf_status fill_one_tile(mdf_session *s, const mdf_image *crop, mdf_error *err)
 {
     const mdf_vision_config *c = &s->engine->model->config.vision;
+    const mdf_mllama_norm norm = norm_of(s->engine);
     MDF_TRY(reserve_tiles(&s->view, c, false, err));
-    MDF_TRY(mdf_crop_pixels(s->view.tile, crop, c->image_size, err));
+    MDF_TRY(mdf_crop_pixels(s->view.tile, crop, c->image_size, &norm, err));
     s->view.id = 1;
     s->view.has_tile = true;
     return MDF_OK;
@@ -79,7 +88,7 @@ static mdf_status fill_unet(mdf_session *s, const mdf_image *crop, mdf_error *er
             return out_of_memory(err);
         }
     }
-    MDF_TRY(mdf_crop_pixels(v->unet, crop, side, err));
+    MDF_TRY(mdf_crop_pixels(v->unet, crop, side, NULL, err));
     v->has_unet = true;
     return MDF_OK;
 }
@@ -124,6 +133,10 @@ mdf_status mdf_session_see(mdf_session *s, const mdf_question *q, mdf_error *err
     if (!mdf_config_has_vision(&s->engine->model->config)) {
         return mdf_fail(err, MDF_ERR_ARG, "%s: this model reads text only: it has no vision tower",
                         name);
+    }
+    if (s->engine->no_picture.code != MDF_OK) {
+        return mdf_fail(err, s->engine->no_picture.code, "%s: %s", name,
+                        s->engine->no_picture.text);
     }
     MDF_TRY(mdf_image_decode(&full, q->image, q->image_bytes, name, err));
     const mdf_status status = fill(s, q, &full, err);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/limits.h"
 
 static mdf_status no_memory(const char *name, mdf_error *err)
@@ -82,7 +83,7 @@ mdf_status mdf_st_index_parse(mdf_st_index *x, const char *bytes, size_t len, co
 {
     json_error_t where = {0};
     *x = (mdf_st_index){0};
-    json_t *root = json_loadb(len > 0 ? bytes : "", len, JSON_REJECT_DUPLICATES, &where);
+    json_t *root = mdf_json_load(bytes, len, JSON_REJECT_DUPLICATES, &where);
     if (root == NULL) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: not valid JSON: line %d: %s", name, where.line,
                         where.text);

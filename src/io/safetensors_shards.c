@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "io/safetensors.h"
 #include "io/safetensors_index.h"
 
@@ -12,6 +13,21 @@ static bool ends_with(const char *s, const char *end)
     const size_t n = strlen(s);
     const size_t m = strlen(end);
     return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+/* An index by its name, or by its first byte: a file of tensors begins with the header's length,
+ * which would be absurd. */
+static bool is_index(const char *path)
+{
+    mdf_map map = {0};
+    bool json = ends_with(path, ".json");
+    if (!json && mdf_map_open(&map, path, NULL) == MDF_OK) {
+        const size_t mark = mdf_json_mark((const char *)map.data, map.len);
+        json = mark < map.len && map.data[mark] == '{' &&
+               (map.len < 8 || memcmp(map.data + 4, "\0\0\0\0", 4) != 0);
+        mdf_map_close(&map);
+    }
+    return json;
 }
 
 static mdf_status no_memory(const char *path, mdf_error *err)
@@ -109,7 +125,7 @@ mdf_status mdf_st_shards_open(mdf_st_shards *s, const char *path, mdf_error *err
         status = no_memory(path, err);
     } else if (mdf_path_is_dir(path)) {
         status = open_folder(s, path, err);
-    } else if (ends_with(path, ".json")) {
+    } else if (is_index(path)) {
         status = open_index(s, path, err);
     } else {
         status = mdf_safetensors_open(&s->file[0], path, err);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "language/chat.h"
 
 typedef struct condenser {
@@ -325,7 +326,7 @@ mdf_status mdf_chat_parse_json(mdf_chat_template *out, bool *found, const char *
 {
     json_error_t where = {0};
     *found = false;
-    json_t *root = json_loadb(data, len, JSON_REJECT_DUPLICATES, &where);
+    json_t *root = mdf_json_load(data, len, JSON_REJECT_DUPLICATES, &where);
     if (!json_is_object(root)) {
         json_decref(root);
         return mdf_fail_at(err, MDF_ERR_FORMAT, where.position > 0 ? (size_t)where.position : 0,

@@ -303,6 +303,10 @@ static mdf_status find_pre(const mdf_gguf_vocab *v, const pre_tokenizer **pre, m
                         "tokenizer.ggml.model: \"%.*s\" is not supported, only gpt2",
                         shown(v->model), v->model.text);
     }
+    if (v->merges == 0) { /* llama.cpp does not load such a file either */
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "tokenizer.ggml.merges: there are none, so texts would fall into letters");
+    }
     for (size_t i = 0; i < sizeof pre_tokenizers / sizeof pre_tokenizers[0]; i++) {
         if (equals(v->pre, pre_tokenizers[i].name)) {
             *pre = &pre_tokenizers[i];

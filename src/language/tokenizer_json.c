@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/utf8.h"
 #include "language/tokenizer_lists.h"
 
@@ -363,7 +364,7 @@ static size_t byte_of_file(const skeleton *k, size_t at)
 static mdf_status read_skeleton(reader *r, const skeleton *k)
 {
     json_error_t where = {0};
-    json_t *root = json_loadb(k->text, k->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    json_t *root = mdf_json_load(k->text, k->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
     if (root == NULL) {
         const size_t at = byte_of_file(k, where.position > 0 ? (size_t)where.position : 0);
         return mdf_fail_at(r->err, MDF_ERR_FORMAT, at, "byte %zu: not valid JSON: %s", at,
@@ -383,6 +384,9 @@ static mdf_status parse(reader *r, const uint8_t *data, size_t len)
         return mdf_fail(r->err, MDF_ERR_LIMIT, "%zu bytes, more than the limit of %zu", len,
                         MDF_MAX_TOKENIZER_BYTES);
     }
+    const size_t mark = mdf_json_mark((const char *)data, len);
+    data += mark;
+    len -= mark;
     const size_t valid = mdf_utf8_check(data, len);
     if (valid != len) {
         return mdf_fail_at(r->err, MDF_ERR_FORMAT, valid, "byte %zu: not UTF-8", valid);

@@ -108,7 +108,7 @@ mdf_image_format mdf_image_sniff(const void *bytes, size_t len)
     return MDF_IMAGE_UNKNOWN;
 }
 
-static const char *format_name(mdf_image_format format)
+const char *mdf_image_format_name(mdf_image_format format)
 {
     switch (format) {
     case MDF_IMAGE_JPEG:
@@ -230,7 +230,8 @@ static mdf_status open_picture(VipsImage **out, const void *bytes, size_t len, c
     VipsImage *im = NULL;
     if (open_header(format, bytes, len, &im) != 0) {
         char what[64];
-        snprintf(what, sizeof what, "the %s header is damaged or cut short", format_name(format));
+        snprintf(what, sizeof what, "the %s header is damaged or cut short",
+                 mdf_image_format_name(format));
         return vips_failure(name, what, err);
     }
     const mdf_status status = check_header(im, name, err);

@@ -32,6 +32,7 @@ typedef enum mdf_image_format {
 } mdf_image_format;
 
 mdf_image_format mdf_image_sniff(const void *bytes, size_t len);
+const char *mdf_image_format_name(mdf_image_format format); /* "JPEG"; "unknown" */
 
 /* Decodes to sRGB: EXIF orientation applied, embedded ICC profile converted (an unusable profile is
  * ignored), 16 bits reduced to 8, grey and CMYK converted, transparency laid over black, the

@@ -178,14 +178,13 @@ void mdf_batch_buffer_free(mdf_batch_buffer *b)
     *b = (mdf_batch_buffer){0};
 }
 
-/* CLIP's mean and deviation, as Llama 3.2 Vision's processor. a is read only if on. */
+/* The published mean and deviation, as Llama 3.2 Vision's processor. a is read only if on. */
 static mdf_augment_options augment_options(const mdf_augment_config *a, bool on)
 {
     mdf_augment_options o = mdf_augment_none();
-    const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
-    const float std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
-    memcpy(o.mean, mean, sizeof mean);
-    memcpy(o.std, std, sizeof std);
+    const mdf_mllama_norm norm = mdf_mllama_norm_default();
+    memcpy(o.mean, norm.mean, sizeof norm.mean);
+    memcpy(o.std, norm.std, sizeof norm.std);
     if (on) {
         o.rotate_deg = a->rotate;
         o.scale = a->scale;
@@ -231,10 +230,15 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
     return MDF_OK;
 }
 
-mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side, mdf_error *err)
+mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
+                           const mdf_mllama_norm *norm, mdf_error *err)
 {
     const size_t count = (size_t)side * (size_t)side * 3;
-    const mdf_augment_options o = augment_options(NULL, false);
+    mdf_augment_options o = augment_options(NULL, false);
+    if (norm != NULL) {
+        memcpy(o.mean, norm->mean, sizeof norm->mean);
+        memcpy(o.std, norm->std, sizeof norm->std);
+    }
     mdf_rng r = mdf_rng_new(0, 1);
     mdf_arena scratch;
     MDF_TRY(mdf_arena_init(&scratch, 0, 0, err));

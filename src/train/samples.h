@@ -10,6 +10,7 @@
 #include "language/prompt.h"
 #include "nn/batch.h"
 #include "photo/image.h"
+#include "photo/mllama_image.h"
 
 typedef struct mdf_sample {
     mdf_image image;  /* field-of-view crop, square */
@@ -57,9 +58,9 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
 void mdf_batch_buffer_free(mdf_batch_buffer *b);
 
 /* A crop as the model sees it at side x side pixels: out [side,side,3], as mdf_batch_fill() makes
- * it without augmentation. */
+ * it without augmentation. norm NULL: the published one, which training takes. */
 mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
-                           mdf_error *err) MDF_NODISCARD;
+                           const mdf_mllama_norm *norm, mdf_error *err) MDF_NODISCARD;
 
 /* How a batch is made of samples. */
 typedef struct mdf_batch_options {

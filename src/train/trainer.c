@@ -101,7 +101,8 @@ static mdf_status choose_labels(trainer *t, mdf_error *err)
 }
 
 /* Renumbers the labels by the model's table. Cases of other labels stay for their masks, or go. */
-static mdf_status apply_labels(const trainer *t, mdf_manifest *m, bool keep_masks, mdf_error *err)
+static mdf_status apply_labels(const trainer *t, mdf_manifest *m, const char *split,
+                               bool keep_masks, mdf_error *err)
 {
     const mdf_answer_config *a = &t->config.answer;
     size_t n = 0;
@@ -118,7 +119,9 @@ static mdf_status apply_labels(const trainer *t, mdf_manifest *m, bool keep_mask
         }
     }
     m->case_count = n;
-    return n > 0 ? MDF_OK : mdf_fail(err, MDF_ERR_ARG, "no case has one of the model's labels");
+    return n > 0 ? MDF_OK
+                 : mdf_fail(err, MDF_ERR_ARG,
+                            "split \"%s\": none of its cases has one of the model's labels", split);
 }
 
 static mdf_status choose_cases(trainer *t, mdf_error *err)
@@ -130,8 +133,9 @@ static mdf_status choose_cases(trainer *t, mdf_error *err)
     MDF_TRY(mdf_manifest_keep_split(&t->val_cases, o->val_split, err));
     MDF_TRY(choose_labels(t, err));
     const bool masks = t->config.unet.mask_channels > 0 && t->config.train.mask_weight > 0;
-    MDF_TRY(apply_labels(t, &t->train_cases, masks && t->config.train.use_image, err));
-    return apply_labels(t, &t->val_cases, false, err);
+    MDF_TRY(
+        apply_labels(t, &t->train_cases, o->train_split, masks && t->config.train.use_image, err));
+    return apply_labels(t, &t->val_cases, o->val_split, false, err);
 }
 
 static mdf_status read_pictures(trainer *t, mdf_error *err)

@@ -201,7 +201,7 @@ mdf_status mdf_lora_config_read(mdf_lora_config *c, const char *bytes, size_t le
 {
     json_error_t where = {0};
     *c = (mdf_lora_config){.path = path};
-    c->root = json_loadb(len > 0 ? bytes : "", len, JSON_REJECT_DUPLICATES, &where);
+    c->root = mdf_json_load(bytes, len, JSON_REJECT_DUPLICATES, &where);
     if (c->root == NULL) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: not valid JSON: line %d: %s", path, where.line,
                         where.text);

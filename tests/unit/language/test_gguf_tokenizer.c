@@ -164,6 +164,10 @@ static void arrays_that_make_no_tokenizer_are_named(void **state)
     s.merge[0] = text("a \xff");
     refused(&s, MDF_ERR_FORMAT,
             "tokenizer.ggml.merges: item 0 is empty, has a zero byte or is not UTF-8");
+    make(&s);
+    s.v.merges = 0;
+    refused(&s, MDF_ERR_FORMAT,
+            "tokenizer.ggml.merges: there are none, so texts would fall into letters");
     static char longest[8192];
     memset(longest, 'a', sizeof longest - 1);
     longest[4] = ' ';

@@ -287,8 +287,6 @@ static void what_is_not_supported_is_named(void **state)
            "w.gguf: \"llama.attention.layer_norm_rms_epsilon\" is not a positive number");
     EXPECT("llama.gguf", "llama.attention.head_count_kv", 4, "\0\0\0\0", MDF_ERR_SHAPE,
            "w.gguf: tensor \"blk.0.attn_k.weight\" has not the rows of 0 heads of even width");
-    EXPECT("llama.gguf", "llama.rope.freq_base", 4, "\0\0\300\77", MDF_ERR_FORMAT,
-           "w.gguf: tensor \"rope_freqs.weight\" does not follow Llama 3's rule");
     EXPECT("llama.gguf", "llama.xxxx.scale_linear", OVER, "llama.rope", MDF_ERR_FORMAT,
            "w.gguf: \"llama.rope.scale_linear\" = 2 is not supported: positions may not be "
            "stretched");
