@@ -1,6 +1,8 @@
 /* adapter_config.json of PEFT's LoRA. */
 #include "weights/lora_config.h"
 
+#include "base/json.h"
+
 #include <math.h>
 #include <string.h>
 
