@@ -17,4 +17,4 @@ ask | cmp - without && echo 'no picture: the same'
 echo "exit code $?"
 echo '{"resample": 3}' >m/preprocessor_config.json
 ask | cmp - without && echo 'no picture: the same'
-ask "$eye"
+cp "$eye" eye.png && ask eye.png
