@@ -36,6 +36,7 @@ typedef struct app_command {
 } app_command;
 
 #define APP_MAX_FLAGS    1024
+#define APP_MAX_COMMANDS 32
 #define APP_COUNT(array) (sizeof(array) / sizeof *(array))
 
 extern const app_command app_data_synth;
