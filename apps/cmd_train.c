@@ -99,6 +99,13 @@ static void on_event(void *user, const mdf_train_event *e)
                      .done = e->done, .total = e->total, .images = e->images, .loss = e->loss});
 }
 
+static void on_note(void *user, const char *text)
+{
+    train_watch *w = user;
+    app_progress_finish(&w->bar);
+    app_say(w->a, "%s", text);
+}
+
 /* tokenizer.json of the folder that path lies in; NULL = out of memory. */
 static char *tokenizer_beside(const char *path)
 {
@@ -180,6 +187,7 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
                                                              .tokenizer_path = tokenizer,
                                                              .resume = f->resume,
                                                              .progress = on_event,
+                                                             .note = on_note,
                                                              .user = &watch,
                                                              .stop = a->stop},
                                         &summary, err);

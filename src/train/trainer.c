@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,6 @@ typedef struct trainer {
     int64_t total_steps;
     double started; /* monotonic seconds */
     size_t images;
-    double loss_mean;
     double times[64]; /* of the last steps, in seconds */
     size_t time_count;
     size_t last_allocations;
@@ -50,6 +50,19 @@ static bool stopped(const trainer *t)
     return t->opt->stop != NULL && *t->opt->stop != 0;
 }
 
+static void note(const trainer *t, const char *fmt, ...) MDF_PRINTF(2, 3);
+static void note(const trainer *t, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (t->opt->note != NULL) {
+        t->opt->note(t->opt->user, text);
+    }
+}
+
 static void report(const trainer *t, const char *phase, size_t done, size_t total)
 {
     if (t->opt->progress != NULL) {
@@ -58,7 +71,7 @@ static void report(const trainer *t, const char *phase, size_t done, size_t tota
                                                           .total = total,
                                                           .images = t->images,
                                                           .epoch = t->state.epoch + 1,
-                                                          .loss = t->loss_mean});
+                                                          .loss = t->state.loss_mean});
     }
 }
 
@@ -220,7 +233,7 @@ static mdf_status one_batch(trainer *t, const mdf_batch *b, double *loss, mdf_er
 static void note_step(trainer *t, double loss, double seconds, size_t cases, uint64_t allocations)
 {
     t->images += cases;
-    t->loss_mean = isnan(t->loss_mean) ? loss : 0.95 * t->loss_mean + 0.05 * loss;
+    t->state.loss_mean = isnan(t->state.loss_mean) ? loss : 0.95 * t->state.loss_mean + 0.05 * loss;
     t->times[t->time_count++ % 64] = seconds;
     t->last_allocations = (size_t)allocations;
 }
@@ -373,7 +386,7 @@ static mdf_status end_epoch(trainer *t, mdf_error *err)
                          .total = (size_t)t->total_steps,
                          .images = t->images,
                          .epoch = t->state.epoch + 1,
-                         .loss = t->loss_mean,
+                         .loss = t->state.loss_mean,
                          .epoch_end = true};
     mdf_scores scores = {0};
     mdf_status status = validate(t, &e, &scores, err);
@@ -516,7 +529,12 @@ static mdf_status resume(trainer *t, mdf_error *err)
     mdf_free(old);
     mdf_free(path);
     MDF_TRY(status);
-    return mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err);
+    MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
+    if (t->optimizer.step > 0 && isnan(t->state.loss_mean)) {
+        note(t, "the checkpoint of an earlier mdf has no running mean of the training loss: it "
+                "begins anew");
+    }
+    return MDF_OK;
 }
 
 static mdf_status prepare(trainer *t, mdf_error *err)
@@ -570,7 +588,7 @@ mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary, m
     }
     t->opt = opt;
     t->config = *opt->config;
-    t->loss_mean = (double)NAN;
+    t->state.loss_mean = (double)NAN;
     t->started = mdf_clock_seconds();
     mdf_status status = prepare(t, err);
     if (status == MDF_OK) {

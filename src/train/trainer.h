@@ -34,6 +34,7 @@ typedef struct mdf_train_options {
         *tokenizer_path; /* tokenizer "bpe": copied to out_dir if there is none. May be NULL */
     bool resume;
     void (*progress)(void *user, const mdf_train_event *event); /* may be NULL */
+    void (*note)(void *user, const char *text); /* what the user should know; may be NULL */
     void *user;
     const volatile sig_atomic_t *stop; /* may be NULL */
 } mdf_train_options;

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "engine/engine.h"
+#include "io/jsonl.h"
 #include "io/safetensors.h"
 #include "support/training.h"
 
@@ -29,6 +30,28 @@ static void assert_same_file(const char *a, const char *b, const char *name)
     mdf_free(y);
 }
 
+/* Row for row the same numbers; only the time of day may differ. */
+static void assert_same_rows(const char *a, const char *b)
+{
+    const char *const run[2] = {a, b};
+    json_t *rows[2];
+    for (size_t i = 0; i < 2; i++) {
+        mdf_error err = {0};
+        char *dir = in_root(run[i]);
+        char *path = mdf_path_join(dir, "metrics.jsonl");
+        must(mdf_jsonl_read(&rows[i], path, &err), &err);
+        for (size_t k = 0; k < json_array_size(rows[i]); k++) {
+            assert_int_equal(json_object_del(json_array_get(rows[i], k), "time"), 0);
+        }
+        mdf_free(path);
+        mdf_free(dir);
+    }
+    assert_int_equal(json_array_size(rows[0]), 2); /* epochs */
+    assert_true(json_equal(rows[0], rows[1]));
+    json_decref(rows[0]);
+    json_decref(rows[1]);
+}
+
 static void a_stopped_run_resumes_to_the_same_bits(void **state)
 {
     (void)state;
@@ -43,6 +66,7 @@ static void a_stopped_run_resumes_to_the_same_bits(void **state)
     must(train("parts", set, "val", true, &rest, &err), &err);
     assert_same_file("whole", "parts", "model.safetensors");
     assert_same_file("whole", "parts", "checkpoint.safetensors");
+    assert_same_rows("whole", "parts");
 }
 
 static void a_run_is_not_overwritten(void **state)
