@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "train/calibration.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
@@ -23,6 +24,7 @@
 
 typedef struct trainer {
     const mdf_train_options *opt;
+    mdf_lock lock; /* of the run folder */
     mdf_config config;
     mdf_manifest train_cases, val_cases;
     mdf_samples train, val;
@@ -537,7 +539,8 @@ static mdf_status resume(trainer *t, mdf_error *err)
     return MDF_OK;
 }
 
-static mdf_status prepare(trainer *t, mdf_error *err)
+/* A new run needs a folder without one, an old one its checkpoint. */
+static mdf_status check_folder(const trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
     if (!t->opt->resume && mdf_checkpoint_exists(dir)) {
@@ -550,8 +553,34 @@ static mdf_status prepare(trainer *t, mdf_error *err)
                         "%s: there is no checkpoint to go on from; leave out --resume to begin",
                         dir);
     }
+    return MDF_OK;
+}
+
+/* The folder for this process alone. Readers of its files (eval, export) need no lock: every file
+ * is replaced as a whole. */
+static mdf_status lock_folder(trainer *t, mdf_error *err)
+{
+    const char *dir = t->opt->out_dir;
+    bool taken = false;
+    char *path = mdf_path_join(dir, MDF_RUN_LOCK);
+    if (path == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
+    }
+    const mdf_status status = mdf_lock_take(&t->lock, path, &taken, err);
+    mdf_free(path);
+    MDF_TRY(status);
+    return taken ? MDF_OK
+                 : mdf_fail(err, MDF_ERR_ARG, "%s: another training is writing this folder", dir);
+}
+
+static mdf_status prepare(trainer *t, mdf_error *err)
+{
+    const char *dir = t->opt->out_dir;
+    MDF_TRY(check_folder(t, err));
     MDF_TRY(choose_cases(t, err));
     MDF_TRY(mdf_make_dirs(dir, err));
+    MDF_TRY(lock_folder(t, err));
+    MDF_TRY(check_folder(t, err)); /* once more: another training may just have ended */
     MDF_TRY(read_pictures(t, err));
     MDF_TRY(make_tree(t, err));
     MDF_TRY(build(t, err));
@@ -577,6 +606,7 @@ static void free_all(trainer *t)
     mdf_samples_free(&t->val);
     mdf_manifest_free(&t->train_cases);
     mdf_manifest_free(&t->val_cases);
+    mdf_lock_release(&t->lock);
     mdf_free(t);
 }
 
@@ -587,6 +617,7 @@ mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary, m
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the trainer");
     }
     t->opt = opt;
+    t->lock.fd = -1;
     t->config = *opt->config;
     t->state.loss_mean = (double)NAN;
     t->started = mdf_clock_seconds();

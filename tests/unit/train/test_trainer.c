@@ -1,6 +1,7 @@
 /* Whole trainings of a very small model on phantoms: resuming, threads, failures. */
 #include <math.h>
 
+#include "base/lock.h"
 #include "engine/engine.h"
 #include "io/jsonl.h"
 #include "io/safetensors.h"
@@ -76,6 +77,35 @@ static void a_run_is_not_overwritten(void **state)
     watch w = {0};
     assert_int_equal(train("whole", NULL, "val", false, &w, &err), MDF_ERR_ARG);
     assert_non_null(strstr(err.text, "--resume"));
+}
+
+/* Another training's folder stays as it is, whether this one would begin or go on. */
+static void a_folder_has_one_training_at_a_time(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    mdf_lock lock;
+    bool taken = false;
+    char *dirs[2] = {in_root("whole"), in_root("busy")};
+    must(mdf_make_dirs(dirs[1], &err), &err);
+    for (size_t i = 0; i < 2; i++) {
+        const bool resume = i == 0;
+        char *path = mdf_path_join(dirs[i], MDF_RUN_LOCK);
+        must(mdf_lock_take(&lock, path, &taken, &err), &err);
+        assert_true(taken);
+        assert_int_equal(train(resume ? "whole" : "busy", NULL, "val", resume, &w, &err),
+                         MDF_ERR_ARG);
+        assert_non_null(strstr(err.text, "another training"));
+        assert_true(mdf_path_exists(path));
+        mdf_lock_release(&lock);
+        mdf_free(path);
+    }
+    char *made = mdf_path_join(dirs[1], "metrics.jsonl");
+    assert_false(mdf_path_exists(made));
+    mdf_free(made);
+    mdf_free(dirs[0]);
+    mdf_free(dirs[1]);
 }
 
 static void a_checkpoint_of_another_model_is_refused_by_name(void **state)
@@ -191,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bits),
         cmocka_unit_test(a_run_is_not_overwritten),
+        cmocka_unit_test(a_folder_has_one_training_at_a_time),
         cmocka_unit_test(a_run_begins_with_given_weights),
         cmocka_unit_test(a_checkpoint_of_another_model_is_refused_by_name),
         cmocka_unit_test(a_loss_that_is_no_number_ends_the_run),
