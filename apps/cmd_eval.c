@@ -21,6 +21,7 @@ typedef struct eval_flags {
     int64_t bootstrap;
     const char *lora;
     bool check_tensors;
+    bool strict;
 } eval_flags;
 
 static const arg_option options[] = {
@@ -61,6 +62,10 @@ static const arg_option options[] = {
      .offset = offsetof(eval_flags, report),
      .metavar = "FILE.html",
      .help = "write a report with the curves of the training, confusion matrix and heat-maps"},
+    {.name = "strict",
+     .kind = ARG_FLAG,
+     .offset = offsetof(eval_flags, strict),
+     .help = "fail before the work when a case has no label, or one that the model does not know"},
     {.name = "bootstrap",
      .kind = ARG_INT,
      .offset = offsetof(eval_flags, bootstrap),
@@ -92,6 +97,13 @@ static bool on_case(void *user, size_t done, size_t total)
     app_progress_update(&w->bar,
                         &(app_progress_state){.done = done, .total = total, .loss = (double)NAN});
     return *w->a->stop == 0;
+}
+
+static void on_note(void *user, const char *text)
+{
+    eval_watch *w = user;
+    app_progress_finish(&w->bar);
+    app_say(w->a, "left out of the numbers: %s", text);
 }
 
 static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
@@ -133,6 +145,7 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
                                        .temperature = engine->model->config.answer.temperature,
                                        .vessel_dice = e->scores.vessel_dice,
                                        .has_vessel_dice = e->scores.vessel_count > 0,
+                                       .left_out = &e->left_out,
                                        .cases = &e->input,
                                        .file_names = e->file_name,
                                        .patient_ids = e->patient_id};
@@ -168,8 +181,16 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
     eval_watch watch = {.a = a};
     mdf_evaluation e;
     app_progress_start(&watch.bar, "evaluate", a->quiet);
-    mdf_status status = mdf_evaluate(&e, engine, m, label, labels, (size_t)f->bootstrap,
-                                     (uint64_t)a->seed, on_case, &watch, err);
+    mdf_status status = mdf_evaluate(&e, engine, m,
+                                     &(mdf_evaluate_options){.labels = label,
+                                                             .label_count = labels,
+                                                             .resamples = (size_t)f->bootstrap,
+                                                             .seed = (uint64_t)a->seed,
+                                                             .strict = f->strict,
+                                                             .note = on_note,
+                                                             .progress = on_case,
+                                                             .user = &watch},
+                                     err);
     app_progress_finish(&watch.bar);
     if (status == MDF_OK) {
         mdf_heat_check heat = {0};

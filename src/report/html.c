@@ -72,6 +72,21 @@ static void write_metric(FILE *out, const char *name, double value, mdf_interval
     (void)fputs("</td></tr>\n", out);
 }
 
+static mdf_status write_left_out(FILE *out, const mdf_left_out *left, mdf_error *err)
+{
+    mdf_strbuf words = mdf_strbuf_new(1 << 16);
+    mdf_left_out_text(&words, left);
+    if (words.len > 0) {
+        (void)fputs("<p class=\"note\" role=\"note\"><strong>Left out of the numbers:</strong> ",
+                    out);
+        mdf_html_text(out, words.data);
+        (void)fputs(".</p>\n", out);
+    }
+    const bool failed = words.failed;
+    mdf_strbuf_free(&words);
+    return failed ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the report") : MDF_OK;
+}
+
 static void write_metrics(FILE *out, const mdf_report *r)
 {
     const mdf_metrics *m = r->metrics;
@@ -249,6 +264,9 @@ static mdf_status write_all(FILE *out, const mdf_report *r, mdf_error *err)
     write_facts(out, r);
     if (r->metrics != NULL) {
         write_metrics(out, r);
+        if (r->naming != NULL && r->naming->left_out != NULL) {
+            MDF_TRY(write_left_out(out, r->naming->left_out, err));
+        }
         write_classes(out, r);
         write_confusion(out, r);
         MDF_TRY(write_curves(out, r, err));

@@ -14,7 +14,6 @@ typedef struct mdf_train_state {
     int best_epoch;
     double best_score;
     double loss_mean; /* running mean of the training loss; NAN: none yet, or not known */
-    int label_count;
 } mdf_train_state;
 
 bool mdf_checkpoint_exists(const char *dir);

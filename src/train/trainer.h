@@ -24,6 +24,7 @@ typedef struct mdf_train_event {
     bool epoch_end;     /* the numbers below are fresh */
     double val_loss, val_auc, val_balanced_accuracy, val_vessel_dice;
     bool best;
+    const char *monitor; /* what chooses the best epoch: "macro_auc", "balanced_accuracy", "loss" */
 } mdf_train_event;
 
 typedef struct mdf_train_options {
@@ -36,6 +37,7 @@ typedef struct mdf_train_options {
     const char
         *tokenizer_path; /* tokenizer "bpe": copied to out_dir if there is none. May be NULL */
     bool resume;
+    bool strict; /* a case that is left out, for its label or for want of one, is an error */
     void (*progress)(void *user, const mdf_train_event *event); /* may be NULL */
     void (*note)(void *user, const char *text); /* what the user should know; may be NULL */
     void *user;
@@ -45,8 +47,10 @@ typedef struct mdf_train_options {
 typedef struct mdf_train_summary {
     int epochs, best_epoch;
     double best_score, temperature;
-    double step_seconds; /* median time of a step */
-    size_t allocations;  /* of the last step */
+    const char *monitor;           /* what best_score is of; "loss": its negative */
+    size_t left_out, val_left_out; /* cases of the splits without a label of the model */
+    double step_seconds;           /* median time of a step */
+    size_t allocations;            /* of the last step */
     int64_t parameters;
     size_t tensors, tensors_taken; /* all, and those that init_dir had */
 } mdf_train_summary;

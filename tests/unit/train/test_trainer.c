@@ -199,6 +199,65 @@ static void one_and_two_threads_agree(void **state)
     assert_true(fabs(one.val_loss - two.val_loss) < 1e-4 * fabs(one.val_loss));
 }
 
+/* No AUC can be computed: the epochs are compared all the same, by the loss, and the run says so.
+ */
+static void a_validation_of_one_label_chooses_by_the_loss(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    json_t *rows = NULL;
+    watch w = {0};
+    const mdf_manifest all = cases;
+    mdf_manifest_case *item = mdf_alloc(all.case_count, sizeof *item);
+    size_t n = 0;
+    bool first = true;
+    double best = INFINITY;
+    assert_non_null(item);
+    for (size_t i = 0; i < all.case_count; i++) {
+        const mdf_manifest_case *c = &all.cases[i];
+        if (strcmp(c->split, "val") != 0 || strcmp(all.labels[c->label], "dr") == 0) {
+            item[n++] = *c;
+        }
+    }
+    assert_true(n < all.case_count); /* there was another label to be taken away */
+    cases.cases = item;
+    cases.case_count = n;
+    const char *const set[] = {"epochs=4", NULL};
+    must(train("one_label", set, "val", false, &w, &err), &err);
+    cases = all;
+    mdf_free(item);
+    assert_non_null(strstr(w.note, "\"val\": all its cases have the label dr"));
+    assert_non_null(strstr(w.note, "validation loss chooses"));
+    char *dir = in_root("one_label");
+    char *path = mdf_path_join(dir, "metrics.jsonl");
+    must(mdf_jsonl_read(&rows, path, &err), &err);
+    assert_int_equal(json_array_size(rows), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *row = json_array_get(rows, i);
+        const double loss = json_real_value(json_object_get(row, "val_loss"));
+        assert_string_equal(json_string_value(json_object_get(row, "monitor")), "loss");
+        assert_true(json_is_null(json_object_get(row, "val_macro_auc")));
+        assert_int_equal(json_is_true(json_object_get(row, "best")), first || loss < best);
+        best = first || loss < best ? loss : best;
+        first = false;
+    }
+    json_decref(rows);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+static void a_validation_without_a_label_of_the_model_is_refused(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    const char *const set[] = {"answer_config.labels=[\"amd\",\"glaucoma\"]", NULL};
+    assert_int_equal(train("none", set, "val", false, &w, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "split \"val\": no case has one of the model's labels"));
+    assert_int_equal(train("none", NULL, "validation", false, &w, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "the splits are"));
+}
+
 static void every_control_trains(void **state)
 {
     (void)state;
@@ -226,6 +285,8 @@ int main(void)
         cmocka_unit_test(a_checkpoint_of_another_model_is_refused_by_name),
         cmocka_unit_test(a_loss_that_is_no_number_ends_the_run),
         cmocka_unit_test(one_and_two_threads_agree),
+        cmocka_unit_test(a_validation_of_one_label_chooses_by_the_loss),
+        cmocka_unit_test(a_validation_without_a_label_of_the_model_is_refused),
         cmocka_unit_test(every_control_trains),
     };
     return cmocka_run_group_tests_name("trainer", tests, set_up, tear_down);
