@@ -89,7 +89,9 @@ static const arg_option options[] = {
      .metavar = "K",
      .min = 1,
      .max = 1000000,
-     .help = "draw, from so many tokens"},
+     .help =
+         "draw, from so many tokens; the model's generation_config.json says how many otherwise, "
+         "or 50"},
     {.name = "lora",
      .kind = ARG_STRING,
      .offset = offsetof(predict_flags, lora),
