@@ -81,6 +81,7 @@ size_t app_split_labels(char *list, const char **label);
  * memory.
  */
 json_t *app_json_string(const char *s);
+json_t *app_json_bytes(const char *s, size_t n); /* the same; NULs in it are text */
 
 /* The path of a file that comes with the program: name as it is when it exists, else below
  * share/mdf of the installation or the source tree ("presets/tiny.json"). Caller frees with

@@ -93,7 +93,7 @@ static mdf_status print_result(const app *a, const graft_flags *f, const mdf_gra
 {
     if (a->json) {
         return app_print_json(
-            json_pack("{s:s, s:I, s:I, s:I, s:I}", "model", f->out, "tensors_kept",
+            json_pack("{s:o, s:I, s:I, s:I, s:I}", "model", app_json_string(f->out), "tensors_kept",
                       (json_int_t)r->kept, "tensors_new", (json_int_t)r->added, "parameters_kept",
                       (json_int_t)r->kept_numbers, "parameters_new", (json_int_t)r->added_numbers),
             err);

@@ -84,8 +84,8 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_free(c);
     MDF_TRY(status);
     if (a->json) {
-        return app_print_json(json_pack("{s:s, s:I, s:I, s:I}", "model", f->out, "tensors",
-                                        (json_int_t)result.tensors, "parameters",
+        return app_print_json(json_pack("{s:o, s:I, s:I, s:I}", "model", app_json_string(f->out),
+                                        "tensors", (json_int_t)result.tensors, "parameters",
                                         (json_int_t)result.numbers, "bytes",
                                         (json_int_t)result.bytes),
                               err);

@@ -138,10 +138,10 @@ static json_t *describe(const app *a, const pull_flags *f, const mdf_pull_result
         json_decref(commit);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o}", "dir", f->out, "repository",
-                     a->operands.item[0], "revision", f->revision, "commit", commit, "bytes",
-                     (json_int_t)r->total_bytes, "bytes_fetched", (json_int_t)r->fetched_bytes,
-                     "seconds", seconds, "files", files);
+    return json_pack("{s:o, s:s, s:s, s:o, s:I, s:I, s:f, s:o}", "dir", app_json_string(f->out),
+                     "repository", a->operands.item[0], "revision", f->revision, "commit", commit,
+                     "bytes", (json_int_t)r->total_bytes, "bytes_fetched",
+                     (json_int_t)r->fetched_bytes, "seconds", seconds, "files", files);
 }
 
 static mdf_status print_result(const app *a, const pull_flags *f, const mdf_pull_result *r,
