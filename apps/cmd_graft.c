@@ -7,6 +7,7 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "convert/graft.h"
+#include "outputs.h"
 #include "progress.h"
 
 typedef struct graft_flags {
@@ -109,6 +110,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     int cross[MDF_MAX_LAYERS];
     mdf_graft_options opt = {.source = f->model, .cross = cross, .seed = (uint64_t)a->seed};
     MDF_TRY(parse_layers(a, f->cross, cross, &opt.cross_count, err));
+    MDF_TRY(app_output_folder(f->out, err));
     mdf_config *c = mdf_alloc(1, sizeof *c);
     if (c == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");

@@ -7,7 +7,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "outputs.h"
 #include "progress.h"
+#include "train/checkpoint.h"
 #include "train/trainer.h"
 
 typedef struct train_flags {
@@ -211,9 +213,17 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
     return print_summary(a, f, &summary, err);
 }
 
+/* A run goes into a folder without a model; one that was begun there is resumed or refused by
+ * mdf_train(). */
+static mdf_status check_folder(const train_flags *f, mdf_error *err)
+{
+    return f->resume || mdf_checkpoint_exists(f->out) ? MDF_OK : app_output_folder(f->out, err);
+}
+
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const train_flags *f = flags;
+    MDF_TRY(check_folder(f, err));
     mdf_config *c = mdf_alloc(1, sizeof *c);
     if (c == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");

@@ -10,7 +10,8 @@
 static void write_head(FILE *out, const mdf_report *r)
 {
     (void)fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                "<meta name=\"generator\" content=\"mdf " MDF_VERSION "\">\n<title>",
                 out);
     mdf_html_text(out, r->title);
     (void)fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n<header>\n<h1>",
