@@ -51,7 +51,11 @@ mdf_status app_print_json(json_t *doc, mdf_error *err)
 
 json_t *app_json_string(const char *s)
 {
-    const size_t n = strlen(s);
+    return app_json_bytes(s, strlen(s));
+}
+
+json_t *app_json_bytes(const char *s, size_t n)
+{
     mdf_strbuf text = mdf_strbuf_new(3 * n + 1);
     mdf_strbuf_puts(&text, "");
     for (size_t at = 0; at < n;) {
@@ -60,10 +64,10 @@ json_t *app_json_string(const char *s)
         at += good;
         if (at < n) {
             mdf_strbuf_puts(&text, "\xEF\xBF\xBD");
-            at++;
+            at += mdf_utf8_bad_len((const uint8_t *)s + at, n - at);
         }
     }
-    json_t *value = text.failed ? NULL : json_string(text.data);
+    json_t *value = text.failed ? NULL : json_stringn(text.data, text.len);
     mdf_strbuf_free(&text);
     return value;
 }

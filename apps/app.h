@@ -36,6 +36,7 @@ typedef struct app_command {
 } app_command;
 
 #define APP_MAX_FLAGS    1024
+#define APP_MAX_COMMANDS 32
 #define APP_COUNT(array) (sizeof(array) / sizeof *(array))
 
 extern const app_command app_data_synth;
@@ -80,6 +81,7 @@ size_t app_split_labels(char *list, const char **label);
  * memory.
  */
 json_t *app_json_string(const char *s);
+json_t *app_json_bytes(const char *s, size_t n); /* the same; NULs in it are text */
 
 /* The path of a file that comes with the program: name as it is when it exists, else below
  * share/mdf of the installation or the source tree ("presets/tiny.json"). Caller frees with

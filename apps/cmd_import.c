@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "convert/import_gguf.h"
 #include "model_watch.h"
+#include "outputs.h"
 #include "weights/lora.h"
 
 typedef struct import_flags {
@@ -86,6 +87,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     bool keep = true;
     mdf_rewrite_result result;
     MDF_TRY(app_parse_format(a, "dtype", f->dtype, &type, &keep, err));
+    MDF_TRY(app_output_folder(f->out, err));
     const mdf_precision precision = precision_of(type, keep);
     MDF_TRY(mdf_path_is_dir(a->operands.item[0]) ? import_folder(a, f, &precision, &result, err)
                                                  : import_files(a, f, &precision, &result, err));

@@ -1,9 +1,11 @@
 /* mdf predict: classifies photographs, or answers questions about them. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "outputs.h"
 #include "predict.h"
 
 static const arg_option options[] = {
@@ -32,6 +34,10 @@ static const arg_option options[] = {
      .offset = offsetof(predict_flags, heatmap),
      .metavar = "FILE.png",
      .help = "write where the model looked, drawn over the photograph"},
+    {.name = "force",
+     .kind = ARG_FLAG,
+     .offset = offsetof(predict_flags, force),
+     .help = "--heatmap may replace a file that mdf did not write"},
     {.name = "view",
      .kind = ARG_STRING,
      .offset = offsetof(predict_flags, view),
@@ -89,7 +95,9 @@ static const arg_option options[] = {
      .metavar = "K",
      .min = 1,
      .max = 1000000,
-     .help = "draw, from so many tokens"},
+     .help =
+         "draw, from so many tokens; the model's generation_config.json says how many otherwise, "
+         "or 50"},
     {.name = "lora",
      .kind = ARG_STRING,
      .offset = offsetof(predict_flags, lora),
@@ -125,6 +133,25 @@ static mdf_status parse_view(app *a, const predict_flags *f, predict_view *out, 
     return MDF_OK;
 }
 
+static bool has_ending(const char *name, const char *ending)
+{
+    const size_t n = strlen(name);
+    const size_t m = strlen(ending);
+    return n > m && strcasecmp(name + n - m, ending) == 0;
+}
+
+static mdf_status check_heatmap(const app *a, const predict_flags *f, const char *dir,
+                                mdf_error *err)
+{
+    const app_output out = {"--heatmap", f->heatmap};
+    for (size_t i = 0; i < a->operands.count; i++) {
+        MDF_TRY(app_output_not_file(out, a->operands.item[i], err));
+    }
+    MDF_TRY(app_output_not_in(out, dir, err));
+    MDF_TRY(app_output_not_in(out, f->lora, err));
+    return app_output_check(out, f->force, err);
+}
+
 /* Flags that belong to the other of the two. */
 static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
 {
@@ -141,6 +168,11 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
         }
         if (pictures == 0) {
             return app_usage(a, err, "IMAGE is missing");
+        }
+        if (f->heatmap != NULL && !has_ending(f->heatmap, ".png")) {
+            return app_usage(a, err,
+                             "--heatmap writes a PNG: give a name that ends in .png, not '%s'",
+                             f->heatmap);
         }
         if (f->heatmap != NULL && pictures > 1) {
             return app_usage(a, err, "--heatmap goes with one IMAGE, not %zu", pictures);
@@ -164,13 +196,16 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     MDF_TRY(check_flags(a, f, err));
     MDF_TRY(parse_view(a, f, &view, err));
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
-    mdf_status status = mdf_engine_open(&engine,
-                                        &(mdf_engine_options){.model_dir = dir,
-                                                              .threads = (int)a->threads,
-                                                              .lora = f->lora,
-                                                              .check_tensors = f->check_tensors,
-                                                              .labels_optional = f->ask.count > 0},
-                                        err);
+    mdf_status status = check_heatmap(a, f, dir, err);
+    if (status == MDF_OK) {
+        status = mdf_engine_open(&engine,
+                                 &(mdf_engine_options){.model_dir = dir,
+                                                       .threads = (int)a->threads,
+                                                       .lora = f->lora,
+                                                       .check_tensors = f->check_tensors,
+                                                       .labels_optional = f->ask.count > 0},
+                                 err);
+    }
     if (status == MDF_OK) {
         status = mdf_session_new(&session, engine, err);
     }

@@ -143,11 +143,12 @@ static json_t *describe(const mdf_pull_options *o, const mdf_pull_result *r, dou
         json_decref(commit);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o}", "dir", o->out_dir, "hub",
-                     o->from.hub, "kind", o->from.kind == MDF_HUB_DATASET ? "dataset" : "model",
-                     "repository", o->from.name, "revision", o->from.revision, "commit", commit,
-                     "bytes", (json_int_t)r->total_bytes, "bytes_fetched",
-                     (json_int_t)r->fetched_bytes, "seconds", seconds, "files", files);
+    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:f, s:o}", "dir",
+                     app_json_string(o->out_dir), "hub", o->from.hub, "kind",
+                     o->from.kind == MDF_HUB_DATASET ? "dataset" : "model", "repository",
+                     o->from.name, "revision", o->from.revision, "commit", commit, "bytes",
+                     (json_int_t)r->total_bytes, "bytes_fetched", (json_int_t)r->fetched_bytes,
+                     "seconds", seconds, "files", files);
 }
 
 static mdf_status print_result(const app *a, const mdf_pull_options *o, const mdf_pull_result *r,

@@ -1,4 +1,5 @@
 /* mdf train: flags to options, one call, a summary. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "config/model_files.h"
+#include "outputs.h"
 #include "progress.h"
+#include "train/checkpoint.h"
 #include "train/trainer.h"
 
 typedef struct train_flags {
@@ -19,6 +22,7 @@ typedef struct train_flags {
     arg_list set;
     const char *train_split;
     const char *val_split;
+    bool strict;
 } train_flags;
 
 static const arg_option options[] = {
@@ -70,6 +74,10 @@ static const arg_option options[] = {
      .metavar = "NAME",
      .fallback = "val",
      .help = "value of the split column to choose the model on"},
+    {.name = "strict",
+     .kind = ARG_FLAG,
+     .offset = offsetof(train_flags, strict),
+     .help = "fail before the work when a case has no label, or one that the model does not know"},
 };
 
 typedef struct train_watch {
@@ -83,11 +91,13 @@ static void on_event(void *user, const mdf_train_event *e)
     train_watch *w = user;
     if (e->epoch_end) {
         app_progress_finish(&w->bar);
-        app_say(
-            w->a,
-            "epoch %d: loss %.4f, validation loss %.4f, macro AUC %.3f, balanced accuracy %.3f%s",
-            e->epoch, e->loss, e->val_loss, e->val_auc, e->val_balanced_accuracy,
-            e->best ? " (best so far)" : "");
+        char auc[32] = "no macro AUC";
+        if (!isnan(e->val_auc)) {
+            (void)snprintf(auc, sizeof auc, "macro AUC %.3f", e->val_auc);
+        }
+        app_say(w->a, "epoch %d: loss %.4f, validation loss %.4f, %s, balanced accuracy %.3f%s",
+                e->epoch, e->loss, e->val_loss, auc, e->val_balanced_accuracy,
+                e->best ? " (best so far)" : "");
         return;
     }
     if (w->phase == NULL || strcmp(w->phase, e->phase) != 0) {
@@ -98,6 +108,13 @@ static void on_event(void *user, const mdf_train_event *e)
     app_progress_update(
         &w->bar, &(app_progress_state){
                      .done = e->done, .total = e->total, .images = e->images, .loss = e->loss});
+}
+
+static void on_note(void *user, const char *text)
+{
+    train_watch *w = user;
+    app_progress_finish(&w->bar);
+    app_say(w->a, "%s", text);
 }
 
 /* tokenizer.json of the folder that path lies in; NULL = out of memory. */
@@ -170,14 +187,15 @@ static mdf_status print_summary(const app *a, const train_flags *f, const mdf_tr
                                 mdf_error *err)
 {
     if (a->json) {
-        return app_print_json(json_pack("{s:o, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I}", "run",
-                                        app_json_string(f->out), "epochs", s->epochs, "best_epoch",
-                                        s->best_epoch, "best_score", s->best_score, "temperature",
-                                        s->temperature, "step_seconds", s->step_seconds,
-                                        "parameters", (json_int_t)s->parameters,
-                                        "allocations_last_step", (json_int_t)s->allocations,
-                                        "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
-                              err);
+        return app_print_json(
+            json_pack("{s:o, s:i, s:i, s:f, s:s, s:I, s:I, s:f, s:f, s:I, s:I, s:I}", "run",
+                      app_json_string(f->out), "epochs", s->epochs, "best_epoch", s->best_epoch,
+                      "best_score", s->best_score, "monitor", s->monitor, "left_out",
+                      (json_int_t)s->left_out, "val_left_out", (json_int_t)s->val_left_out,
+                      "temperature", s->temperature, "step_seconds", s->step_seconds, "parameters",
+                      (json_int_t)s->parameters, "allocations_last_step",
+                      (json_int_t)s->allocations, "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
+            err);
     }
     (void)printf("%s: best epoch %d of %d; %lld parameters, %.3f s a step, %.0f MiB at most\n",
                  f->out, s->best_epoch, s->epochs, (long long)s->parameters, s->step_seconds,
@@ -200,7 +218,9 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
                                                              .init_dir = f->init,
                                                              .tokenizer_path = tokenizer,
                                                              .resume = f->resume,
+                                                             .strict = f->strict,
                                                              .progress = on_event,
+                                                             .note = on_note,
                                                              .user = &watch,
                                                              .stop = a->stop},
                                         &summary, err);
@@ -214,9 +234,17 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
     return print_summary(a, f, &summary, err);
 }
 
+/* A run goes into a folder without a model; one that was begun there is resumed or refused by
+ * mdf_train(). */
+static mdf_status check_folder(const train_flags *f, mdf_error *err)
+{
+    return f->resume || mdf_checkpoint_exists(f->out) ? MDF_OK : app_output_folder(f->out, err);
+}
+
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const train_flags *f = flags;
+    MDF_TRY(check_folder(f, err));
     mdf_config *c = mdf_alloc(1, sizeof *c);
     if (c == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");

@@ -93,7 +93,7 @@ static void print_lines(const char *to, bool each, const mdf_rewrite_result *r)
 
 json_t *app_rewrite_json(const char *to, const mdf_rewrite_result *result)
 {
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "model", to, "tensors",
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "model", app_json_string(to), "tensors",
                      (json_int_t)result->tensors, "left_out", (json_int_t)result->left_out,
                      "bytes_before", (json_int_t)result->bytes_before, "bytes",
                      (json_int_t)result->bytes, "tensor", rows(result));

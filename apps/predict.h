@@ -13,6 +13,7 @@ typedef struct predict_flags {
     const char *tiles;
     const char *lora;
     bool check_tensors;
+    bool force;
     arg_list ask;
     bool sample;
     int64_t max_tokens, top_k;

@@ -41,9 +41,10 @@ static json_t *reply_json(const char *path, const char *question, const mdf_repl
     }
     return json_pack("{s:o, s:o, s:o, s:s, s:i, s:o, s:f, s:f, s:f}", "image",
                      path == NULL ? json_null() : app_json_string(path), "question",
-                     app_json_string(question), "answer", app_json_string(r->text), "end",
-                     end[r->end], "prompt_tokens", r->prompt_count, "tokens", token, "picture_ms",
-                     r->picture_ms, "prompt_ms", r->prompt_ms, "answer_ms", r->answer_ms);
+                     app_json_string(question), "answer", app_json_bytes(r->text, r->text_bytes),
+                     "end", end[r->end], "prompt_tokens", r->prompt_count, "tokens", token,
+                     "picture_ms", r->picture_ms, "prompt_ms", r->prompt_ms, "answer_ms",
+                     r->answer_ms);
 }
 
 static json_t *failure_json(const char *path, const char *question, const mdf_error *e)

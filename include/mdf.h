@@ -188,6 +188,7 @@ typedef enum mdf_reply_end {
 
 typedef struct mdf_reply {
     const char *text;     /* UTF-8; the session's until its next call */
+    size_t text_bytes;    /* of it: a model may say a NUL, too, behind which the text goes on */
     const int32_t *token; /* [token_count], the ending one included; the session's too */
     int token_count;
     int prompt_count; /* tokens */

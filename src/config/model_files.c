@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "base/json.h"
 
+enum { USUAL_TOP_K = 50 }; /* of transformers' GenerationConfig when a folder gives none */
+
 static mdf_status parse(json_t **root, const char *bytes, size_t len, const char *name,
                         mdf_error *err)
 {
@@ -187,7 +189,7 @@ static mdf_status read_generation(mdf_generation *g, const json_t *root, const c
                                   const mdf_config *c, mdf_error *err)
 {
     const json_t *sample = member(root, "do_sample");
-    double top_k = 0;
+    double top_k = json_is_null(json_object_get(root, "top_k")) ? 0 : g->top_k;
     if (sample != NULL && !json_is_boolean(sample)) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: do_sample must be true or false", name);
     }
@@ -205,7 +207,8 @@ static mdf_status read_generation(mdf_generation *g, const json_t *root, const c
 mdf_status mdf_generation_parse(mdf_generation *g, const char *bytes, size_t len, const char *name,
                                 const mdf_config *c, mdf_error *err)
 {
-    mdf_generation fresh = {.temperature = 1, .top_p = 1, .eos_count = c->text.eos_count};
+    mdf_generation fresh = {
+        .temperature = 1, .top_p = 1, .top_k = USUAL_TOP_K, .eos_count = c->text.eos_count};
     memcpy(fresh.eos_token_id, c->text.eos_token_id, sizeof fresh.eos_token_id);
     json_t *root = NULL;
     mdf_status status = MDF_OK;

@@ -14,11 +14,11 @@ typedef struct mdf_preprocessor {
  * with those. */
 bool mdf_preprocessor_is_usual(const mdf_preprocessor *p);
 
-/* generation_config.json. */
+/* generation_config.json; what it leaves out is as in transformers. */
 typedef struct mdf_generation {
     bool sample;                      /* false: the likeliest token */
     double temperature, top_p;        /* 1: as they are */
-    int top_k;                        /* 0: all */
+    int top_k;                        /* 0: all; 50 unless given, null is 0 */
     int eos_token_id[MDF_CONFIG_EOS]; /* [eos_count] */
     int eos_count;
 } mdf_generation;

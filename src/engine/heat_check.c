@@ -145,10 +145,10 @@ mdf_status mdf_heat_check_run(mdf_heat_check *out, mdf_engine *e, const mdf_mani
 json_t *mdf_heat_check_json(const mdf_heat_check *h)
 {
     if (h->n == 0) {
-        return json_pack("{s:i, s:i, s:n, s:n, s:n}", "n", 0, "hits", 0, "rate", "rate_ci",
-                         "chance");
+        return json_pack("{s:I, s:i, s:i, s:n, s:n, s:n}", "masks", (json_int_t)h->masks, "n", 0,
+                         "hits", 0, "rate", "rate_ci", "chance");
     }
-    return json_pack("{s:I, s:I, s:f, s:[f,f], s:f}", "n", (json_int_t)h->n, "hits",
-                     (json_int_t)h->hits, "rate", h->rate, "rate_ci", h->rate_ci.low,
-                     h->rate_ci.high, "chance", h->chance);
+    return json_pack("{s:I, s:I, s:I, s:f, s:[f,f], s:f}", "masks", (json_int_t)h->masks, "n",
+                     (json_int_t)h->n, "hits", (json_int_t)h->hits, "rate", h->rate, "rate_ci",
+                     h->rate_ci.low, h->rate_ci.high, "chance", h->chance);
 }

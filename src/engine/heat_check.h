@@ -25,7 +25,7 @@ mdf_status mdf_heat_check_run(mdf_heat_check *out, mdf_engine *e, const mdf_mani
                               const mdf_evaluation *ev, mdf_samples_progress *progress, void *user,
                               mdf_error *err) MDF_NODISCARD;
 
-/* {"n", "hits", "rate", "rate_ci", "chance"}; NULL when out of memory. */
+/* {"masks", "n", "hits", "rate", "rate_ci", "chance"}; NULL when out of memory. */
 json_t *mdf_heat_check_json(const mdf_heat_check *h);
 
 #endif

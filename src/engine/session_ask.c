@@ -265,6 +265,7 @@ static mdf_status answer(mdf_session *s, const mdf_question *q, const mdf_sessio
     MDF_TRY(mdf_detokenise_end(&s->said, err));
     (void)tell(&t);
     *out = (mdf_reply){.text = s->said.text.data == NULL ? "" : s->said.text.data,
+                       .text_bytes = s->said.text.len,
                        .token = s->token,
                        .token_count = (int)made.count,
                        .prompt_count = prompt->count,

@@ -6,12 +6,12 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lock.h"
 
 #define NAME_DIGITS 16 /* of the sum, in the partial file's name */
 
@@ -137,10 +137,15 @@ static mdf_status open_part(part *p, mdf_error *err)
     if (p->fd < 0) {
         return mdf_file_fail(err, p->part_path, "create");
     }
-    if (flock(p->fd, LOCK_EX | LOCK_NB) != 0) {
-        (void)close(p->fd); /* it is another one's: must stay */
+    bool taken = false;
+    mdf_status status = mdf_lock_file(p->fd, p->part_path, &taken, err);
+    if (status == MDF_OK && !taken) {
+        status = mdf_fail(err, MDF_ERR_IO, "%s: another mdf pull is writing it", p->part_path);
+    }
+    if (status != MDF_OK) {
+        (void)close(p->fd); /* it may be another one's: must stay */
         p->fd = -1;
-        return mdf_fail(err, MDF_ERR_IO, "%s: another mdf pull is writing it", p->part_path);
+        return status;
     }
     if (fstat(p->fd, &st) != 0) {
         return mdf_file_fail(err, p->part_path, "inspect");

@@ -168,7 +168,8 @@ static void words_come_one_after_the_other_and_can_be_stopped(void **state)
     q.on_text = hear;
     q.user = &all;
     assert_int_equal(mdf_session_ask(m.session, &q, &r, NULL), MDF_OK);
-    assert_string_equal(all.text, r.text);
+    assert_int_equal(all.len, r.text_bytes);
+    assert_memory_equal(all.text, r.text, r.text_bytes);
     assert_int_equal(all.calls, TOKENS + 1); /* and the end */
     q.user = &some;
     assert_int_equal(mdf_session_ask(m.session, &q, &r, NULL), MDF_OK);
