@@ -235,10 +235,17 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
 }
 
 /* A run goes into a folder without a model; one that was begun there is resumed or refused by
- * mdf_train(). */
+ * mdf_train(). One that was killed before its first checkpoint, whose lock is still there, may begin
+ * anew. */
 static mdf_status check_folder(const train_flags *f, mdf_error *err)
 {
-    return f->resume || mdf_checkpoint_exists(f->out) ? MDF_OK : app_output_folder(f->out, err);
+    char *lock = mdf_path_join(f->out, MDF_RUN_LOCK);
+    if (lock == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", f->out);
+    }
+    const bool begun = mdf_path_exists(lock) || mdf_checkpoint_exists(f->out);
+    mdf_free(lock);
+    return f->resume || begun ? MDF_OK : app_output_folder(f->out, err);
 }
 
 static mdf_status run(app *a, const void *flags, mdf_error *err)
