@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "io/utf8.h"
+#include "base/utf8.h"
 
 enum { MAX_MARKS = 64, FIRST_ITEMS = 4, FIRST_STACK = 64, MAX_TEXT = 1 << 20, MAX_LONG = 255 };
 

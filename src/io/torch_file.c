@@ -133,50 +133,38 @@ static mdf_status parse_pickle(const mdf_torch_reader *r, const uint8_t *bytes, 
 
 /* --- the zip archive --- */
 
-/* "<folder>/<name>", where folder is the first entry's; *status: NOMEM, if there is none. */
-static const mdf_zip_entry *find_entry(const mdf_torch_reader *r, const mdf_zip *z,
-                                       const char *name, size_t name_bytes, mdf_status *status)
+/* *out: "<archive>/<folder><name>", where archive is what the first entry's name begins with; NULL:
+ * not there. */
+static mdf_status find_entry(const mdf_torch_reader *r, const mdf_zip *z, const char *folder,
+                             const char *name, size_t name_bytes, const mdf_zip_entry **out)
 {
     const char *slash = z->first == NULL ? NULL : strchr(z->first, '/');
     mdf_strbuf path = mdf_strbuf_new(MAX_ENTRY_NAME);
     if (slash != NULL) {
         mdf_strbuf_add(&path, z->first, (size_t)(slash - z->first) + 1);
     }
+    mdf_strbuf_puts(&path, folder);
     mdf_strbuf_add(&path, name, name_bytes);
-    const mdf_zip_entry *e = NULL;
-    if (path.failed) {
-        *status = no_memory(r);
-    } else {
-        e = mdf_zip_find(z, path.data);
-    }
+    const mdf_status status = path.failed ? no_memory(r) : MDF_OK;
+    *out = path.failed ? NULL : mdf_zip_find(z, path.data);
     mdf_strbuf_free(&path);
-    return e;
+    return status;
 }
 
-static mdf_status find_named(const mdf_torch_reader *r, const mdf_zip *z, const char *name,
-                             const mdf_zip_entry **out)
+static mdf_status find_record(const mdf_torch_reader *r, const mdf_zip *z, const char *name,
+                              const mdf_zip_entry **out)
 {
-    mdf_status status = MDF_OK;
-    *out = find_entry(r, z, name, strlen(name), &status);
-    return status;
+    return find_entry(r, z, "", name, strlen(name), out);
 }
 
 static mdf_status place_in_zip(const mdf_torch_reader *r, const mdf_zip *z, mdf_torch_storage *s)
 {
-    static const char folder[] = "data/";
-    mdf_status status = MDF_OK;
-    mdf_strbuf name = mdf_strbuf_new(MAX_ENTRY_NAME);
-    mdf_strbuf_puts(&name, folder);
-    mdf_strbuf_add(&name, s->key, s->key_bytes);
-    const mdf_zip_entry *e = name.failed ? NULL : find_entry(r, z, name.data, name.len, &status);
-    if (name.failed) {
-        status = no_memory(r);
-    }
-    mdf_strbuf_free(&name);
-    MDF_TRY(status);
+    const mdf_zip_entry *e = NULL;
+    MDF_TRY(find_entry(r, z, "data/", s->key, s->key_bytes, &e));
     if (e == NULL) {
         return fail_storage(r, s, "is missing in the archive");
     }
+    MDF_TRY(mdf_zip_check_stored(e, r->st->path, r->err));
     if (e->bytes != s->bytes) {
         return fail_storage(r, s, "has another size in the archive than the pickle says");
     }
@@ -184,23 +172,32 @@ static mdf_status place_in_zip(const mdf_torch_reader *r, const mdf_zip *z, mdf_
     return MDF_OK;
 }
 
-static mdf_status read_zip(mdf_torch_reader *r, const mdf_zip *z, mdf_pickle *p)
+/* *pickle: the archive's pickle, if it is one of torch.save and of a machine like this. */
+static mdf_status find_pickle(const mdf_torch_reader *r, const mdf_zip *z,
+                              const mdf_zip_entry **pickle)
 {
-    const mdf_zip_entry *pickle = NULL;
     const mdf_zip_entry *script = NULL;
     const mdf_zip_entry *order = NULL;
-    MDF_TRY(find_named(r, z, "data.pkl", &pickle));
-    MDF_TRY(find_named(r, z, "constants.pkl", &script));
-    MDF_TRY(find_named(r, z, "byteorder", &order));
-    if (pickle == NULL) {
-        return fail(r, "a zip archive, but not of torch.save: it has no data.pkl");
-    }
+    MDF_TRY(find_record(r, z, "constants.pkl", &script));
+    MDF_TRY(find_record(r, z, "data.pkl", pickle));
+    MDF_TRY(find_record(r, z, "byteorder", &order));
     if (script != NULL) {
         return fail(r, "a TorchScript program, not a dictionary of tensors: save its state_dict()");
     }
+    if (*pickle == NULL) {
+        return fail(r, "a zip archive, but not of torch.save: it has no data.pkl");
+    }
+    MDF_TRY(mdf_zip_check_stored(*pickle, r->st->path, r->err));
     if (order != NULL && (order->bytes != 6 || memcmp(order->data, "little", 6) != 0)) {
         return fail(r, "its byte order is not \"little\": saved on a big-endian machine");
     }
+    return MDF_OK;
+}
+
+static mdf_status read_zip(mdf_torch_reader *r, const mdf_zip *z, mdf_pickle *p)
+{
+    const mdf_zip_entry *pickle = NULL;
+    MDF_TRY(find_pickle(r, z, &pickle));
     MDF_TRY(parse_pickle(r, pickle->data, pickle->bytes, p));
     if (p->used != pickle->bytes) {
         return fail(r, "bytes follow the pickle in data.pkl");

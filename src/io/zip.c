@@ -159,7 +159,7 @@ static mdf_status find_directory(const reader *r, directory *d)
 /* An entry as the directory describes it. */
 typedef struct central {
     const char *name;
-    size_t name_bytes;
+    size_t name_bytes, method;
     uint64_t packed, bytes, begin; /* sizes in the archive and outside; its header's place */
 } central;
 
@@ -194,21 +194,6 @@ static mdf_status read_extra(const reader *r, central *c, const uint8_t *p, size
     return MDF_OK;
 }
 
-static mdf_status check_kind(const reader *r, const central *c, const uint8_t *p)
-{
-    const size_t method = u16(p + 10);
-    if ((u16(p + 8) & ENCRYPTED) != 0) {
-        return fail_entry(r, c->name, "is encrypted");
-    }
-    if (method != 0) {
-        return mdf_fail(r->err, MDF_ERR_FORMAT,
-                        "%s: entry \"%.120s\" is compressed (method %zu): only stored ones, as "
-                        "torch.save writes them, can be read",
-                        r->path, c->name, method);
-    }
-    return MDF_OK;
-}
-
 /* The directory's entry at *at, which moves behind it. */
 static mdf_status read_central(const reader *r, const directory *d, size_t *at, central *c)
 {
@@ -229,18 +214,21 @@ static mdf_status read_central(const reader *r, const directory *d, size_t *at, 
     }
     *c = (central){.name = mdf_arena_strndup(&r->z->arena, name, n),
                    .name_bytes = n,
+                   .method = u16(p + 10),
                    .packed = u32(p + 20),
                    .bytes = u32(p + 24),
                    .begin = u32(p + 42)};
     if (c->name == NULL) {
         return no_memory(r);
     }
-    MDF_TRY(check_kind(r, c, p));
+    if ((u16(p + 8) & ENCRYPTED) != 0) {
+        return fail_entry(r, c->name, "is encrypted");
+    }
     *at += CENTRAL_BYTES + n + extra + comment;
     return read_extra(r, c, p + CENTRAL_BYTES + n, extra);
 }
 
-/* The entry's own header: the same name, stored, and its bytes before the directory. */
+/* The entry's own header: the same name, the same method, and its bytes before the directory. */
 static mdf_status read_local(const reader *r, const directory *d, const central *c, place *out)
 {
     const size_t end = (size_t)d->begin;
@@ -250,18 +238,19 @@ static mdf_status read_local(const reader *r, const directory *d, const central 
     const uint8_t *p = r->bytes + c->begin;
     const size_t head = LOCAL_BYTES + u16(p + 26) + u16(p + 28);
     const size_t left = end - (size_t)c->begin;
-    if (head > left || c->bytes > left - head) {
+    if (head > left || c->packed > left - head) {
         return fail_entry(r, c->name, "runs past the end of the archive's data");
     }
     if (u16(p + 26) != c->name_bytes || memcmp(p + LOCAL_BYTES, c->name, c->name_bytes) != 0) {
         return fail_entry(r, c->name, "has another name in its own header");
     }
-    if (u16(p + 8) != 0 || c->packed != c->bytes) {
-        return fail_entry(r, c->name, "is not stored as its header says");
+    if (u16(p + 8) != c->method || (c->method == 0 && c->packed != c->bytes)) {
+        return fail_entry(r, c->name, "is described in two ways");
     }
     const size_t begin = (size_t)c->begin;
-    *out = (place){begin, begin + head + (size_t)c->bytes, c->name};
-    r->z->entry[r->z->count++] = (mdf_zip_entry){c->name, p + head, (size_t)c->bytes};
+    *out = (place){begin, begin + head + (size_t)c->packed, c->name};
+    r->z->entry[r->z->count++] =
+        (mdf_zip_entry){c->name, p + head, (size_t)c->packed, (int)c->method};
     return MDF_OK;
 }
 
@@ -335,4 +324,13 @@ const mdf_zip_entry *mdf_zip_find(const mdf_zip *z, const char *name)
 {
     const mdf_zip_entry key = {.name = name};
     return z->count == 0 ? NULL : bsearch(&key, z->entry, z->count, sizeof key, by_name);
+}
+
+mdf_status mdf_zip_check_stored(const mdf_zip_entry *e, const char *archive, mdf_error *err)
+{
+    return e->method == 0 ? MDF_OK
+                          : mdf_fail(err, MDF_ERR_FORMAT,
+                                     "%s: entry \"%.120s\" is compressed (method %d): only stored "
+                                     "ones, as torch.save writes them, can be read",
+                                     archive, e->name, e->method);
 }
