@@ -340,6 +340,23 @@ bool mdf_torch_looks(const void *bytes, size_t len)
     return is_zip(p, len) || (len >= 2 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5);
 }
 
+bool mdf_torch_is(const char *path)
+{
+    static const char *const ends[] = {".bin", ".pth", ".pt"};
+    const size_t n = strlen(path);
+    mdf_map map = {0};
+    bool found = false;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0] && !found; i++) {
+        const size_t m = strlen(ends[i]);
+        found = n >= m && strcmp(path + n - m, ends[i]) == 0;
+    }
+    if (!found && mdf_map_open(&map, path, NULL) == MDF_OK) {
+        found = mdf_torch_looks(map.data, map.len);
+        mdf_map_close(&map);
+    }
+    return found;
+}
+
 static mdf_status parse(mdf_torch_reader *r)
 {
     if (is_zip(r->bytes, r->len)) {
@@ -371,7 +388,8 @@ mdf_status mdf_torch_parse(mdf_safetensors *st, const void *bytes, size_t len, c
             status = parse(&r);
         }
         if (status != MDF_OK) {
-            mdf_safetensors_close(st);
+            mdf_arena_free(&st->arena);
+            *st = (mdf_safetensors){0};
         }
     }
     return status;

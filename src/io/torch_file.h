@@ -20,6 +20,8 @@
 
 #include "io/safetensors.h"
 
+#define MDF_TORCH_LEFT_OUT "torch.left_out"
+
 /* As mdf_safetensors_parse(). Errors: FORMAT, LIMIT, NOMEM. */
 mdf_status mdf_torch_parse(mdf_safetensors *st, const void *bytes, size_t len, const char *name,
                            mdf_error *err) MDF_NODISCARD;
@@ -27,5 +29,8 @@ mdf_status mdf_torch_open(mdf_safetensors *st, const char *path, mdf_error *err)
 
 /* The bytes begin like a zip archive or a pickle. */
 bool mdf_torch_looks(const void *bytes, size_t len);
+
+/* The file's bytes do, or its name ends in .bin, .pth or .pt. */
+bool mdf_torch_is(const char *path);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
+#include "io/torch_file.h"
 #include "io/torch_parts.h"
 
 enum {
@@ -378,7 +379,7 @@ static mdf_status name_left_out(walk *w)
     if (st->metadata == NULL || text == NULL) {
         return no_memory(w);
     }
-    st->metadata[0] = (mdf_st_pair){"torch.left_out", text};
+    st->metadata[0] = (mdf_st_pair){MDF_TORCH_LEFT_OUT, text};
     st->metadata_count = 1;
     return MDF_OK;
 }
