@@ -9,11 +9,13 @@ tensors of the views' files count from 0 in the order of memory.
 
 import collections
 import io
+import json
 import os
 import pathlib
 import pickle
 import zipfile
 
+import safetensors.torch
 import torch
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "torch"
@@ -98,9 +100,34 @@ def packed(name):
             out.writestr(info, z.read(entry))
 
 
+def model():
+    """The tied model of tests/golden/hf/llama_f32: in one file with its head, the way torch keeps it,
+    and in two shards of the old format."""
+    source = FOLDER.parent / "hf" / "llama_f32" / "model.safetensors"
+    tensors = safetensors.torch.load_file(source)
+    half = len(tensors) // 2
+    names = list(tensors)
+    shards = {"pytorch_model-00001-of-00002.bin": names[:half],
+              "pytorch_model-00002-of-00002.bin": names[half:]}
+    for file, part in shards.items():
+        torch.save({name: tensors[name] for name in part}, FOLDER / "llama_shards" / file,
+                   _use_new_zipfile_serialization=False)
+    index = {"metadata": {"total_size": sum(t.nbytes for t in tensors.values())},
+             "weight_map": {name: file for file, part in shards.items() for name in part}}
+    text = json.dumps(index, indent=1) + "\n"
+    (FOLDER / "llama_shards" / "pytorch_model.bin.index.json").write_text(text, encoding="utf-8")
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
+    turned = "model.layers.1.mlp.up_proj.weight"  # as a model in another memory format has it
+    tensors[turned] = tensors[turned].t().contiguous().t()
+    torch.save(collections.OrderedDict(tensors, note="not a tensor"),
+               FOLDER / "llama" / "pytorch_model.bin")
+
+
 def main():
     """All files."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    for folder in ("", "llama", "llama_shards"):
+        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
+    model()
     old = {"_use_new_zipfile_serialization": False}
     save("types.pt", types())
     save("types_4.pt", types(), pickle_protocol=4)

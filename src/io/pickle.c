@@ -1,228 +1,14 @@
 /* The pickle reader: one small function per instruction, a table of all instructions by name. */
-#include "io/pickle.h"
-
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "io/pickle_machine.h"
 
-enum { MAX_MARKS = 64, FIRST_ITEMS = 4, FIRST_STACK = 64, MAX_TEXT = 1 << 20, MAX_LONG = 255 };
+enum { MAX_TEXT = 1 << 20 };
 
-typedef struct machine {
-    mdf_pickle *p;
-    const uint8_t *bytes;
-    size_t len, at;
-    const mdf_pickle_global *allowed;
-    size_t allowed_count;
-    mdf_pickle_value *stack; /* [depth] */
-    size_t depth, stack_capacity;
-    mdf_pickle_value *memo; /* [memo_capacity]; len SIZE_MAX: not set */
-    size_t memo_capacity;
-    size_t memo_next;       /* MEMOIZE's next slot */
-    size_t mark[MAX_MARKS]; /* [marks] stack depths */
-    size_t marks;
-    size_t made; /* values pushed so far */
-    bool stop;
-    const char *path;
-    mdf_error *err;
-} machine;
-
-typedef mdf_status step(machine *m);
-
-/* --- failures --- */
-
-static mdf_status fail(const machine *m, const char *what)
-{
-    return mdf_fail_at(m->err, MDF_ERR_FORMAT, m->at, "%s: the pickle %s", m->path, what);
-}
-
-static mdf_status fail_limit(const machine *m, const char *what)
-{
-    return mdf_fail_at(m->err, MDF_ERR_LIMIT, m->at, "%s: the pickle %s", m->path, what);
-}
-
-static mdf_status no_memory(const machine *m)
-{
-    return mdf_fail(m->err, MDF_ERR_NOMEM, "%s: out of memory", m->path);
-}
-
-/* --- bytes, stack, memo --- */
-
-static mdf_status take(machine *m, size_t n, const uint8_t **out)
-{
-    if (n > m->len - m->at) {
-        return fail(m, "is cut off");
-    }
-    *out = m->bytes + m->at;
-    m->at += n;
-    return MDF_OK;
-}
-
-/* A little-endian number of up to 8 bytes. */
-static mdf_status take_number(machine *m, size_t bytes, uint64_t *out)
-{
-    const uint8_t *p = NULL;
-    MDF_TRY(take(m, bytes, &p));
-    *out = 0;
-    for (size_t i = bytes; i > 0; i--) {
-        *out = *out << 8 | p[i - 1];
-    }
-    return MDF_OK;
-}
-
-/* array with room for `need` items. */
-static mdf_pickle_value *room(mdf_pickle_value *array, size_t *capacity, size_t need, size_t first)
-{
-    size_t n = *capacity == 0 ? first : *capacity;
-    while (n < need) {
-        n *= 2;
-    }
-    if (n == *capacity) {
-        return array;
-    }
-    mdf_pickle_value *grown = mdf_grow(array, *capacity, n, sizeof *grown);
-    if (grown != NULL) {
-        *capacity = n;
-    }
-    return grown;
-}
-
-static mdf_status push(machine *m, mdf_pickle_value v)
-{
-    if (++m->made > MDF_MAX_PICKLE_VALUES) {
-        return fail_limit(m, "has too many values");
-    }
-    mdf_pickle_value *grown = room(m->stack, &m->stack_capacity, m->depth + 1, FIRST_STACK);
-    if (grown == NULL) {
-        return no_memory(m);
-    }
-    m->stack = grown;
-    m->stack[m->depth++] = v;
-    return MDF_OK;
-}
-
-/* Items above the last mark. */
-static size_t above_mark(const machine *m)
-{
-    return m->depth - (m->marks > 0 ? m->mark[m->marks - 1] : 0);
-}
-
-static mdf_status need(const machine *m, size_t n)
-{
-    return above_mark(m) < n ? fail(m, "takes a value from an empty stack") : MDF_OK;
-}
-
-static mdf_status need_mark(const machine *m)
-{
-    return m->marks == 0 ? fail(m, "has no mark where one is needed") : MDF_OK;
-}
-
-static mdf_pickle_value *top(const machine *m, size_t below)
-{
-    return &m->stack[m->depth - 1 - below];
-}
-
-static mdf_status memo_put(machine *m, uint64_t slot)
-{
-    MDF_TRY(need(m, 1));
-    if (slot >= m->len || slot >= MDF_MAX_PICKLE_VALUES) { /* storing takes two bytes or more */
-        return fail_limit(m, "numbers what it remembers too high");
-    }
-    const size_t before = m->memo_capacity;
-    mdf_pickle_value *grown = room(m->memo, &m->memo_capacity, (size_t)slot + 1, FIRST_STACK);
-    if (grown == NULL) {
-        return no_memory(m);
-    }
-    m->memo = grown;
-    for (size_t i = before; i < m->memo_capacity; i++) {
-        m->memo[i].len = SIZE_MAX;
-    }
-    m->memo_next += m->memo[slot].len == SIZE_MAX ? 1 : 0;
-    m->memo[slot] = *top(m, 0);
-    return MDF_OK;
-}
-
-static mdf_status memo_get(machine *m, uint64_t slot)
-{
-    if (slot >= m->memo_capacity || m->memo[slot].len == SIZE_MAX) {
-        return fail(m, "uses a value that it does not remember");
-    }
-    return push(m, m->memo[slot]);
-}
-
-/* --- containers --- */
-
-static mdf_pickle_items *new_items(machine *m, const mdf_pickle_value *item, size_t count)
-{
-    mdf_pickle_items *x = mdf_arena_zalloc(&m->p->arena, 1, sizeof *x);
-    if (x != NULL && count > 0) {
-        x->item = mdf_arena_alloc(&m->p->arena, count, sizeof *item);
-        if (x->item == NULL) {
-            return NULL;
-        }
-        memcpy(x->item, item, count * sizeof *item);
-        x->count = count;
-        x->capacity = count;
-    }
-    return x;
-}
-
-static mdf_status push_items(machine *m, mdf_pickle_kind kind, mdf_pickle_items *x)
-{
-    return x == NULL ? no_memory(m) : push(m, (mdf_pickle_value){.kind = kind, .u.items = x});
-}
-
-/* The n uppermost values become a tuple. */
-static mdf_status make_tuple(machine *m, size_t n)
-{
-    MDF_TRY(need(m, n));
-    mdf_pickle_items *x = new_items(m, n > 0 ? top(m, n - 1) : NULL, n);
-    m->depth -= n;
-    return push_items(m, MDF_PICKLE_TUPLE, x);
-}
-
-/* The n uppermost values move into the container below them. */
-static mdf_status extend(machine *m, mdf_pickle_kind kind, size_t n)
-{
-    MDF_TRY(need(m, n + 1));
-    const mdf_pickle_value *into = top(m, n);
-    if (into->kind != kind) {
-        return fail(m, kind == MDF_PICKLE_LIST ? "appends to what is no list"
-                                               : "sets items of what is no dictionary");
-    }
-    mdf_pickle_items *x = into->u.items;
-    if (x->count + n > x->capacity) {
-        const size_t twice = 2 * x->capacity + FIRST_ITEMS;
-        const size_t capacity = x->count + n > twice ? x->count + n : twice;
-        mdf_pickle_value *item = mdf_arena_alloc(&m->p->arena, capacity, sizeof *item);
-        if (item == NULL) {
-            return no_memory(m);
-        }
-        if (x->count > 0) {
-            memcpy(item, x->item, x->count * sizeof *item);
-        }
-        x->item = item;
-        x->capacity = capacity;
-    }
-    if (n > 0) {
-        memcpy(x->item + x->count, top(m, n - 1), n * sizeof *x->item);
-    }
-    x->count += n;
-    m->depth -= n;
-    return MDF_OK;
-}
-
-static mdf_status extend_to_mark(machine *m, mdf_pickle_kind kind)
-{
-    MDF_TRY(need_mark(m));
-    const size_t n = above_mark(m);
-    m->marks--;
-    if (kind == MDF_PICKLE_DICT && n % 2 != 0) {
-        return fail(m, "has a key without a value");
-    }
-    return extend(m, kind, n);
-}
+typedef mdf_status step(mdf_pickle_machine *m);
 
 /* --- names and calls --- */
 
@@ -231,13 +17,13 @@ static bool text_is(const char *text, size_t len, const char *word)
     return strlen(word) == len && memcmp(text, word, len) == 0;
 }
 
-static mdf_status push_global(machine *m, const char *module, size_t module_len, const char *name,
-                              size_t name_len)
+static mdf_status push_global(mdf_pickle_machine *m, const char *module, size_t module_len,
+                              const char *name, size_t name_len)
 {
     for (size_t i = 0; i < m->allowed_count; i++) {
         const mdf_pickle_global *g = &m->allowed[i];
         if (text_is(module, module_len, g->module) && text_is(name, name_len, g->name)) {
-            return push(m, (mdf_pickle_value){.kind = MDF_PICKLE_ITEM, .u.global = g});
+            return mdf_pickle_push(m, (mdf_pickle_value){.kind = MDF_PICKLE_ITEM, .u.global = g});
         }
     }
     return mdf_fail_at(m->err, MDF_ERR_FORMAT, m->at,
@@ -247,12 +33,12 @@ static mdf_status push_global(machine *m, const char *module, size_t module_len,
                        (int)(name_len < 120 ? name_len : 120), name);
 }
 
-static mdf_status take_line(machine *m, const char **text, size_t *len)
+static mdf_status take_line(mdf_pickle_machine *m, const char **text, size_t *len)
 {
     const uint8_t *p = m->bytes + m->at;
     const uint8_t *end = m->at < m->len ? memchr(p, '\n', m->len - m->at) : NULL;
     if (end == NULL) {
-        return fail(m, "is cut off");
+        return mdf_pickle_fail(m, "is cut off");
     }
     *text = (const char *)p;
     *len = (size_t)(end - p);
@@ -260,44 +46,45 @@ static mdf_status take_line(machine *m, const char **text, size_t *len)
     return MDF_OK;
 }
 
-static mdf_status do_global(machine *m)
+static mdf_status do_global(mdf_pickle_machine *m)
 {
     const char *text[2] = {0};
     size_t len[2] = {0};
     for (int i = 0; i < 2; i++) {
         MDF_TRY(take_line(m, &text[i], &len[i]));
         if (mdf_utf8_check((const uint8_t *)text[i], len[i]) != len[i]) {
-            return fail(m, "has a name that is not UTF-8");
+            return mdf_pickle_fail(m, "has a name that is not UTF-8");
         }
     }
     return push_global(m, text[0], len[0], text[1], len[1]);
 }
 
-static mdf_status do_stack_global(machine *m)
+static mdf_status do_stack_global(mdf_pickle_machine *m)
 {
-    MDF_TRY(need(m, 2));
-    const mdf_pickle_value module = *top(m, 1);
-    const mdf_pickle_value name = *top(m, 0);
+    MDF_TRY(mdf_pickle_need(m, 2));
+    const mdf_pickle_value module = *mdf_pickle_top(m, 1);
+    const mdf_pickle_value name = *mdf_pickle_top(m, 0);
     if (module.kind != MDF_PICKLE_TEXT || name.kind != MDF_PICKLE_TEXT) {
-        return fail(m, "has a name that is not text");
+        return mdf_pickle_fail(m, "has a name that is not text");
     }
     m->depth -= 2;
     return push_global(m, module.u.text, module.len, name.u.text, name.len);
 }
 
-static mdf_status fail_call(const machine *m, const mdf_pickle_global *g, const char *what)
+static mdf_status fail_call(const mdf_pickle_machine *m, const mdf_pickle_global *g,
+                            const char *what)
 {
     return mdf_fail_at(m->err, MDF_ERR_FORMAT, m->at, "%s: refused: the pickle %s %s.%s", m->path,
                        what, g->module, g->name);
 }
 
-static mdf_status do_reduce(machine *m)
+static mdf_status do_reduce(mdf_pickle_machine *m)
 {
-    MDF_TRY(need(m, 2));
-    const mdf_pickle_value callee = *top(m, 1);
-    const mdf_pickle_value with = *top(m, 0);
+    MDF_TRY(mdf_pickle_need(m, 2));
+    const mdf_pickle_value callee = *mdf_pickle_top(m, 1);
+    const mdf_pickle_value with = *mdf_pickle_top(m, 0);
     if (callee.kind != MDF_PICKLE_ITEM || with.kind != MDF_PICKLE_TUPLE) {
-        return fail(m, "calls what is no function");
+        return mdf_pickle_fail(m, "calls what is no function");
     }
     const mdf_pickle_global *g = callee.u.global;
     m->depth -= 2;
@@ -305,127 +92,130 @@ static mdf_status do_reduce(machine *m)
         if (with.u.items->count > 0) {
             return fail_call(m, g, "gives arguments to");
         }
-        return push_items(m, MDF_PICKLE_DICT, new_items(m, NULL, 0));
+        return mdf_pickle_push_items(m, MDF_PICKLE_DICT, mdf_pickle_new_items(m, NULL, 0));
     }
     if (g->use != MDF_PICKLE_CALLED) {
         return fail_call(m, g, "calls");
     }
-    mdf_pickle_items *x = new_items(m, with.u.items->item, with.u.items->count);
+    mdf_pickle_items *x = mdf_pickle_new_items(m, with.u.items->item, with.u.items->count);
     if (x != NULL) {
         x->callee = g;
     }
-    return push_items(m, MDF_PICKLE_CALL, x);
+    return mdf_pickle_push_items(m, MDF_PICKLE_CALL, x);
 }
 
 /* Attributes of a dictionary (the versions of a state_dict's modules) are dropped. */
-static mdf_status do_build(machine *m)
+static mdf_status do_build(mdf_pickle_machine *m)
 {
-    MDF_TRY(need(m, 2));
-    if (top(m, 1)->kind != MDF_PICKLE_DICT || top(m, 0)->kind != MDF_PICKLE_DICT) {
-        return fail(m, "sets the state of what is no dictionary");
+    MDF_TRY(mdf_pickle_need(m, 2));
+    if (mdf_pickle_top(m, 1)->kind != MDF_PICKLE_DICT ||
+        mdf_pickle_top(m, 0)->kind != MDF_PICKLE_DICT) {
+        return mdf_pickle_fail(m, "sets the state of what is no dictionary");
     }
     m->depth--;
     return MDF_OK;
 }
 
-static mdf_status do_outer(machine *m)
+static mdf_status do_outer(mdf_pickle_machine *m)
 {
-    MDF_TRY(need(m, 1));
-    if (top(m, 0)->kind != MDF_PICKLE_TUPLE) {
-        return fail(m, "names an object outside by what is no tuple");
+    MDF_TRY(mdf_pickle_need(m, 1));
+    if (mdf_pickle_top(m, 0)->kind != MDF_PICKLE_TUPLE) {
+        return mdf_pickle_fail(m, "names an object outside by what is no tuple");
     }
-    const mdf_pickle_items *name = top(m, 0)->u.items;
-    mdf_pickle_items *x = new_items(m, name->item, name->count);
+    const mdf_pickle_items *name = mdf_pickle_top(m, 0)->u.items;
+    mdf_pickle_items *x = mdf_pickle_new_items(m, name->item, name->count);
     if (x != NULL) {
         x->next = m->p->outer;
         m->p->outer = x;
     }
     m->depth--;
-    return push_items(m, MDF_PICKLE_OUTER, x);
+    return mdf_pickle_push_items(m, MDF_PICKLE_OUTER, x);
 }
 
 /* --- plain values --- */
 
-static mdf_status do_proto(machine *m)
+static mdf_status do_proto(mdf_pickle_machine *m)
 {
     uint64_t version = 0;
-    MDF_TRY(take_number(m, 1, &version));
-    return version < 2 || version > 5 ? fail(m, "has a protocol other than 2 to 5") : MDF_OK;
+    MDF_TRY(mdf_pickle_take_number(m, 1, &version));
+    return version < 2 || version > 5 ? mdf_pickle_fail(m, "has a protocol other than 2 to 5")
+                                      : MDF_OK;
 }
 
 /* A frame only says how much to read at once. */
-static mdf_status do_frame(machine *m)
+static mdf_status do_frame(mdf_pickle_machine *m)
 {
     uint64_t n = 0;
-    MDF_TRY(take_number(m, 8, &n));
-    return n > m->len - m->at ? fail(m, "is cut off") : MDF_OK;
+    MDF_TRY(mdf_pickle_take_number(m, 8, &n));
+    return n > m->len - m->at ? mdf_pickle_fail(m, "is cut off") : MDF_OK;
 }
 
-static mdf_status do_stop(machine *m)
+static mdf_status do_stop(mdf_pickle_machine *m)
 {
     if (m->depth != 1 || m->marks != 0) {
-        return fail(m, "does not end with one object");
+        return mdf_pickle_fail(m, "does not end with one object");
     }
     m->stop = true;
     return MDF_OK;
 }
 
-static mdf_status do_mark(machine *m)
+static mdf_status do_mark(mdf_pickle_machine *m)
 {
-    if (m->marks == MAX_MARKS) {
-        return fail_limit(m, "is nested too deep");
+    if (m->marks == MDF_PICKLE_MAX_MARKS) {
+        return mdf_pickle_fail_limit(m, "is nested too deep");
     }
     m->mark[m->marks++] = m->depth;
     return MDF_OK;
 }
 
-static mdf_status do_none(machine *m)
+static mdf_status do_none(mdf_pickle_machine *m)
 {
-    return push(m, (mdf_pickle_value){.kind = MDF_PICKLE_NONE});
+    return mdf_pickle_push(m, (mdf_pickle_value){.kind = MDF_PICKLE_NONE});
 }
 
-static mdf_status do_true(machine *m)
+static mdf_status do_true(mdf_pickle_machine *m)
 {
-    return push(m, (mdf_pickle_value){.kind = MDF_PICKLE_BOOL, .u.whole = 1});
+    return mdf_pickle_push(m, (mdf_pickle_value){.kind = MDF_PICKLE_BOOL, .u.whole = 1});
 }
 
-static mdf_status do_false(machine *m)
+static mdf_status do_false(mdf_pickle_machine *m)
 {
-    return push(m, (mdf_pickle_value){.kind = MDF_PICKLE_BOOL});
+    return mdf_pickle_push(m, (mdf_pickle_value){.kind = MDF_PICKLE_BOOL});
 }
 
-static mdf_status push_whole(machine *m, size_t bytes)
+static mdf_status push_whole(mdf_pickle_machine *m, size_t bytes)
 {
     uint64_t n = 0;
-    MDF_TRY(take_number(m, bytes, &n));
+    MDF_TRY(mdf_pickle_take_number(m, bytes, &n));
     const int64_t whole = (int64_t)n - (bytes == 4 && n > INT32_MAX ? INT64_C(1) << 32 : 0);
-    return push(m, (mdf_pickle_value){.kind = MDF_PICKLE_WHOLE, .u.whole = whole});
+    return mdf_pickle_push(m, (mdf_pickle_value){.kind = MDF_PICKLE_WHOLE, .u.whole = whole});
 }
 
-static mdf_status do_int(machine *m)
+static mdf_status do_int(mdf_pickle_machine *m)
 {
     return push_whole(m, 4);
 }
 
-static mdf_status do_int1(machine *m)
+static mdf_status do_int1(mdf_pickle_machine *m)
 {
     return push_whole(m, 1);
 }
 
-static mdf_status do_int2(machine *m)
+static mdf_status do_int2(mdf_pickle_machine *m)
 {
     return push_whole(m, 2);
 }
 
-static mdf_status do_long(machine *m)
+static mdf_status do_long(mdf_pickle_machine *m)
 {
     uint64_t n = 0;
     const uint8_t *p = NULL;
-    MDF_TRY(take_number(m, 1, &n));
-    MDF_TRY(take(m, (size_t)n, &p));
+    MDF_TRY(mdf_pickle_take_number(m, 1, &n));
+    MDF_TRY(mdf_pickle_take(m, (size_t)n, &p));
     if (n > 8) {
-        return push(m, (mdf_pickle_value){
-                           .kind = MDF_PICKLE_LONG, .len = (size_t)n, .u.text = (const char *)p});
+        return mdf_pickle_push(m, (mdf_pickle_value){.kind = MDF_PICKLE_LONG,
+                                                     .len = (size_t)n,
+                                                     .u.text = (const char *)p});
     }
     uint64_t bits = n > 0 && (p[n - 1] & 0x80) != 0 ? UINT64_MAX : 0; /* the sign goes on */
     for (size_t i = (size_t)n; i > 0; i--) {
@@ -433,141 +223,142 @@ static mdf_status do_long(machine *m)
     }
     mdf_pickle_value v = {.kind = MDF_PICKLE_WHOLE};
     memcpy(&v.u.whole, &bits, sizeof bits);
-    return push(m, v);
+    return mdf_pickle_push(m, v);
 }
 
-static mdf_status do_float(machine *m)
+static mdf_status do_float(mdf_pickle_machine *m)
 {
     const uint8_t *p = NULL;
     uint64_t bits = 0;
-    MDF_TRY(take(m, 8, &p));
+    MDF_TRY(mdf_pickle_take(m, 8, &p));
     for (size_t i = 0; i < 8; i++) { /* the one big-endian number of the format */
         bits = bits << 8 | p[i];
     }
     mdf_pickle_value v = {.kind = MDF_PICKLE_FLOAT};
     memcpy(&v.u.number, &bits, sizeof bits);
-    return push(m, v);
+    return mdf_pickle_push(m, v);
 }
 
-static mdf_status push_text(machine *m, size_t length_bytes)
+static mdf_status push_text(mdf_pickle_machine *m, size_t length_bytes)
 {
     uint64_t n = 0;
     const uint8_t *p = NULL;
-    MDF_TRY(take_number(m, length_bytes, &n));
-    MDF_TRY(take(m, (size_t)n, &p));
+    MDF_TRY(mdf_pickle_take_number(m, length_bytes, &n));
+    MDF_TRY(mdf_pickle_take(m, (size_t)n, &p));
     if (n > MAX_TEXT) {
-        return fail_limit(m, "has too long a text");
+        return mdf_pickle_fail_limit(m, "has too long a text");
     }
     if (mdf_utf8_check(p, (size_t)n) != n) {
-        return fail(m, "has a text that is not UTF-8");
+        return mdf_pickle_fail(m, "has a text that is not UTF-8");
     }
-    return push(m, (mdf_pickle_value){
-                       .kind = MDF_PICKLE_TEXT, .len = (size_t)n, .u.text = (const char *)p});
+    return mdf_pickle_push(
+        m,
+        (mdf_pickle_value){.kind = MDF_PICKLE_TEXT, .len = (size_t)n, .u.text = (const char *)p});
 }
 
-static mdf_status do_text(machine *m)
+static mdf_status do_text(mdf_pickle_machine *m)
 {
     return push_text(m, 4);
 }
 
-static mdf_status do_short_text(machine *m)
+static mdf_status do_short_text(mdf_pickle_machine *m)
 {
     return push_text(m, 1);
 }
 
-static mdf_status do_tuple(machine *m)
+static mdf_status do_tuple(mdf_pickle_machine *m)
 {
-    MDF_TRY(need_mark(m));
-    const size_t n = above_mark(m);
+    MDF_TRY(mdf_pickle_need_mark(m));
+    const size_t n = mdf_pickle_above_mark(m);
     m->marks--;
-    return make_tuple(m, n);
+    return mdf_pickle_make_tuple(m, n);
 }
 
-static mdf_status do_tuple0(machine *m)
+static mdf_status do_tuple0(mdf_pickle_machine *m)
 {
-    return make_tuple(m, 0);
+    return mdf_pickle_make_tuple(m, 0);
 }
 
-static mdf_status do_tuple1(machine *m)
+static mdf_status do_tuple1(mdf_pickle_machine *m)
 {
-    return make_tuple(m, 1);
+    return mdf_pickle_make_tuple(m, 1);
 }
 
-static mdf_status do_tuple2(machine *m)
+static mdf_status do_tuple2(mdf_pickle_machine *m)
 {
-    return make_tuple(m, 2);
+    return mdf_pickle_make_tuple(m, 2);
 }
 
-static mdf_status do_tuple3(machine *m)
+static mdf_status do_tuple3(mdf_pickle_machine *m)
 {
-    return make_tuple(m, 3);
+    return mdf_pickle_make_tuple(m, 3);
 }
 
-static mdf_status do_list(machine *m)
+static mdf_status do_list(mdf_pickle_machine *m)
 {
-    return push_items(m, MDF_PICKLE_LIST, new_items(m, NULL, 0));
+    return mdf_pickle_push_items(m, MDF_PICKLE_LIST, mdf_pickle_new_items(m, NULL, 0));
 }
 
-static mdf_status do_dict(machine *m)
+static mdf_status do_dict(mdf_pickle_machine *m)
 {
-    return push_items(m, MDF_PICKLE_DICT, new_items(m, NULL, 0));
+    return mdf_pickle_push_items(m, MDF_PICKLE_DICT, mdf_pickle_new_items(m, NULL, 0));
 }
 
-static mdf_status do_append(machine *m)
+static mdf_status do_append(mdf_pickle_machine *m)
 {
-    return extend(m, MDF_PICKLE_LIST, 1);
+    return mdf_pickle_extend(m, MDF_PICKLE_LIST, 1);
 }
 
-static mdf_status do_appends(machine *m)
+static mdf_status do_appends(mdf_pickle_machine *m)
 {
-    return extend_to_mark(m, MDF_PICKLE_LIST);
+    return mdf_pickle_extend_to_mark(m, MDF_PICKLE_LIST);
 }
 
-static mdf_status do_set(machine *m)
+static mdf_status do_set(mdf_pickle_machine *m)
 {
-    return extend(m, MDF_PICKLE_DICT, 2);
+    return mdf_pickle_extend(m, MDF_PICKLE_DICT, 2);
 }
 
-static mdf_status do_sets(machine *m)
+static mdf_status do_sets(mdf_pickle_machine *m)
 {
-    return extend_to_mark(m, MDF_PICKLE_DICT);
+    return mdf_pickle_extend_to_mark(m, MDF_PICKLE_DICT);
 }
 
-static mdf_status put_slot(machine *m, size_t bytes)
-{
-    uint64_t slot = 0;
-    MDF_TRY(take_number(m, bytes, &slot));
-    return memo_put(m, slot);
-}
-
-static mdf_status get_slot(machine *m, size_t bytes)
+static mdf_status put_slot(mdf_pickle_machine *m, size_t bytes)
 {
     uint64_t slot = 0;
-    MDF_TRY(take_number(m, bytes, &slot));
-    return memo_get(m, slot);
+    MDF_TRY(mdf_pickle_take_number(m, bytes, &slot));
+    return mdf_pickle_memo_put(m, slot);
 }
 
-static mdf_status do_put(machine *m)
+static mdf_status get_slot(mdf_pickle_machine *m, size_t bytes)
+{
+    uint64_t slot = 0;
+    MDF_TRY(mdf_pickle_take_number(m, bytes, &slot));
+    return mdf_pickle_memo_get(m, slot);
+}
+
+static mdf_status do_put(mdf_pickle_machine *m)
 {
     return put_slot(m, 1);
 }
 
-static mdf_status do_long_put(machine *m)
+static mdf_status do_long_put(mdf_pickle_machine *m)
 {
     return put_slot(m, 4);
 }
 
-static mdf_status do_memoize(machine *m)
+static mdf_status do_memoize(mdf_pickle_machine *m)
 {
-    return memo_put(m, m->memo_next);
+    return mdf_pickle_memo_put(m, m->memo_next);
 }
 
-static mdf_status do_get(machine *m)
+static mdf_status do_get(mdf_pickle_machine *m)
 {
     return get_slot(m, 1);
 }
 
-static mdf_status do_long_get(machine *m)
+static mdf_status do_long_get(mdf_pickle_machine *m)
 {
     return get_slot(m, 4);
 }
@@ -648,17 +439,17 @@ static const struct {
     ['P'] = {"PERSID", NULL},
 };
 
-static mdf_status run(machine *m)
+static mdf_status run(mdf_pickle_machine *m)
 {
     if (m->len == 0 || m->bytes[0] != 0x80) {
-        return fail(m, "does not begin with its protocol");
+        return mdf_pickle_fail(m, "does not begin with its protocol");
     }
     while (!m->stop) {
         const uint8_t *code = NULL;
         const size_t at = m->at;
-        MDF_TRY(take(m, 1, &code));
+        MDF_TRY(mdf_pickle_take(m, 1, &code));
         if (m->at > MDF_MAX_PICKLE_BYTES) {
-            return fail_limit(m, "has too many bytes");
+            return mdf_pickle_fail_limit(m, "has too many bytes");
         }
         step *one = instructions[*code].run;
         if (one == NULL) {
@@ -679,13 +470,13 @@ mdf_status mdf_pickle_parse(mdf_pickle *p, const void *bytes, size_t len,
                             const mdf_pickle_global *allowed, size_t n, const char *name,
                             mdf_error *err)
 {
-    machine m = {.p = p,
-                 .bytes = bytes,
-                 .len = len,
-                 .allowed = allowed,
-                 .allowed_count = n,
-                 .path = name,
-                 .err = err};
+    mdf_pickle_machine m = {.p = p,
+                            .bytes = bytes,
+                            .len = len,
+                            .allowed = allowed,
+                            .allowed_count = n,
+                            .path = name,
+                            .err = err};
     *p = (mdf_pickle){0};
     mdf_status status = mdf_arena_init(&p->arena, 0, 0, err);
     if (status == MDF_OK) {
