@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "info.h"
 #include "io/foreign.h"
+#include "io/torch_file.h"
 #include "nn/mdf_mllm.h"
 #include "photo/image.h"
 #include "weights/parts.h"
@@ -77,13 +78,9 @@ static mdf_status describe_config(const char *path, const info_flags *f, json_t 
 
 static bool has_weights(const char *path)
 {
-    static const char *const name[] = {"model.safetensors", "model.safetensors.index.json"};
-    bool found = false;
-    for (size_t i = 0; i < 2 && !found; i++) {
-        char *file = mdf_path_join(path, name[i]);
-        found = file != NULL && mdf_path_exists(file);
-        mdf_free(file);
-    }
+    char *file = NULL;
+    const bool found = mdf_st_shards_find_file(path, &file, NULL) == MDF_OK;
+    mdf_free(file);
     return found;
 }
 
@@ -154,21 +151,9 @@ static bool is_picture(const uint8_t *b, size_t n)
     return mdf_image_sniff(b, n) != MDF_IMAGE_UNKNOWN;
 }
 
-/* torch.save() writes a zip archive, or, before 1.6, a pickle of protocol 2 or later. */
 static bool is_torch(const uint8_t *b, size_t n)
 {
-    return n >= 4 && (memcmp(b, "PK\3\4", 4) == 0 || (b[0] == 0x80 && b[1] >= 2 && b[1] <= 5));
-}
-
-static mdf_status describe_torch(const char *path, const info_flags *f, json_t **doc,
-                                 mdf_error *err)
-{
-    (void)f;
-    (void)doc;
-    return mdf_fail(err, MDF_ERR_FORMAT,
-                    "%s: it looks like a file of PyTorch's (a zip archive or a pickle), which is "
-                    "not described",
-                    path);
+    return mdf_torch_looks(b, n);
 }
 
 /* Kinds of files: told by what they begin with, whatever their name; by their name only where that
@@ -178,12 +163,10 @@ static const struct {
     const char *ending; /* NULL: none */
     mdf_status (*describe)(const char *path, const info_flags *f, json_t **doc, mdf_error *err);
 } kinds[] = {
-    {is_gguf, ".gguf", info_gguf},
-    {is_safetensors, ".safetensors", info_tensors},
-    {is_picture, NULL, info_picture},
-    {is_torch, NULL, describe_torch},
-    {is_index, ".safetensors.index.json", info_tensors},
-    {is_settings, ".json", describe_config},
+    {is_gguf, ".gguf", info_gguf},           {is_safetensors, ".safetensors", info_tensors},
+    {is_picture, NULL, info_picture},        {is_torch, ".bin", info_tensors},
+    {is_torch, ".pth", info_tensors},        {is_torch, ".pt", info_tensors},
+    {is_index, ".index.json", info_tensors}, {is_settings, ".json", describe_config},
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -215,7 +198,8 @@ static mdf_status describe(const char *path, const info_flags *f, json_t **doc, 
     }
     if (k == KINDS) {
         return mdf_fail(err, MDF_ERR_FORMAT,
-                        "%s is neither a picture nor a JSON, safetensors or GGUF file", path);
+                        "%s is neither a picture nor a JSON, safetensors, PyTorch or GGUF file",
+                        path);
     }
     return kinds[k].describe(path, f, doc, err);
 }
@@ -277,7 +261,8 @@ const app_command app_info = {
     .summary = "describe a model, a run or a file",
     .description =
         "Prints settings and weights of a run or model (of this project or Hugging Face's), the\n"
-        "tensors of a safetensors file, keys and number formats of a GGUF file, the settings of a\n"
+        "tensors of a safetensors or PyTorch file, keys and number formats of a GGUF file, the "
+        "settings of a\n"
         "config file with every default, or size,\n"
         "field of view and quality of a picture. Models are counted by part: tensors, parameters\n"
         "and, where there are weights, bytes. What a file is, its first bytes say, not its name.",

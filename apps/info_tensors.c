@@ -1,6 +1,19 @@
 /* mdf info of safetensors files, one or several with their index. */
 #include "info.h"
+#include "io/torch_file.h"
 #include "weights/weights.h"
+
+/* What a file of torch's holds beside tensors, by names; NULL: nothing. */
+static json_t *left_out_of(const mdf_weights *w)
+{
+    for (size_t i = 0; i < w->shards.files; i++) {
+        const char *names = mdf_safetensors_metadata(&w->shards.file[i], MDF_TORCH_LEFT_OUT);
+        if (names != NULL) {
+            return json_string(names);
+        }
+    }
+    return NULL;
+}
 
 mdf_status info_tensors(const char *path, const info_flags *f, json_t **doc, mdf_error *err)
 {
@@ -28,11 +41,12 @@ mdf_status info_tensors(const char *path, const info_flags *f, json_t **doc, mdf
             }
         }
     }
+    json_t *left_out = left_out_of(&weights);
     mdf_parts_of_weights(count, &weights);
-    *doc = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "files",
+    *doc = json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o*, s:o}", "files",
                      (json_int_t)weights.shards.files, "tensors", (json_int_t)weights.count,
                      "numbers", (json_int_t)numbers, "bytes", (json_int_t)weights.bytes, "types",
-                     types, "parts", info_parts(count), "tensor", rows);
+                     types, "parts", info_parts(count), "left_out", left_out, "tensor", rows);
     mdf_weights_close(&weights);
     return *doc != NULL ? MDF_OK : info_no_memory(err);
 }

@@ -55,6 +55,9 @@ mdf_status app_rewrite(const app *a, const char *label, const char *from, const 
     app_model_watch_start(&w, a, label);
     const mdf_status status = mdf_model_rewrite(from, to, how, &w.watch, result, err);
     app_model_watch_finish(&w);
+    if (status == MDF_OK && result->remark.text[0] != '\0') {
+        app_say(a, "warning: %s", result->remark.text);
+    }
     return status;
 }
 

@@ -81,7 +81,7 @@ typedef struct mdf_session mdf_session;
 
 /* A zeroed struct means every default. */
 typedef struct mdf_engine_options {
-    const char *model_dir; /* config.json and model.safetensors, or shards with their index */
+    const char *model_dir; /* config.json and model.safetensors or pytorch_model.bin, or shards */
     const char *max_isa;   /* "ref", "avx2", "avx512", "avx512vnni"; NULL = the best there is */
     int threads;           /* compute threads of the whole process; 0 = one per core */
     bool check_tensors;    /* look at every weight first: reads all of a large model's files */

@@ -21,6 +21,10 @@
 #define MDF_MAX_TREE        4096  /* nodes of the labels' tree: its mask is their square, 16 MiB */
 #define MDF_MAX_THREADS     1024
 
+#define MDF_MAX_ZIP_ENTRIES   200000             /* a torch file has one per storage and few more */
+#define MDF_MAX_PICKLE_BYTES  ((size_t)64 << 20) /* of 100,000 tensors: 30 MB */
+#define MDF_MAX_PICKLE_VALUES 4194304            /* a tensor takes about 20 */
+
 #define MDF_MAX_LIST_BYTES   ((size_t)32 << 20) /* a page of a hub's list: 1,000 files are 300 KB */
 #define MDF_MAX_LIST_FILES   100000             /* files of one repository */
 #define MDF_MAX_LIST_PATH    1024               /* bytes of a path in it */

@@ -16,7 +16,8 @@ static mdf_status no_memory(const char *dir, mdf_error *err)
 mdf_status mdf_model_folder_check(const char *dir, mdf_error *err)
 {
     static const char *const taken[] = {"config.json", "model.safetensors",
-                                        "model.safetensors.index.json"};
+                                        "model.safetensors.index.json", "pytorch_model.bin",
+                                        "pytorch_model.bin.index.json"};
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
         char *path = mdf_path_join(dir, taken[i]);
         if (path == NULL) {

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "convert/hf_config.h"
 #include "convert/model_folder.h"
+#include "io/torch_file.h"
 #include "nn/mdf_mllm.h"
 #include "weights/lora.h"
 
@@ -60,8 +61,7 @@ static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
 static void written(void *user, size_t i)
 {
     const rewriter *r = user;
-    const mdf_st_tensor *t = r->item[i].from->tensor;
-    mdf_map_release(t->data, t->bytes);
+    mdf_safetensors_release(r->item[i].from->file, r->item[i].from->tensor);
 }
 
 /* The name that the tensor gets; false: the target has no place for it. */
@@ -143,8 +143,22 @@ static mdf_status plan(rewriter *r, mdf_error *err)
     return r->how->lora == NULL ? MDF_OK : mdf_lora_check(r->how->lora, &r->weights, err);
 }
 
+/* A torch file may hold other things than tensors. */
+static void remark_left_out(rewriter *r)
+{
+    const mdf_st_shards *s = &r->weights.shards;
+    for (size_t i = 0; i < s->files && r->result->remark.text[0] == '\0'; i++) {
+        const char *names = mdf_safetensors_metadata(&s->file[i], MDF_TORCH_LEFT_OUT);
+        if (names != NULL) {
+            (void)mdf_fail(&r->result->remark, MDF_OK, "%s: left out, being no tensors: %s",
+                           s->file[i].path, names);
+        }
+    }
+}
+
 static mdf_status open_source(rewriter *r, const char *from, mdf_error *err)
 {
+    const char *weights = r->how->weights == NULL ? from : r->how->weights;
     mdf_config *config = mdf_alloc(1, sizeof *config);
     if (config == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
@@ -157,7 +171,7 @@ static mdf_status open_source(rewriter *r, const char *from, mdf_error *err)
     }
     if (status == MDF_OK) {
         r->model->config.train.aux_weight = aux;
-        status = mdf_weights_open(&r->weights, from, err);
+        status = mdf_weights_open(&r->weights, weights, err);
     }
     mdf_free(config);
     return status;
@@ -194,6 +208,7 @@ mdf_status mdf_model_rewrite(const char *from, const char *to, const mdf_rewrite
     *result = (mdf_rewrite_result){0};
     mdf_status status = open_source(&r, from, err);
     if (status == MDF_OK) {
+        remark_left_out(&r);
         status = plan(&r, err);
     }
     if (status == MDF_OK) {

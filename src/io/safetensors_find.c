@@ -18,6 +18,15 @@ void mdf_st_sort(mdf_safetensors *st)
     qsort(st->tensor, st->count, sizeof *st->tensor, by_name);
 }
 
+void mdf_safetensors_release(const mdf_safetensors *st, const mdf_st_tensor *t)
+{
+    const uintptr_t begin = (uintptr_t)st->map.data;
+    const uintptr_t at = (uintptr_t)t->data;
+    if (st->map.data != NULL && at >= begin && at - begin <= st->map.len) {
+        mdf_map_release(t->data, t->bytes);
+    }
+}
+
 const mdf_st_tensor *mdf_safetensors_find(const mdf_safetensors *st, const char *name)
 {
     const mdf_st_tensor key = {.name = name};

@@ -1,10 +1,11 @@
-/* A model in several safetensors files, by its index. */
+/* A model in one file or several, by its index. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
 #include "io/safetensors.h"
 #include "io/safetensors_index.h"
+#include "io/torch_file.h"
 
 enum { MAX_INDEX_BYTES = 64 << 20 };
 
@@ -35,6 +36,11 @@ static mdf_status no_memory(const char *path, mdf_error *err)
     return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
 }
 
+static mdf_status open_file(mdf_safetensors *st, const char *path, mdf_error *err)
+{
+    return mdf_torch_is(path) ? mdf_torch_open(st, path, err) : mdf_safetensors_open(st, path, err);
+}
+
 /* Opens the files of the index. */
 static mdf_status open_files(mdf_st_shards *s, const char *folder, const mdf_st_index *x,
                              mdf_error *err)
@@ -42,7 +48,7 @@ static mdf_status open_files(mdf_st_shards *s, const char *folder, const mdf_st_
     for (size_t i = 0; i < x->files; i++) {
         char *path = mdf_path_join(folder, x->file[i]);
         const mdf_status status =
-            path == NULL ? no_memory(folder, err) : mdf_safetensors_open(&s->file[i], path, err);
+            path == NULL ? no_memory(folder, err) : open_file(&s->file[i], path, err);
         mdf_free(path);
         MDF_TRY(status);
         s->files++;
@@ -98,21 +104,44 @@ static mdf_status open_index(mdf_st_shards *s, const char *index, mdf_error *err
     return status;
 }
 
-static mdf_status open_folder(mdf_st_shards *s, const char *path, mdf_error *err)
+static mdf_status open_path(mdf_st_shards *s, const char *path, mdf_error *err)
 {
-    char *one = mdf_path_join(path, "model.safetensors");
-    char *index = mdf_path_join(path, "model.safetensors.index.json");
-    mdf_status status = MDF_OK;
-    if (one == NULL || index == NULL) {
-        status = no_memory(path, err);
-    } else if (!mdf_path_exists(one) && mdf_path_exists(index)) {
-        status = open_index(s, index, err);
-    } else {
-        status = mdf_safetensors_open(&s->file[0], one, err);
-        s->files = status == MDF_OK ? 1 : 0;
+    if (is_index(path)) {
+        return open_index(s, path, err);
     }
-    mdf_free(one);
-    mdf_free(index);
+    const mdf_status status = open_file(&s->file[0], path, err);
+    s->files = status == MDF_OK ? 1 : 0;
+    return status;
+}
+
+mdf_status mdf_st_shards_find_file(const char *folder, char **path, mdf_error *err)
+{
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
+                                        "pytorch_model.bin", "pytorch_model.bin.index.json"};
+    *path = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *one = mdf_path_join(folder, names[i]);
+        if (one == NULL) {
+            return no_memory(folder, err);
+        }
+        if (mdf_path_exists(one)) {
+            *path = one;
+            return MDF_OK;
+        }
+        mdf_free(one);
+    }
+    return mdf_fail(err, MDF_ERR_IO,
+                    "%s: no weights: neither model.safetensors nor pytorch_model.bin, nor the "
+                    "index of either, is there",
+                    folder);
+}
+
+static mdf_status open_folder(mdf_st_shards *s, const char *folder, mdf_error *err)
+{
+    char *path = NULL;
+    MDF_TRY(mdf_st_shards_find_file(folder, &path, err));
+    const mdf_status status = open_path(s, path, err);
+    mdf_free(path);
     return status;
 }
 
@@ -125,11 +154,8 @@ mdf_status mdf_st_shards_open(mdf_st_shards *s, const char *path, mdf_error *err
         status = no_memory(path, err);
     } else if (mdf_path_is_dir(path)) {
         status = open_folder(s, path, err);
-    } else if (is_index(path)) {
-        status = open_index(s, path, err);
     } else {
-        status = mdf_safetensors_open(&s->file[0], path, err);
-        s->files = status == MDF_OK ? 1 : 0;
+        status = open_path(s, path, err);
     }
     if (status != MDF_OK) {
         mdf_st_shards_close(s);
