@@ -74,8 +74,16 @@ void app_say(const app *a, const char *fmt, ...) MDF_PRINTF(2, 3);
  * (out of memory while building it) is an error. */
 mdf_status app_print_json(json_t *doc, mdf_error *err) MDF_NODISCARD;
 
-/* Splits "a,b,c" in place into at most MDF_MAX_LABELS names; returns how many. */
-size_t app_split_labels(char *list, const char **label);
+/* The values of --labels: "a,b,c" given once are three names; of a flag given several times every
+ * value is a name, with the commas in it. */
+typedef struct app_labels {
+    const char *name[MDF_MAX_LABELS];
+    size_t count; /* 0: none are given */
+    char *copy;   /* of the names */
+} app_labels;
+
+mdf_status app_labels_of(app_labels *l, const arg_list *values, mdf_error *err) MDF_NODISCARD;
+void app_labels_free(app_labels *l);
 
 /* A string of the outside (a path) as JSON: bytes that are not UTF-8 become U+FFFD. NULL = no
  * memory.

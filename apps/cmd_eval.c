@@ -16,7 +16,7 @@ typedef struct eval_flags {
     const char *model;
     arg_list data;
     const char *split;
-    const char *labels;
+    arg_list labels;
     const char *json;
     const char *report;
     int64_t bootstrap;
@@ -49,10 +49,11 @@ static const arg_option options[] = {
      .help = "value of the split column to evaluate"},
     {.name = "labels",
      .letter = 'l',
-     .kind = ARG_STRING,
+     .kind = ARG_LIST,
      .offset = offsetof(eval_flags, labels),
      .metavar = "A,B,...",
-     .help = "only cases of these labels, and only these answers"},
+     .help = "only cases of these labels, and only these answers; of a flag given twice or more "
+             "every value is one label, commas and all"},
     {.name = "json",
      .letter = 'j',
      .kind = ARG_STRING,
@@ -185,18 +186,14 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
 static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_manifest *m,
                            mdf_error *err)
 {
-    const char *label[MDF_MAX_LABELS];
-    char *list = f->labels == NULL ? NULL : mdf_strdup(f->labels);
-    if (f->labels != NULL && list == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
-    }
-    const size_t labels = list == NULL ? 0 : app_split_labels(list, label);
+    app_labels labels;
+    MDF_TRY(app_labels_of(&labels, &f->labels, err));
     eval_watch watch = {.a = a};
     mdf_evaluation e;
     app_progress_start(&watch.bar, "evaluate", a->quiet);
     mdf_status status = mdf_evaluate(&e, engine, m,
-                                     &(mdf_evaluate_options){.labels = label,
-                                                             .label_count = labels,
+                                     &(mdf_evaluate_options){.labels = labels.name,
+                                                             .label_count = labels.count,
                                                              .resamples = (size_t)f->bootstrap,
                                                              .seed = (uint64_t)a->seed,
                                                              .strict = f->strict,
@@ -215,7 +212,7 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
         }
         mdf_evaluation_free(&e);
     }
-    mdf_free(list);
+    app_labels_free(&labels);
     return status;
 }
 

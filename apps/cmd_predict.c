@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "outputs.h"
+#include "pictures.h"
 #include "predict.h"
 
 static const arg_option options[] = {
@@ -24,10 +25,11 @@ static const arg_option options[] = {
      .help = "clinical sentence that goes with the photographs"},
     {.name = "labels",
      .letter = 'l',
-     .kind = ARG_STRING,
+     .kind = ARG_LIST,
      .offset = offsetof(predict_flags, labels),
      .metavar = "A,B,...",
-     .help = "only these answers"},
+     .help = "only these answers; of a flag given twice or more every value is one label, commas "
+             "and all"},
     {.name = "heatmap",
      .letter = 'o',
      .kind = ARG_STRING,
@@ -140,12 +142,16 @@ static bool has_ending(const char *name, const char *ending)
     return n > m && strcasecmp(name + n - m, ending) == 0;
 }
 
-static mdf_status check_heatmap(const app *a, const predict_flags *f, const char *dir,
-                                mdf_error *err)
+/* The folder dir is the model's. */
+static mdf_status check_heatmap(app *a, const predict_flags *f, const app_pictures *pictures,
+                                const char *dir, mdf_error *err)
 {
     const app_output out = {"--heatmap", f->heatmap};
-    for (size_t i = 0; i < a->operands.count; i++) {
-        MDF_TRY(app_output_not_file(out, a->operands.item[i], err));
+    if (f->heatmap != NULL && pictures->count > 1) {
+        return app_usage(a, err, "--heatmap goes with one IMAGE, not %zu", pictures->count);
+    }
+    for (size_t i = 0; i < pictures->count; i++) {
+        MDF_TRY(app_output_not_file(out, pictures->item[i], err));
     }
     MDF_TRY(app_output_not_in(out, dir, err));
     MDF_TRY(app_output_not_in(out, f->lora, err));
@@ -174,38 +180,28 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
                              "--heatmap writes a PNG: give a name that ends in .png, not '%s'",
                              f->heatmap);
         }
-        if (f->heatmap != NULL && pictures > 1) {
-            return app_usage(a, err, "--heatmap goes with one IMAGE, not %zu", pictures);
-        }
         return MDF_OK;
     }
-    if (f->heatmap != NULL || f->labels != NULL) {
+    if (f->heatmap != NULL || f->labels.count > 0) {
         return app_usage(a, err, "%s goes with classifying, not with --ask",
                          f->heatmap != NULL ? "--heatmap" : "--labels");
     }
     return MDF_OK;
 }
 
-static mdf_status run(app *a, const void *flags, mdf_error *err)
+/* a's operands are the pictures. */
+static mdf_status predict(const app *a, const predict_flags *f, predict_view view, const char *dir,
+                          mdf_error *err)
 {
-    const predict_flags *f = flags;
-    predict_view view;
-    char *dir = NULL;
     mdf_engine *engine = NULL;
     mdf_session *session = NULL;
-    MDF_TRY(check_flags(a, f, err));
-    MDF_TRY(parse_view(a, f, &view, err));
-    MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
-    mdf_status status = check_heatmap(a, f, dir, err);
-    if (status == MDF_OK) {
-        status = mdf_engine_open(&engine,
-                                 &(mdf_engine_options){.model_dir = dir,
-                                                       .threads = (int)a->threads,
-                                                       .lora = f->lora,
-                                                       .check_tensors = f->check_tensors,
-                                                       .labels_optional = f->ask.count > 0},
-                                 err);
-    }
+    mdf_status status = mdf_engine_open(&engine,
+                                        &(mdf_engine_options){.model_dir = dir,
+                                                              .threads = (int)a->threads,
+                                                              .lora = f->lora,
+                                                              .check_tensors = f->check_tensors,
+                                                              .labels_optional = f->ask.count > 0},
+                                        err);
     if (status == MDF_OK) {
         status = mdf_session_new(&session, engine, err);
     }
@@ -216,6 +212,28 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     }
     mdf_session_free(session);
     mdf_engine_close(engine);
+    return status;
+}
+
+static mdf_status run(app *a, const void *flags, mdf_error *err)
+{
+    const predict_flags *f = flags;
+    predict_view view;
+    app_pictures pictures;
+    char *dir = NULL;
+    MDF_TRY(check_flags(a, f, err));
+    MDF_TRY(parse_view(a, f, &view, err));
+    MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
+    mdf_status status = app_pictures_list(&pictures, a, err);
+    if (status == MDF_OK) {
+        status = check_heatmap(a, f, &pictures, dir, err);
+    }
+    if (status == MDF_OK) {
+        app listed = *a;
+        listed.operands = (arg_list){pictures.item, pictures.count};
+        status = predict(&listed, f, view, dir, err);
+    }
+    app_pictures_free(&pictures);
     mdf_free(dir);
     return status;
 }
@@ -250,6 +268,8 @@ const app_command app_predict = {
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(predict_flags),
-    .operand = {"IMAGE", 0, 1000000, "JPEG, PNG, TIFF or WebP file"},
+    .operand = {"IMAGE", 0, 1000000,
+                "JPEG, PNG, TIFF or WebP file, a folder with all that is below it, or - for one on "
+                "standard input"},
     .run = run,
 };

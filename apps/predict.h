@@ -7,7 +7,7 @@
 typedef struct predict_flags {
     const char *model;
     const char *text;
-    const char *labels;
+    arg_list labels;
     const char *heatmap;
     const char *view;
     const char *tiles;

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
-#include "base/limits.h"
+#include "pictures.h"
 #include "predict.h"
 
 /* What a model says must not reach the terminal as a command: control characters but line break and
@@ -96,7 +95,7 @@ static mdf_status ask_about(const round *r, const char *path, mdf_error *err)
     mdf_question q = r->question;
     mdf_status status = MDF_OK;
     if (path != NULL) {
-        status = mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &q.image_bytes, err);
+        status = app_picture_read(r->a, path, &bytes, &q.image_bytes, err);
         q.image = bytes;
         q.name = path;
     }
