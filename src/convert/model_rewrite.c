@@ -88,28 +88,18 @@ static mdf_status refuse_quantised(const rewriter *r, const mdf_model_weight *w,
     return MDF_OK;
 }
 
-static mdf_status plan_tensor(rewriter *r, const mdf_tensor *t, const mdf_cross_layers *cross,
-                              mdf_error *err)
+/* w as tensor `name` of the target, in t's shape: all of it, or its first rows. */
+static void plan_item(rewriter *r, const mdf_model_weight *w, const char *name, mdf_part part,
+                      const mdf_tensor *t)
 {
     item *it = &r->item[r->count];
-    const mdf_model_weight *w = mdf_weights_find(&r->weights, t->name);
-    if (w == NULL) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing",
-                        r->weights.shards.path, t->name);
-    }
-    MDF_TRY(mdf_safetensors_check_shape(w->file, w->tensor, t->rank, t->dim, err));
-    MDF_TRY(refuse_quantised(r, w, err));
-    if (!target_name(r, t->name, it->name)) {
-        r->result->left_out++;
-        return MDF_OK;
-    }
-    const mdf_part part = mdf_part_of(t->name, cross);
     mdf_dtype to = mdf_precision_of(&r->how->precision, part, t->rank, t->dim, w->tensor->dtype);
     if (to == MDF_DTYPE_I8) {
         to = MDF_DTYPE_F32; /* rows with scales are read, not written */
     }
+    (void)snprintf(it->name, sizeof it->name, "%s", name);
     it->from = w;
-    it->lora = r->how->lora == NULL ? NULL : mdf_lora_find(r->how->lora, t->name);
+    it->lora = r->how->lora == NULL ? NULL : mdf_lora_find(r->how->lora, w->name);
     it->copied = to == w->tensor->dtype && it->lora == NULL;
     mdf_st_entry *e = &r->entry[r->count];
     *e = (mdf_st_entry){.name = it->name, .dtype = to, .rank = t->rank};
@@ -119,26 +109,62 @@ static mdf_status plan_tensor(rewriter *r, const mdf_tensor *t, const mdf_cross_
     done->part = part;
     done->from = w->tensor->dtype;
     done->to = to;
-    r->result->bytes_before += w->tensor->bytes;
     r->result->bytes += (size_t)mdf_tensor_count(t) / mdf_dtype_block(to) * mdf_dtype_bytes(to);
     r->count++;
+}
+
+static mdf_status plan_tensor(rewriter *r, const mdf_tensor *t, const mdf_cross_layers *cross,
+                              mdf_error *err)
+{
+    char name[MDF_WEIGHT_NAME];
+    const mdf_model_weight *w = mdf_weights_find(&r->weights, t->name);
+    if (w == NULL) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing",
+                        r->weights.shards.path, t->name);
+    }
+    MDF_TRY(mdf_safetensors_check_shape(w->file, w->tensor, t->rank, t->dim, err));
+    MDF_TRY(refuse_quantised(r, w, err));
+    if (!target_name(r, t->name, name)) {
+        r->result->left_out++;
+        return MDF_OK;
+    }
+    r->result->bytes_before += w->tensor->bytes;
+    plan_item(r, w, name, mdf_part_of(t->name, cross), t);
     return MDF_OK;
+}
+
+/* transformers' Mllama classes have no tied head of the right size: some versions give it the eight
+ * rows behind the vocabulary, too, others leave it random. It is written out, then. */
+static void plan_tied_head(rewriter *r, const mdf_cross_layers *cross)
+{
+    static const char head[] = "lm_head.weight";
+    const mdf_config *c = &r->model->config;
+    const mdf_model_weight *w =
+        mdf_weights_find(&r->weights, "model.language_model.embed_tokens.weight");
+    char name[MDF_WEIGHT_NAME];
+    if (w != NULL && r->how->hugging_face && mdf_config_has_vision(c) &&
+        c->text.tie_word_embeddings && mdf_hf_name(c, head, name)) {
+        const mdf_tensor t = {.rank = 2, .dim = {c->text.vocab_size, c->text.hidden_size}};
+        plan_item(r, w, name, mdf_part_of(head, cross), &t);
+    }
 }
 
 static mdf_status plan(rewriter *r, mdf_error *err)
 {
     const mdf_params *p = &r->model->params;
     const mdf_cross_layers cross = mdf_cross_layers_of(&r->model->config);
-    r->item = mdf_alloc(p->count, sizeof *r->item);
-    r->entry = mdf_alloc(p->count, sizeof *r->entry);
-    r->error = mdf_alloc(p->count, sizeof *r->error);
-    r->result->tensor = mdf_alloc(p->count, sizeof *r->result->tensor);
+    const size_t most = p->count + 1; /* a tied head */
+    r->item = mdf_alloc(most, sizeof *r->item);
+    r->entry = mdf_alloc(most, sizeof *r->entry);
+    r->error = mdf_alloc(most, sizeof *r->error);
+    r->result->tensor = mdf_alloc(most, sizeof *r->result->tensor);
     if (r->item == NULL || r->entry == NULL || r->error == NULL || r->result->tensor == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
     }
     for (size_t i = 0; i < p->count; i++) {
         MDF_TRY(plan_tensor(r, &p->item[i]->tensor, &cross, err));
     }
+    plan_tied_head(r, &cross);
     MDF_TRY(mdf_weights_check_extra(p, &r->weights, err));
     return r->how->lora == NULL ? MDF_OK : mdf_lora_check(r->how->lora, &r->weights, err);
 }

@@ -76,10 +76,27 @@ static void take_reason(char *out, size_t out_bytes)
     g_free(all);
 }
 
+/* A TIFF that libtiff has no decoder for is not damaged; out gets the compression's name. */
+static bool is_unread_compression(const char *reason, char *out, size_t out_bytes)
+{
+    int scheme = 0;
+    if (sscanf(reason, "Compression scheme %d", &scheme) != 1) {
+        return false;
+    }
+    const bool jpeg2000 = scheme == 33003 || scheme == 33005 || scheme == 34712;
+    const char *known = jpeg2000 ? "JPEG 2000, " : scheme == 50002 ? "JPEG XL, " : "";
+    (void)snprintf(out, out_bytes, "%sscheme %d of TIFF", known, scheme);
+    return true;
+}
+
 static mdf_status vips_failure(const char *name, const char *what, mdf_error *err)
 {
     char reason[200];
+    char scheme[64];
     take_reason(reason, sizeof reason);
+    if (is_unread_compression(reason, scheme, sizeof scheme)) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: its compression (%s) is not read", name, scheme);
+    }
     if (reason[0] == '\0') {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: %s", name, what);
     }
@@ -279,6 +296,31 @@ static int to_8_bits(VipsImage **im)
     return replace(im, failed, &next);
 }
 
+/* Inks without a profile, as Pillow has them: what the ink leaves of white, (255 - ink) (255 - key)
+ * / 255, rounded. */
+static int inks_to_srgb(VipsImage **im)
+{
+    VipsImage *step[8] = {NULL};
+    const int shift = (*im)->BandFmt == VIPS_FORMAT_USHORT ? 8 : 0;
+    const int failed = vips_rshift_const1(*im, &step[0], shift, NULL) != 0 ||
+                       vips_cast(step[0], &step[1], VIPS_FORMAT_UCHAR, NULL) != 0 ||
+                       vips_invert(step[1], &step[2], NULL) != 0 ||
+                       vips_extract_band(step[2], &step[3], 0, "n", 3, NULL) != 0 ||
+                       vips_extract_band(step[2], &step[4], 3, NULL) != 0 ||
+                       vips_multiply(step[3], step[4], &step[5], NULL) != 0 ||
+                       vips_linear1(step[5], &step[6], 1.0 / 255, 0, NULL) != 0 ||
+                       vips_rint(step[6], &step[7], NULL) != 0;
+    VipsImage *next = NULL;
+    const int made =
+        failed ? -1 : vips_copy(step[7], &next, "interpretation", VIPS_INTERPRETATION_sRGB, NULL);
+    for (size_t i = 0; i < sizeof step / sizeof step[0]; i++) {
+        if (step[i] != NULL) {
+            g_object_unref(step[i]);
+        }
+    }
+    return replace(im, made, &next);
+}
+
 /* Builds the chain of operations to 8-bit sRGB; no pixel is computed here, so that a failure of the
  * profile step is the profile's fault and the picture is still worth showing without it. */
 static int to_srgb(VipsImage **im)
@@ -293,6 +335,9 @@ static int to_srgb(VipsImage **im)
         if (replace(im, failed, &next) != 0) {
             vips_error_clear();
         }
+    }
+    if ((*im)->Type == VIPS_INTERPRETATION_CMYK && (*im)->Bands == 4) {
+        return inks_to_srgb(im) != 0 ? -1 : to_8_bits(im);
     }
     next = NULL;
     const int failed = vips_colourspace(*im, &next, VIPS_INTERPRETATION_sRGB, NULL);
