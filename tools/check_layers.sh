@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 find src apps -name '*.[ch]' | sort | xargs awk '
     BEGIN {
         may["base"] = "base mdf.h"
+        may["jinja"] = may["base"] " jinja"
         may["kernel"] = may["base"] " kernel"
         may["photo"] = may["base"] " photo"
         may["config"] = may["base"] " config"
