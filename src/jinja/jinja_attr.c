@@ -92,7 +92,12 @@ static mdf_status lookup(mdf_jvm *m, const mdf_jval *v, const mdf_jval *name, bo
     if (!found && name->kind == MDF_J_STRING) {
         *out = mdf_jval_lacks(v, name->u.text, name->len);
     } else if (!found) {
-        *out = mdf_jval_lacks(v, "item of this index", 18);
+        const bool number = mdf_jval_is_number(name);
+        *out = mdf_jval_lacks(v, "such element", 12);
+        if (number && name->kind != MDF_J_FLOAT) {
+            out->why = MDF_J_ELEMENT;
+            out->u.integer = mdf_jval_as_int(name);
+        }
     }
     return MDF_OK;
 }

@@ -170,6 +170,9 @@ static bool raw_begin(const lexer *l, size_t at, size_t *end)
 
 static mdf_status lex_raw(lexer *l)
 {
+    if (l->at == l->len) {
+        return MDF_OK; /* jinja2 has nothing against a raw block of nothing */
+    }
     for (size_t at = l->at; at < l->len; at++) {
         char sign = '\0';
         size_t after = 0;

@@ -161,6 +161,11 @@ static mdf_status repr_inside(mdf_jvm *m, const mdf_jval *v, mdf_strbuf *b)
         return repr_range(v->u.list, m, b);
     case MDF_J_DICT:
         return repr_dict(m, v->u.dict, b);
+    case MDF_J_NAMESPACE:
+        mdf_strbuf_puts(b, "<Namespace ");
+        MDF_TRY(repr_dict(m, v->u.dict, b));
+        mdf_strbuf_puts(b, ">");
+        return MDF_OK;
     case MDF_J_LIST:
     case MDF_J_TUPLE:
     case MDF_J_KEYS:

@@ -135,6 +135,9 @@ mdf_status mdf_jval_refuse(mdf_jvm *m, const mdf_jval *v)
     case MDF_J_MEMBER:
         return mdf_fail(m->err, MDF_ERR_FORMAT, "'%s' has no '%.*s'", mdf_jval_type(&owner), len,
                         v->u.text);
+    case MDF_J_ELEMENT:
+        return mdf_fail(m->err, MDF_ERR_FORMAT, "'%s' has no element %lld", mdf_jval_type(&owner),
+                        (long long)v->u.integer);
     case MDF_J_UNSAFE:
         return mdf_fail(m->err, MDF_ERR_FORMAT, "'%.*s' of a %s is unsafe: it would change it", len,
                         v->u.text, mdf_jval_type(&owner));

@@ -37,15 +37,15 @@ typedef enum mdf_jkind {
 enum { MDF_J_PLAIN, MDF_J_SAFE };
 
 /* Why something is undefined: UNDEFINED's text is a name or the whole sentence. */
-enum { MDF_J_NAME, MDF_J_HINT, MDF_J_MEMBER, MDF_J_UNSAFE };
+enum { MDF_J_NAME, MDF_J_HINT, MDF_J_MEMBER, MDF_J_ELEMENT, MDF_J_UNSAFE };
 
 typedef struct mdf_jval {
     uint8_t kind;  /* mdf_jkind */
     uint8_t why;   /* of UNDEFINED and STRING */
-    uint8_t owner; /* of MDF_J_MEMBER, MDF_J_UNSAFE: the kind whose it would be */
+    uint8_t owner; /* of MEMBER, ELEMENT, UNSAFE: the kind whose it would be */
     union {
         bool truth;
-        int64_t integer;
+        int64_t integer; /* INT; UNDEFINED of ELEMENT: which */
         double real;
         const char *text; /* STRING (UTF-8, not NUL-terminated), UNDEFINED */
         struct mdf_jlist *list;
