@@ -14,6 +14,8 @@ typedef struct predict_flags {
     const char *lora;
     bool check_tensors;
     arg_list ask;
+    const char *system, *chat_template;
+    bool show_prompt;
     bool sample;
     int64_t max_tokens, top_k;
     double temperature, top_p;

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "jinja/jinja_eval.h"
 #include "jinja/jinja_parse.h"
-#include "jinja/jinja_text.h"
 
 static mdf_status compile(mdf_jtemplate *t, const char *name, const char *text, size_t len,
                           mdf_error *err)
@@ -21,7 +21,7 @@ static mdf_status compile(mdf_jtemplate *t, const char *name, const char *text, 
         return mdf_fail(err, MDF_ERR_LIMIT, "the template is longer than the limit of %zu bytes",
                         MDF_MAX_JINJA_BYTES);
     }
-    const size_t good = mdf_jtext_check(text, len);
+    const size_t good = mdf_utf8_check((const uint8_t *)text, len);
     if (good < len) {
         return mdf_fail_at(err, MDF_ERR_FORMAT, good, "the template is not UTF-8 (byte %zu)", good);
     }

@@ -2,6 +2,7 @@
  */
 #include "jinja/jinja_lex.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -30,17 +31,17 @@ static mdf_status fail(const lexer *l, const char *what)
 static mdf_status push(lexer *l, mdf_jtoken token)
 {
     mdf_jtokens *out = l->out;
+    if (out->count >= MDF_MAX_JINJA_TOKENS) {
+        return mdf_fail(l->err, MDF_ERR_LIMIT, "line %u: it has more than the limit of %d words",
+                        l->line, MDF_MAX_JINJA_TOKENS);
+    }
     if (out->count == out->capacity) {
-        if (out->count >= MDF_MAX_JINJA_TOKENS) {
-            return mdf_fail(l->err, MDF_ERR_LIMIT, "it has more than %d words",
-                            MDF_MAX_JINJA_TOKENS);
-        }
         const size_t capacity = out->capacity == 0 ? 1024 : out->capacity * 2;
-        mdf_jtoken *token_new = mdf_grow(out->token, out->count, capacity, sizeof *token_new);
-        if (token_new == NULL) {
+        mdf_jtoken *grown = mdf_grow(out->token, out->count, capacity, sizeof *grown);
+        if (grown == NULL) {
             return mdf_fail(l->err, MDF_ERR_NOMEM, "out of memory");
         }
-        out->token = token_new;
+        out->token = grown;
         out->capacity = capacity;
     }
     token.line = l->line;
@@ -265,14 +266,8 @@ static mdf_status lex_literal(lexer *l)
             ? mdf_jinja_number(&token, l->s + l->at, l->len - l->at, after_dot, &used, l->err)
             : mdf_jinja_string(&token, l->arena, l->s + l->at, l->len - l->at, &used, l->err);
     if (status != MDF_OK) {
-        char where[32] = "line ";
-        size_t n = strlen(where);
-        for (uint32_t unit = 1000000000; unit > 0; unit /= 10) {
-            if (l->line >= unit) {
-                where[n++] = (char)('0' + l->line / unit % 10);
-            }
-        }
-        where[n] = '\0';
+        char where[32];
+        (void)snprintf(where, sizeof where, "line %u", l->line);
         return mdf_fail_prefix(l->err, status, where);
     }
     MDF_TRY(push(l, token));

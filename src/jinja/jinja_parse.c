@@ -47,8 +47,8 @@ static mdf_status intern(mdf_jparser *p, const char *text, size_t len, const mdf
 mdf_status mdf_jparse_node(mdf_jparser *p, mdf_jnode_type type, mdf_jnode **out)
 {
     if (p->nodes >= MDF_MAX_JINJA_NODES) {
-        return mdf_fail(p->err, MDF_ERR_LIMIT, "it has more than the limit of %d nodes",
-                        MDF_MAX_JINJA_NODES);
+        return mdf_fail(p->err, MDF_ERR_LIMIT, "line %u: it has more than the limit of %d nodes",
+                        p->token->line, MDF_MAX_JINJA_NODES);
     }
     mdf_jnode *node = mdf_arena_zalloc(&p->tmpl->arena, 1, sizeof *node);
     if (node == NULL) {

@@ -45,19 +45,6 @@ size_t mdf_jtext_encode(char out[4], uint32_t c)
     return n;
 }
 
-size_t mdf_jtext_check(const char *s, size_t len)
-{
-    size_t at = 0;
-    while (at < len) {
-        size_t n = 0;
-        if (mdf_jtext_decode(s + at, len - at, &n) == UINT32_MAX) {
-            break;
-        }
-        at += n;
-    }
-    return at;
-}
-
 static bool continues(char c)
 {
     return ((unsigned char)c & 0xC0) == 0x80;

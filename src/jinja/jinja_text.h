@@ -13,9 +13,6 @@ uint32_t mdf_jtext_decode(const char *s, size_t len, size_t *bytes);
 /* Writes c (a code point, no surrogate) as UTF-8; the number of bytes, at most 4. */
 size_t mdf_jtext_encode(char out[4], uint32_t c);
 
-/* Offset of the first byte that is not part of well-formed UTF-8; len when all of it is fine. */
-size_t mdf_jtext_check(const char *s, size_t len);
-
 size_t mdf_jtext_count(const char *s, size_t len);
 
 /* Offset of the index-th character; len when there are not so many. */
