@@ -59,6 +59,20 @@ static const arg_option options[] = {
      .offset = offsetof(predict_flags, ask),
      .metavar = "QUESTION",
      .help = "answer in words instead of classifying; may be repeated"},
+    {.name = "system",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, system),
+     .metavar = "TEXT",
+     .help = "message of the system before the question"},
+    {.name = "chat-template",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, chat_template),
+     .metavar = "FILE",
+     .help = "chat template (Jinja, or JSON that has one) in place of the model's own"},
+    {.name = "show-prompt",
+     .kind = ARG_FLAG,
+     .offset = offsetof(predict_flags, show_prompt),
+     .help = "print what the model would read, as text and token by token, and answer nothing"},
     {.name = "max-tokens",
      .kind = ARG_INT,
      .offset = offsetof(predict_flags, max_tokens),
@@ -163,12 +177,15 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
 {
     const size_t pictures = a->operands.count;
     if (f->ask.count == 0) {
-        const char *lost = f->sample              ? "--sample"
-                           : f->max_tokens_given  ? "--max-tokens"
-                           : f->temperature_given ? "--temperature"
-                           : f->top_p_given       ? "--top-p"
-                           : f->top_k_given       ? "--top-k"
-                                                  : NULL;
+        const char *lost = f->sample                  ? "--sample"
+                           : f->max_tokens_given      ? "--max-tokens"
+                           : f->temperature_given     ? "--temperature"
+                           : f->top_p_given           ? "--top-p"
+                           : f->top_k_given           ? "--top-k"
+                           : f->system != NULL        ? "--system"
+                           : f->show_prompt           ? "--show-prompt"
+                           : f->chat_template != NULL ? "--chat-template"
+                                                      : NULL;
         if (lost != NULL) {
             return app_usage(a, err, "%s goes with --ask", lost);
         }
@@ -199,6 +216,7 @@ static mdf_status predict(const app *a, const predict_flags *f, predict_view vie
                                         &(mdf_engine_options){.model_dir = dir,
                                                               .threads = (int)a->threads,
                                                               .lora = f->lora,
+                                                              .chat_template = f->chat_template,
                                                               .check_tensors = f->check_tensors,
                                                               .labels_optional = f->ask.count > 0},
                                         err);
@@ -250,11 +268,11 @@ const app_command app_predict = {
         "\n"
         "With --ask the model answers in words, which are printed as they come; Ctrl-C ends the "
         "answer.\n"
-        "Llama 3.2 Vision and Llama text models can be asked too (a text model without IMAGE): by "
-        "the\n"
-        "chat template of their folder. A model with labels is asked in the form of its training. "
-        "Every\n"
-        "question of several stands for itself.\n"
+        "Llama 3.2 Vision and text models can be asked too (a text model without IMAGE): by the "
+        "chat\n"
+        "template of their folder, whatever it is. A model with labels is asked in the form of "
+        "its\n"
+        "training. Every question of several stands for itself.\n"
         "\n"
         "A photograph is cut into tiles for the vision tower as Llama's image processor does it: "
         "with\n"

@@ -15,6 +15,8 @@ typedef struct predict_flags {
     bool check_tensors;
     bool force;
     arg_list ask;
+    const char *system, *chat_template;
+    bool show_prompt;
     bool sample;
     int64_t max_tokens, top_k;
     double temperature, top_p;

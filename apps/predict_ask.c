@@ -46,6 +46,37 @@ static json_t *reply_json(const char *path, const char *question, const mdf_repl
                      r->answer_ms);
 }
 
+/* Bytes that are not UTF-8, of a token that ends within a character, become U+FFFD. */
+static json_t *shown_json(const char *path, const char *question, const mdf_shown_prompt *p)
+{
+    json_t *token = json_array();
+    for (int i = 0; i < p->token_count; i++) {
+        (void)json_array_append_new(token, json_pack("{s:i, s:o}", "id", (int)p->token[i], "text",
+                                                     app_json_string(p->piece[i])));
+    }
+    return json_pack(
+        "{s:o, s:o, s:o, s:o}", "image", path == NULL ? json_null() : app_json_string(path),
+        "question", app_json_string(question), "prompt", app_json_string(p->text), "tokens", token);
+}
+
+/* The text, an empty line, and a line for each token: its number and its text. */
+static void print_shown(const mdf_shown_prompt *p)
+{
+    print_words(p->text, strlen(p->text));
+    (void)printf("\n\n");
+    for (int i = 0; i < p->token_count; i++) {
+        (void)printf("%d ", (int)p->token[i]);
+        for (const char *c = p->piece[i]; *c != '\0'; c++) {
+            if (*c == '\n' || *c == '\t' || *c == '\\') {
+                (void)printf("\\%c", *c == '\n' ? 'n' : *c == '\t' ? 't' : '\\');
+            } else {
+                print_words(c, 1);
+            }
+        }
+        (void)putchar('\n');
+    }
+}
+
 static json_t *failure_json(const char *path, const char *question, const mdf_error *e)
 {
     return json_pack("{s:o, s:o, s:o}", "image", path == NULL ? json_null() : app_json_string(path),
@@ -63,12 +94,27 @@ typedef struct round {
     json_t *list;          /* of replies, for --json */
 } round;
 
+static mdf_status show_one(const round *r, const mdf_question *q, mdf_error *err)
+{
+    mdf_shown_prompt shown;
+    MDF_TRY(mdf_session_show(r->session, q, &shown, err));
+    if (r->a->json) {
+        (void)json_array_append_new(r->list, shown_json(q->name, q->question, &shown));
+    } else {
+        print_shown(&shown);
+    }
+    return MDF_OK;
+}
+
 static mdf_status ask_one(const round *r, const mdf_question *q, mdf_error *err)
 {
     mdf_reply reply;
     if (r->headed && !r->a->json) {
         (void)printf("%s%s%s\n", q->name == NULL ? "" : q->name, q->name == NULL ? "" : ": ",
                      q->question);
+    }
+    if (r->f->show_prompt) {
+        return show_one(r, q, err);
     }
     const mdf_status status = mdf_session_ask(r->session, q, &reply, err);
     if (status != MDF_OK) {
@@ -146,6 +192,7 @@ mdf_status predict_ask(const app *a, const predict_flags *f, predict_view view,
                .session = session,
                .headed = f->ask.count > 1 || pictures > 1,
                .question = {.text = f->text,
+                            .system = f->system,
                             .view = view.view,
                             .tiles = view.tiles,
                             .max_tokens = (int)f->max_tokens,

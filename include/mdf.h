@@ -85,9 +85,11 @@ typedef struct mdf_engine_options {
     const char *max_isa;   /* "ref", "avx2", "avx512", "avx512vnni"; NULL = the best there is */
     int threads;           /* compute threads of the whole process; 0 = one per core */
     bool check_tensors;    /* look at every weight first: reads all of a large model's files */
-    const char *lora;     /* folder of a PEFT adapter whose change is added in memory; NULL: none */
-    bool labels_optional; /* a model without labels will do: it can be asked, see
-                             mdf_session_ask() */
+    const char *lora; /* folder of a PEFT adapter whose change is added in memory; NULL: none */
+    const char *chat_template; /* file with a chat template in place of the folder's, see
+                                  mdf_session_ask(); NULL: none */
+    bool labels_optional;      /* a model without labels will do: it can be asked, see
+                                  mdf_session_ask() */
 } mdf_engine_options;
 
 /* What the vision tower gets to see of a photograph. The U-Net always sees the crop. */
@@ -166,6 +168,7 @@ typedef struct mdf_question {
     const char *name; /* for error sentences; NULL = "picture" */
     const char *text; /* clinical sentence, UTF-8; NULL or "" = none */
     const char *question;
+    const char *system; /* message of the system before it, UTF-8; NULL: none */
     mdf_view view;
     int tiles;                 /* as in mdf_case; 0: one for a model with labels, else all */
     bool same_image;           /* as the question before: what was computed of it is used again */
@@ -197,6 +200,19 @@ typedef struct mdf_reply {
     double prompt_ms;  /* vision tower and prompt */
     double answer_ms;
 } mdf_reply;
+
+/* What the model reads of a question, one token after the other. */
+typedef struct mdf_shown_prompt {
+    const char *text;         /* as its tokens spell it; special tokens by name, maybe not UTF-8 */
+    const int32_t *token;     /* [token_count] */
+    const char *const *piece; /* [token_count] the text of each */
+    int token_count;
+} mdf_shown_prompt;
+
+/* The prompt that mdf_session_ask() would read; nothing is computed, the picture is not opened.
+ * What *out points to is the session's until its next call. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_show(mdf_session *s, const mdf_question *q,
+                                                  mdf_shown_prompt *out, mdf_error *err);
 
 /* The model's own words: the chat template of its folder around photograph, text and question; the
  * form that it was trained with if it has labels. MDF_ERR_LIMIT: more tokens than the model can

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 find src apps -name '*.[ch]' | sort | xargs awk '
     BEGIN {
         may["base"] = "base mdf.h"
+        may["jinja"] = may["base"] " jinja"
         may["kernel"] = may["base"] " kernel"
         may["photo"] = may["base"] " photo"
         may["config"] = may["base"] " config"
@@ -14,7 +15,7 @@ find src apps -name '*.[ch]' | sort | xargs awk '
         may["tensor"] = may["kernel"] " tensor"
         may["io"] = may["base"] " io"
         may["nn"] = may["tensor"] " config photo nn"
-        may["language"] = may["io"] " language"
+        may["language"] = may["io"] " jinja language"
         may["data"] = may["io"] " photo data"
         may["hub"] = may["base"] " hub"
         may["weights"] = may["nn"] " io weights"

@@ -46,4 +46,15 @@
 #define MDF_MAX_ENCODE_BYTES  ((size_t)64 << 20) /* one text: positions fit int32 many times */
 #define MDF_MAX_CHAT_BYTES    ((size_t)4 << 20)  /* a rendered chat */
 
+#define MDF_MAX_JINJA_BYTES  ((size_t)1 << 20) /* a chat template; the longest known has 30 KB */
+#define MDF_MAX_JINJA_TOKENS 400000            /* words of one */
+#define MDF_MAX_JINJA_NODES  100000            /* nodes of its tree */
+#define MDF_MAX_JINJA_DEPTH  500       /* nesting of expressions, statements, calls, values */
+#define MDF_MAX_JINJA_STEPS  (1 << 23) /* of a rendering: one takes about 0.1 us */
+#define MDF_MAX_JINJA_ARENA  ((size_t)128 << 20) /* values of a rendering, nothing is freed in it  \
+                                                  */
+#define MDF_MAX_JINJA_RANGE  100000              /* numbers of range(), as in jinja2's sandbox */
+#define MDF_MAX_JINJA_INDENT 64                  /* columns of the filters indent and tojson */
+#define MDF_MAX_JINJA_PATH   16                  /* parts of an attribute such as "a.b.c" */
+
 #endif

@@ -121,7 +121,12 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
         status = mdf_vocabulary_open(&e->tokenizer, config, opt->model_dir, err);
     }
     if (status == MDF_OK && !mdf_engine_has_labels(e)) {
-        status = mdf_chat_load(&e->chat, &e->has_chat, opt->model_dir, err);
+        status = mdf_chat_load(&e->chat, opt->model_dir, opt->chat_template, err);
+    } else if (status == MDF_OK && opt->chat_template != NULL) {
+        status = mdf_fail(err, MDF_ERR_ARG,
+                          "%s: it has labels, and is asked in the form of its training: no chat "
+                          "template takes its place",
+                          opt->model_dir);
     }
     mdf_free(config);
     return status;
@@ -158,6 +163,7 @@ void mdf_engine_close(mdf_engine *e)
         mdf_lora_copies_free(&e->adapted);
         mdf_weights_close(&e->weights);
         mdf_tokenizer_free(e->tokenizer);
+        mdf_chat_free(e->chat);
         mdf_free(e->max_isa);
         mdf_free(e);
     }

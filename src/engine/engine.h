@@ -18,9 +18,9 @@ struct mdf_engine {
     mdf_preprocessor preprocessor; /* mean and deviation of pictures */
     mdf_error no_picture; /* why this model's pictures can't be prepared; code MDF_OK: they can */
     mdf_tokenizer *tokenizer;
-    mdf_chat_template chat; /* the folder's, of a model without labels */
-    bool has_chat;          /* there is one; false: questions have the form of language/prompt.h */
-    char *max_isa;          /* NULL = the best */
+    mdf_chat *chat; /* the folder's template, or the one of the options; NULL: there is none, or
+                       the model has labels, and questions have the form of language/prompt.h */
+    char *max_isa;  /* NULL = the best */
 };
 
 /* A model with labels of its own to choose from. */

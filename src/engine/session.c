@@ -54,6 +54,7 @@ void mdf_session_free(mdf_session *s)
         mdf_detokeniser_free(&s->said);
         mdf_session_view_free(&s->view);
         mdf_free(s->token);
+        mdf_arena_free(&s->shown);
         mdf_batch_buffer_free(&s->buffer);
         mdf_label_tree_free(s->tree);
         mdf_graph_free(&s->graph);

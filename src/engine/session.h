@@ -32,6 +32,7 @@ struct mdf_session {
     mdf_detokeniser said;
     int32_t *token; /* [token_room] */
     size_t token_room;
+    mdf_arena shown; /* of mdf_session_show() */
 };
 
 /* Cuts a picture for the vision tower, as Llama's image processor does, into most tiles at most
@@ -42,6 +43,17 @@ mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most,
 /* A whole photograph as q wants it, for tower and U-Net; takes note of both in s->view. */
 mdf_status mdf_session_see(mdf_session *s, const mdf_question *q, mdf_error *err) MDF_NODISCARD;
 void mdf_session_view_free(mdf_session_view *v);
+
+/* A prompt's tokens. */
+typedef struct mdf_prompt_tokens {
+    int32_t *token; /* [room] */
+    size_t room, count;
+    int32_t image_at; /* -1: no picture */
+} mdf_prompt_tokens;
+
+/* What the model reads of q, by the folder's chat template or in the form of its training. */
+mdf_status mdf_session_build(const mdf_session *s, const mdf_question *q, mdf_prompt_tokens *p,
+                             mdf_error *err) MDF_NODISCARD;
 
 /* Where reading a question left the decoder. */
 typedef struct mdf_session_prompt {

@@ -248,7 +248,7 @@ typedef struct encoder {
     const mdf_tokenizer *t;
     mdf_token_sink out;
     mdf_arena scratch;
-    bool specials;
+    bool specials, shielded;
     mdf_error *err;
 } encoder;
 
@@ -258,9 +258,33 @@ static bool encode_piece(void *user, const uint8_t *piece, size_t n)
     return mdf_bpe_encode(&e->t->bpe, piece, n, &e->out, &e->scratch);
 }
 
+/* The text without shields, in memory of the arena. */
+static mdf_status unshield(encoder *e, const uint8_t **text, size_t *n)
+{
+    const size_t len = sizeof MDF_SHIELD - 1;
+    uint8_t *copy = mdf_arena_alloc(&e->scratch, *n, 1);
+    size_t used = 0;
+    if (copy == NULL) {
+        return no_memory(e->err);
+    }
+    for (size_t i = 0; i < *n;) {
+        const bool shield = *n - i >= len && memcmp(*text + i, MDF_SHIELD, len) == 0;
+        if (!shield) {
+            copy[used++] = (*text)[i];
+        }
+        i += shield ? len : 1;
+    }
+    *text = copy;
+    *n = used;
+    return MDF_OK;
+}
+
 /* Text without added tokens. */
 static mdf_status encode_rest(encoder *e, const uint8_t *text, size_t n)
 {
+    if (e->shielded) {
+        MDF_TRY(unshield(e, &text, &n));
+    }
     if (e->t->pre != NULL) {
         return mdf_pretoken_split(e->t->pre, text, n, &e->scratch, encode_piece, e, e->err);
     }
@@ -357,6 +381,7 @@ mdf_status mdf_tokenizer_encode(const mdf_tokenizer *t, const char *text, size_t
     encoder e = {.t = t,
                  .out = {.id = id, .capacity = capacity},
                  .specials = (how & MDF_ENCODE_SPECIALS) != 0,
+                 .shielded = (how & MDF_ENCODE_SHIELDED) != 0,
                  .err = err};
     *count = 0;
     MDF_TRY(mdf_arena_init(&e.scratch, 0, 0, err));
@@ -364,6 +389,60 @@ mdf_status mdf_tokenizer_encode(const mdf_tokenizer *t, const char *text, size_t
     mdf_arena_free(&e.scratch);
     *count = status == MDF_OK ? e.out.count : 0;
     return status;
+}
+
+/* Bytes of the name of a special token that text begins with; 0 = none. */
+static size_t special_at(const mdf_tokenizer *t, const uint8_t *text, size_t n)
+{
+    size_t len = 0;
+    for (int pass = 0; pass < 2 && n > 0; pass++) {
+        const mdf_added_token *token = mdf_added_match(&t->added, pass, text, n);
+        if (token != NULL && token->special && token->content.len > len) {
+            len = token->content.len;
+        }
+    }
+    return len;
+}
+
+mdf_status mdf_tokenizer_shield(const mdf_tokenizer *t, const char *text, mdf_arena *a,
+                                const char **out, mdf_error *err)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    const size_t n = strlen(text);
+    size_t names = 0;
+    for (size_t i = 0; i < n; i++) {
+        names += special_at(t, s + i, n - i) > 0 ? 1 : 0;
+    }
+    *out = text;
+    if (names == 0) {
+        return MDF_OK;
+    }
+    char *copy = mdf_arena_alloc(a, n + names * (sizeof MDF_SHIELD - 1) + 1, 1);
+    size_t used = 0;
+    if (copy == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < n;) {
+        const size_t len = special_at(t, s + i, n - i);
+        size_t first = 1; /* bytes of the character */
+        while (i + first < n && (s[i + first] & 0xC0) == 0x80) {
+            first++;
+        }
+        if (len > 0 && (len <= first || strstr(text, MDF_SHIELD) != NULL)) {
+            return mdf_fail(err, MDF_ERR_ARG,
+                            "the text has the name of a special token that can't be kept as text");
+        }
+        memcpy(copy + used, text + i, first);
+        used += first;
+        i += first;
+        if (len > 0) {
+            memcpy(copy + used, MDF_SHIELD, sizeof MDF_SHIELD - 1);
+            used += sizeof MDF_SHIELD - 1;
+        }
+    }
+    copy[used] = '\0';
+    *out = copy;
+    return MDF_OK;
 }
 
 bool mdf_tokenizer_has(const mdf_tokenizer *t, int32_t id)
