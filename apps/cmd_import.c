@@ -138,15 +138,14 @@ const app_command app_import = {
     .name = "import",
     .summary = "take over a model of Hugging Face's or of GGUF files",
     .description =
-        "Reads a folder with config.json and safetensors or pytorch_model.bin files (Llama 3.2 "
-        "Vision or a Llama text\n"
-        "model; transformers 4 or 5, older or newer names, one file or shards) and writes it as a\n"
-        "folder of this project, with the tokenizer's files. With --lora a PEFT adapter is "
-        "merged.\n"
-        "Other commands read such folders without this step, too. Of files of torch.save only the\n"
-        "tensors are read, nothing in them is run; one may be named itself, with config.json "
-        "beside\n"
-        "it.\n"
+        "Reads a folder with config.json and safetensors files or pytorch_model.bin (Llama 3.2\n"
+        "Vision or a Llama text model; transformers 4 or 5, older or newer names, one file or\n"
+        "shards) and writes it as a folder of this project, with the tokenizer's files. With "
+        "--lora\n"
+        "a PEFT adapter is merged. Other commands read such folders without this step, too.\n"
+        "Of files of torch.save only the tensors are read, and nothing in them is run; such a "
+        "file\n"
+        "may be named itself, with config.json beside it.\n"
         "\n"
         "Or reads GGUF files: a text model of the Llama architecture, or Llama 3.2 Vision as "
         "ollama\n"

@@ -16,12 +16,13 @@ cp "$torch/llama/pytorch_model.bin" named/weights.pth
 "$mdf" import -q named/weights.pth --out from_named
 cmp ours/model.safetensors from_named/model.safetensors && echo 'weights.pth: the same'
 (cd named && "$mdf" import weights.pth --dtype f16 --out ../half)
-"$mdf" quantize -q --model llama --dtype q8_0 --out eight
-"$mdf" quantize -q --model ours --dtype q8_0 --out eight_too
+"$mdf" quantize -q --model llama --text f16 --out eight
+"$mdf" quantize -q --model ours --text f16 --out eight_too
 cmp eight/model.safetensors eight_too/model.safetensors && echo 'quantised: the same'
 "$mdf" import named --out none
 "$mdf" import llama --out llama_shards
-"$mdf" import "$torch/types.pt" --out none
+cp "$torch/types.pt" .
+"$mdf" import types.pt --out none
 "$mdf" info "$torch/shell_old.pt" | grep -E '^(tensors|numbers|left_out|types)|weight'
 cp "$torch/shell.pt" unnamed
 "$mdf" info unnamed | grep -c .

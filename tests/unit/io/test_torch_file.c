@@ -706,6 +706,120 @@ static void rows_that_lie_are_refused(void **state)
     check_row(&w, "w.bin: 3 bytes at the end belong to no tensor");
 }
 
+/* --- as models are opened --- */
+
+static void shards_are_opened_by_folder_and_index(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {GOLDEN "llama_shards",
+                                        GOLDEN "llama_shards/pytorch_model.bin.index.json"};
+    mdf_st_shards s;
+    for (size_t i = 0; i < 2; i++) {
+        const mdf_safetensors *file = NULL;
+        assert_int_equal(mdf_st_shards_open(&s, paths[i], NULL), MDF_OK);
+        assert_int_equal(s.files, 2);
+        const mdf_st_tensor *t = mdf_st_shards_find(&s, "model.norm.weight", &file);
+        assert_non_null(t);
+        assert_true(t->rank == 1 && t->dim[0] == 16);
+        assert_ptr_equal(file, &s.file[1]);
+        mdf_st_shards_close(&s);
+    }
+    assert_int_equal(mdf_st_shards_open(&s, GOLDEN "llama", NULL), MDF_OK);
+    assert_int_equal(s.files, 1);
+    assert_ptr_equal(mdf_st_shards_find(&s, "lm_head.weight", NULL)->data,
+                     mdf_st_shards_find(&s, "model.embed_tokens.weight", NULL)->data);
+    mdf_st_shards_close(&s);
+    mdf_status status = MDF_ERR_NOMEM;
+    long n = 0;
+    while (status == MDF_ERR_NOMEM) {
+        mdf_alloc_fail_after(++n);
+        status = mdf_st_shards_open(&s, GOLDEN "llama_shards", NULL);
+        mdf_alloc_fail_after(0);
+        assert_true((status == MDF_OK) == (s.file != NULL));
+    }
+    assert_int_equal(status, MDF_OK);
+    assert_true(n > 20);
+    mdf_st_shards_close(&s);
+}
+
+static void a_folder_has_one_file_of_weights(void **state)
+{
+    (void)state;
+    test_folder f;
+    mdf_st_shards s;
+    mdf_error err = {0};
+    char want[256];
+    test_folder_make(&f);
+    assert_int_equal(mdf_st_shards_open(&s, f.path, &err), MDF_ERR_IO);
+    (void)snprintf(want, sizeof want,
+                   "%s: no weights: neither model.safetensors nor pytorch_model.bin, nor the index "
+                   "of either, is there",
+                   f.path);
+    assert_string_equal(err.text, want);
+    test_put(&f, "pytorch_model.bin.index.json", "{\"weight_map\":{\"a\":\"../a.bin\"}}");
+    assert_int_equal(mdf_st_shards_open(&s, f.path, &err), MDF_ERR_FORMAT);
+    (void)snprintf(want, sizeof want,
+                   "%s/pytorch_model.bin.index.json: \"../a.bin\" is not the name of a shard",
+                   f.path);
+    assert_string_equal(err.text, want);
+    test_put(&f, "pytorch_model.bin", "this is no model");
+    assert_int_equal(mdf_st_shards_open(&s, f.path, &err), MDF_ERR_FORMAT);
+    (void)snprintf(want, sizeof want,
+                   "%s/pytorch_model.bin: not a file of torch.save: it begins neither like a zip "
+                   "archive nor like a pickle",
+                   f.path);
+    assert_string_equal(err.text, want);
+    const float x = 1; /* safetensors go first: torch's files often lie beside the same weights */
+    const mdf_st_entry entry = {"a", MDF_DTYPE_F32, 0, {0}, &x, true};
+    (void)snprintf(want, sizeof want, "%s/model.safetensors", f.path);
+    assert_int_equal(mdf_safetensors_save(want, &entry, 1, NULL, 0, NULL), MDF_OK);
+    assert_int_equal(mdf_st_shards_open(&s, f.path, &err), MDF_OK);
+    assert_non_null(mdf_st_shards_find(&s, "a", NULL));
+    mdf_st_shards_close(&s);
+    test_folder_remove(&f);
+}
+
+/* Pages of a map come back when they are touched; those of a copy would be zeros. */
+static void what_was_copied_survives_its_release(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000, LARGE = 1 << 17 };
+    static const float numbers[6] = {5, 5, 5, 5, 5, 5};
+    test_folder f;
+    test_zip z;
+    mdf_safetensors st;
+    char path[128];
+    test_folder_make(&f);
+    (void)snprintf(path, sizeof path, "%s/w.pt", f.path);
+    mdf_strbuf b = begin_pickle();
+    put_text(&b, "w");
+    put_tensor(&b, 6, ZERO "M\x20\x4e\x85" ZERO "\x85"); /* 20,000 times the first number */
+    mdf_strbuf_puts(&b, "u.");
+    uint8_t *filler = mdf_alloc(LARGE, 1);
+    assert_non_null(filler);
+    test_zip_begin(&z);
+    test_zip_add(&z, "archive/data.pkl", b.data, b.len, false);
+    test_zip_add(&z, "archive/data/0", numbers, sizeof numbers, false);
+    test_zip_add(&z, "archive/filler", filler, LARGE, false);
+    test_zip_finish(&z, false);
+    assert_int_equal(mdf_file_write(path, z.out.data, z.out.len, NULL), MDF_OK);
+    assert_int_equal(mdf_torch_open(&st, path, NULL), MDF_OK);
+    const mdf_st_tensor *t = find(&st, "w", 1, (int64_t[]){COUNT});
+    float *x = mdf_alloc(COUNT, sizeof *x);
+    assert_non_null(x);
+    mdf_safetensors_release(&st, t);
+    assert_int_equal(mdf_safetensors_floats(&st, t, x, NULL), MDF_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_true(x[i] == 5);
+    }
+    mdf_free(x);
+    mdf_free(filler);
+    mdf_safetensors_close(&st);
+    test_zip_free(&z);
+    mdf_strbuf_free(&b);
+    test_folder_remove(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -725,6 +839,9 @@ int main(void)
         cmocka_unit_test(the_byte_order_is_checked),
         cmocka_unit_test(other_archives_are_refused),
         cmocka_unit_test(rows_that_lie_are_refused),
+        cmocka_unit_test(shards_are_opened_by_folder_and_index),
+        cmocka_unit_test(a_folder_has_one_file_of_weights),
+        cmocka_unit_test(what_was_copied_survives_its_release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
