@@ -88,8 +88,8 @@ mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *
 }
 
 /* The state as numbers: exact, and readable by any safetensors reader. best_score and loss_mean
- * keep their bits. The first checkpoints had no loss_mean. */
-enum { STATE_NUMBERS = 6, STATE_NUMBERS_ONCE = 5 };
+ * keep their bits. The first checkpoints had five numbers, without loss_mean and monitor. */
+enum { STATE_NUMBERS = 7, STATE_NUMBERS_ONCE = 5 };
 
 mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
                                const mdf_train_state *s, mdf_error *err)
@@ -100,7 +100,7 @@ mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_o
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
     }
     weight_items(item, p);
-    int64_t state[STATE_NUMBERS] = {s->epoch, s->batch, s->best_epoch, o->step, 0, 0};
+    int64_t state[STATE_NUMBERS] = {s->epoch, s->batch, s->best_epoch, o->step, 0, 0, s->monitor};
     memcpy(&state[4], &s->best_score, sizeof state[4]);
     memcpy(&state[5], &s->loss_mean, sizeof state[5]);
     size_t n = p->count;
@@ -148,12 +148,15 @@ static mdf_status read_numbers(const mdf_safetensors *file, mdf_optimizer *o, md
     memcpy(state, t->data, t->bytes);
     double best_score;
     double loss_mean = (double)NAN;
+    int64_t monitor = -1;
     memcpy(&best_score, &state[4], sizeof best_score);
     if (t->bytes == sizeof state) {
         memcpy(&loss_mean, &state[5], sizeof loss_mean);
+        monitor = state[6];
     }
     if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[2] < 0 || state[2] > state[0] ||
-        state[3] < 0 || !isfinite(best_score) || isinf(loss_mean)) {
+        state[3] < 0 || !isfinite(best_score) || isinf(loss_mean) || monitor < -1 ||
+        monitor > MDF_MONITOR_LOSS) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is not sensible", file->path);
     }
     s->epoch = (int)state[0];
@@ -162,6 +165,7 @@ static mdf_status read_numbers(const mdf_safetensors *file, mdf_optimizer *o, md
     o->step = state[3];
     s->best_score = best_score;
     s->loss_mean = loss_mean;
+    s->monitor = (int)monitor;
     return MDF_OK;
 }
 

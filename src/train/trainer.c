@@ -136,6 +136,7 @@ static void choose_monitor(trainer *t)
     const mdf_monitor wanted = t->config.train.monitor;
     const int classes = mdf_count_classes(&t->val);
     t->monitor = mdf_monitor_possible(wanted, &t->val);
+    t->state.monitor = (int)t->monitor;
     if (classes < 2) {
         note(t,
              "split \"%s\": all its cases have the label %s, so there is no AUC%s, and the "
@@ -419,12 +420,12 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
     return MDF_OK;
 }
 
-/* Too many epochs since the best one? Asked right after a validation only. */
+/* Too many evaluations since the best one? Asked right after a validation only. */
 static bool no_progress(const trainer *t)
 {
-    const int patience = t->config.train.patience;
-    return patience > 0 && t->state.best_epoch > 0 &&
-           t->state.epoch - t->state.best_epoch >= patience;
+    const mdf_train_config *c = &t->config.train;
+    return c->patience > 0 && t->state.best_epoch > 0 &&
+           t->state.epoch - t->state.best_epoch >= (int64_t)c->patience * c->eval_every;
 }
 
 static mdf_status loop(trainer *t, mdf_error *err)
@@ -484,6 +485,14 @@ static mdf_status resume(trainer *t, mdf_error *err)
     mdf_free(path);
     MDF_TRY(status);
     MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
+    const int was = t->state.monitor;
+    if (was >= 0 && was != (int)t->monitor) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: its best epoch was chosen by %s, which can't be compared with %s; "
+                        "resume with the same settings and data",
+                        dir, mdf_monitor_name((mdf_monitor)was), mdf_monitor_name(t->monitor));
+    }
+    t->state.monitor = (int)t->monitor;
     if (t->optimizer.step > 0 && isnan(t->state.loss_mean)) {
         note(t, "the checkpoint of an earlier mdf has no running mean of the training loss: it "
                 "begins anew");

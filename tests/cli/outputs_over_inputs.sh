@@ -36,7 +36,8 @@ find data run -type f -exec sha256sum {} + | sort | cmp before.txt - && echo "no
 
 # What mdf wrote may be written again, and so may anything that is asked for.
 : >empty.json
-for again in 1 2; do
+for time in 1 2; do
+    echo "time $time"
     mdf_predict --heatmap where.png "$eye"
     mdf_eval --json empty.json --report report.html
     mdf_eval --json run/result.json

@@ -28,8 +28,12 @@ static void run_new(run *r, uint64_t seed, bool ema)
         r->optimizer.v[i] = (mdf_real)(i % 5 + (int64_t)seed);
     }
     r->optimizer.step = 17;
-    r->state = (mdf_train_state){
-        .epoch = 3, .batch = 2, .best_epoch = 1, .best_score = 0.625, .loss_mean = 1.25};
+    r->state = (mdf_train_state){.epoch = 3,
+                                 .batch = 2,
+                                 .best_epoch = 1,
+                                 .best_score = 0.625,
+                                 .monitor = MDF_MONITOR_LOSS,
+                                 .loss_mean = 1.25};
 }
 
 static void run_free(run *r)
@@ -118,6 +122,7 @@ static void what_is_saved_is_loaded(void **state)
     assert_int_equal(b.state.best_epoch, 1);
     assert_true(b.state.best_score == 0.625);
     assert_true(b.state.loss_mean == 1.25);
+    assert_int_equal(b.state.monitor, MDF_MONITOR_LOSS);
     assert_int_equal(b.optimizer.step, 17);
     run_free(&a);
     run_free(&b);
@@ -264,10 +269,11 @@ static void a_state_that_cannot_be_is_refused(void **state)
     const double infinity = (double)INFINITY;
     int64_t infinity_bits = 0;
     memcpy(&infinity_bits, &infinity, sizeof infinity_bits);
-    const int64_t bad[][6] = {{-1, 0, 0, 0, 0, 0},       {INT64_MAX, 0, 0, 0, 0, 0},
-                              {1, -1, 0, 0, 0, 0},       {1, 0, 2, 0, 0, 0},
-                              {1, 0, -1, 0, 0, 0},       {1, 0, 0, -5, 0, 0},
-                              {1, 0, 0, 0, nan_bits, 0}, {1, 0, 0, 0, 0, infinity_bits}};
+    const int64_t bad[][7] = {{-1, 0, 0, 0, 0, 0, 0},       {INT64_MAX, 0, 0, 0, 0, 0, 0},
+                              {1, -1, 0, 0, 0, 0, 0},       {1, 0, 2, 0, 0, 0, 0},
+                              {1, 0, -1, 0, 0, 0, 0},       {1, 0, 0, -5, 0, 0, 0},
+                              {1, 0, 0, 0, nan_bits, 0, 0}, {1, 0, 0, 0, 0, infinity_bits, 0},
+                              {1, 0, 0, 0, 0, 0, 3},        {1, 0, 0, 0, 0, 0, -2}};
     run r;
     char *path = NULL;
     char *dir = folder("state", &path);
@@ -275,7 +281,7 @@ static void a_state_that_cannot_be_is_refused(void **state)
     run_new(&r, 1, false);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const mdf_st_entry entry = {
-            .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {6}, .data = bad[i]};
+            .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {7}, .data = bad[i]};
         must(save(dir, &r, &err), &err);
         rewrite(path, "train.state", &entry);
         expect_refusal(dir, path, &r, MDF_ERR_FORMAT, "train.state is not sensible");
@@ -285,7 +291,7 @@ static void a_state_that_cannot_be_is_refused(void **state)
     mdf_free(dir);
 }
 
-/* The first checkpoints had five numbers: the running mean of the loss is not known then. */
+/* The first checkpoints had five numbers: monitor and mean of the loss are not known then. */
 static void a_state_without_the_mean_of_the_loss_is_read(void **state)
 {
     (void)state;
@@ -306,6 +312,7 @@ static void a_state_without_the_mean_of_the_loss_is_read(void **state)
     assert_int_equal(r.optimizer.step, 9);
     assert_true(r.state.best_score == score);
     assert_true(isnan(r.state.loss_mean));
+    assert_int_equal(r.state.monitor, -1);
     const mdf_st_entry four = {
         .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {4}, .data = once};
     rewrite(path, "train.state", &four);

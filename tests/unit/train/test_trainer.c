@@ -246,6 +246,37 @@ static void a_validation_of_one_label_chooses_by_the_loss(void **state)
     mdf_free(dir);
 }
 
+/* "evaluations without improvement": nothing is learnt, so the first evaluation stays the best. */
+static void patience_counts_evaluations(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    json_t *rows = NULL;
+    watch w = {0};
+    const char *const set[] = {"epochs=12",   "lr=0",         "lr_unet=0",
+                               "lr_vision=0", "lr_fusion=0",  "weight_decay=0",
+                               "patience=2",  "eval_every=2", NULL};
+    must(train("patient", set, "val", false, &w, &err), &err);
+    char *dir = in_root("patient");
+    char *path = mdf_path_join(dir, "metrics.jsonl");
+    must(mdf_jsonl_read(&rows, path, &err), &err);
+    assert_int_equal(json_array_size(rows), 3); /* epochs 2, 4 and 6 */
+    json_decref(rows);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+/* Scores of two kinds can't be compared: the best epoch would stay, or go, by chance. */
+static void a_run_is_resumed_by_the_same_monitor(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    const char *const set[] = {"ema=0.9", "dropout=0.1", "epochs=3", "monitor=loss", NULL};
+    assert_int_equal(train("whole", set, "val", true, &w, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "chosen by macro_auc, which can't be compared with loss"));
+}
+
 static void a_validation_without_a_label_of_the_model_is_refused(void **state)
 {
     (void)state;
@@ -286,6 +317,8 @@ int main(void)
         cmocka_unit_test(a_loss_that_is_no_number_ends_the_run),
         cmocka_unit_test(one_and_two_threads_agree),
         cmocka_unit_test(a_validation_of_one_label_chooses_by_the_loss),
+        cmocka_unit_test(patience_counts_evaluations),
+        cmocka_unit_test(a_run_is_resumed_by_the_same_monitor),
         cmocka_unit_test(a_validation_without_a_label_of_the_model_is_refused),
         cmocka_unit_test(every_control_trains),
     };
