@@ -189,10 +189,9 @@ static mdf_status describe_pixels(const mdf_image *im, const char *format, json_
 static mdf_status describe_picture(const char *path, mdf_image_format format, json_t **doc,
                                    mdf_error *err)
 {
-    static const char *const names[] = {"unknown", "JPEG", "PNG", "TIFF", "WebP"};
     mdf_image im = {0};
     MDF_TRY(mdf_image_read(&im, path, err));
-    const mdf_status status = describe_pixels(&im, names[format], doc, err);
+    const mdf_status status = describe_pixels(&im, mdf_image_format_name(format), doc, err);
     mdf_image_free(&im);
     return status;
 }
