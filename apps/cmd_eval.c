@@ -7,6 +7,7 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data.h"
 #include "engine/heat_check.h"
 #include "eval_report.h"
 #include "progress.h"
@@ -200,7 +201,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
                                         err);
     mdf_free(dir);
     if (status == MDF_OK) {
-        status = mdf_manifest_load(&m, f->data.item, f->data.count, err);
+        status = app_load_data(a, &m, f->data.item, f->data.count, MDF_NOTE_ALWAYS, err);
     }
     if (status == MDF_OK) {
         status = mdf_manifest_keep_split(&m, f->split, err);

@@ -4,6 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data/cell.h"
+#include "photo/image_format.h"
 #include "predict.h"
 
 static const arg_option options[] = {
@@ -154,9 +156,21 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
     return MDF_OK;
 }
 
+/* A script that fills --text from a table writes that table's word for nothing. */
+static predict_flags without_missing_text(const app *a, const predict_flags *given)
+{
+    predict_flags f = *given;
+    if (f.text != NULL && mdf_cell_missing_word(f.text) >= 0) {
+        app_say(a, "--text '%s' is a word for a missing value: read as no text", f.text);
+        f.text = NULL;
+    }
+    return f;
+}
+
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
-    const predict_flags *f = flags;
+    const predict_flags own = without_missing_text(a, flags);
+    const predict_flags *f = &own;
     predict_view view;
     char *dir = NULL;
     mdf_engine *engine = NULL;
@@ -215,6 +229,6 @@ const app_command app_predict = {
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(predict_flags),
-    .operand = {"IMAGE", 0, 1000000, "JPEG, PNG, TIFF or WebP file"},
+    .operand = {"IMAGE", 0, 1000000, MDF_IMAGE_FORMATS " file"},
     .run = run,
 };

@@ -134,6 +134,23 @@ static mdf_status check_missing(const mdf_manifest_builder *b, size_t first_case
                     n > 2 ? b->missing[2] : "", n > 3 ? ", ..." : "");
 }
 
+static mdf_status fail_no_cases(const mdf_manifest_builder *b, const char *dir, mdf_error *err)
+{
+    size_t n = 0;
+    mdf_strbuf list = mdf_strbuf_new(200);
+    mdf_manifest_list_unread(&list, b, &n);
+    const mdf_status status =
+        n == 0 ? mdf_fail(err, MDF_ERR_FORMAT,
+                          "%s: no cases; a data folder has metadata.csv, metadata.jsonl or a "
+                          "folder of images per class",
+                          dir)
+               : mdf_fail(err, MDF_ERR_FORMAT, "%s: no cases; %zu %s no picture that mdf reads: %s",
+                          dir, n, n == 1 ? "file is" : "files are",
+                          list.data == NULL ? "" : list.data);
+    mdf_strbuf_free(&list);
+    return status;
+}
+
 static mdf_status load_dir(mdf_manifest_builder *b, const char *dir, mdf_error *err)
 {
     const size_t first_case = b->m->case_count;
@@ -143,18 +160,59 @@ static mdf_status load_dir(mdf_manifest_builder *b, const char *dir, mdf_error *
     bool found = false;
     b->split = NULL;
     b->missing_count = 0;
+    memset(b->missing_words, 0, sizeof b->missing_words);
+    b->recased_count = 0;
+    memset(b->endings, 0, sizeof b->endings);
+    b->ending_count = 0;
     MDF_TRY(mdf_manifest_read_table(b, dir, &found, err));
     if (!found) {
         MDF_TRY(mdf_manifest_read_folders(b, dir, err));
     }
     MDF_TRY(check_missing(b, first_case, dir, err));
     if (b->m->case_count == first_case) {
-        return mdf_fail(err, MDF_ERR_FORMAT,
-                        "%s: no cases; a data folder has metadata.csv, metadata.jsonl or a folder "
-                        "of images per class",
-                        dir);
+        return fail_no_cases(b, dir, err);
     }
-    return MDF_OK;
+    MDF_TRY(mdf_manifest_note_words(b, dir, err));
+    return mdf_manifest_note_endings(b, dir, err);
+}
+
+/* Folders of patients are usually unique; the same ones below several classes may be splits that
+ * nobody recognised. */
+static mdf_status note_shared_patients(mdf_manifest_builder *b, mdf_error *err)
+{
+    const mdf_manifest *m = b->m;
+    size_t *first = mdf_alloc((size_t)m->patient_count, sizeof *first); /* case + 1 */
+    if (first == NULL) {
+        return no_memory(err);
+    }
+    mdf_status status = MDF_OK;
+    for (size_t i = 0; status == MDF_OK && i < m->case_count; i++) {
+        const mdf_manifest_case *c = &m->cases[i];
+        if (c->line != 0 || c->label < 0) {
+            continue;
+        }
+        if (first[c->patient] == 0) {
+            first[c->patient] = i + 1;
+        } else if (m->cases[first[c->patient] - 1].label != c->label) {
+            status = mdf_manifest_note(
+                b, MDF_NOTE_ALWAYS, err,
+                "%s: the folder '%s' lies below several classes ('%s', '%s'): it is read as one "
+                "patient; folders of splits must be called train, val or test",
+                m->dirs[c->source], c->patient_id, m->labels[m->cases[first[c->patient] - 1].label],
+                m->labels[c->label]);
+            break;
+        }
+    }
+    mdf_free(first);
+    return status;
+}
+
+static mdf_status finish(mdf_manifest_builder *b, mdf_error *err)
+{
+    sort_labels(b->m);
+    MDF_TRY(number_patients(b, err));
+    MDF_TRY(note_shared_patients(b, err));
+    return mdf_manifest_note_labels(b, err);
 }
 
 static mdf_status load_all(mdf_manifest_builder *b, const char *const *dirs, size_t dir_count,
@@ -176,8 +234,7 @@ static mdf_status load_all(mdf_manifest_builder *b, const char *const *dirs, siz
         b->source = (int)i;
         MDF_TRY(load_dir(b, dirs[i], err));
     }
-    sort_labels(m);
-    return number_patients(b, err);
+    return finish(b, err);
 }
 
 mdf_status mdf_manifest_load(mdf_manifest *m, const char *const *dirs, size_t dir_count,
@@ -198,6 +255,7 @@ mdf_status mdf_manifest_load(mdf_manifest *m, const char *const *dirs, size_t di
 void mdf_manifest_free(mdf_manifest *m)
 {
     mdf_free(m->cases);
+    mdf_free(m->notes);
     mdf_arena_free(&m->arena);
     *m = (mdf_manifest){0};
 }
