@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "data.h"
 #include "data/split.h"
 
 typedef struct split_flags {
@@ -124,7 +125,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     if (f->val + f->test >= 1.0) {
         return app_usage(a, err, "--val and --test leave nothing to train on");
     }
-    MDF_TRY(mdf_manifest_load(&m, a->operands.item, 1, err));
+    MDF_TRY(app_load_data(a, &m, a->operands.item, 1, MDF_NOTE_ALWAYS, err));
     const mdf_status status = split_manifest(a, f, &m, err);
     mdf_manifest_free(&m);
     return status;

@@ -7,6 +7,7 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data.h"
 #include "engine/heat_check.h"
 #include "eval_report.h"
 #include "outputs.h"
@@ -237,7 +238,7 @@ static mdf_status run_on(app *a, const eval_flags *f, const char *dir, mdf_manif
                          mdf_error *err)
 {
     mdf_engine *engine = NULL;
-    MDF_TRY(mdf_manifest_load(m, f->data.item, f->data.count, err));
+    MDF_TRY(app_load_data(a, m, f->data.item, f->data.count, MDF_NOTE_ALWAYS, err));
     MDF_TRY(check_outputs(a, f, dir, m, err));
     mdf_status status = mdf_engine_open(&engine,
                                         &(mdf_engine_options){.model_dir = dir,

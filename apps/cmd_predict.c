@@ -5,7 +5,9 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data/cell.h"
 #include "outputs.h"
+#include "photo/image_format.h"
 #include "pictures.h"
 #include "predict.h"
 
@@ -206,6 +208,17 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
     return MDF_OK;
 }
 
+/* A script that fills --text from a table writes that table's word for nothing. */
+static predict_flags without_missing_text(const app *a, const predict_flags *given)
+{
+    predict_flags f = *given;
+    if (f.text != NULL && mdf_cell_missing_word(f.text) >= 0) {
+        app_say(a, "--text '%s' is a word for a missing value: read as no text", f.text);
+        f.text = NULL;
+    }
+    return f;
+}
+
 /* a's operands are the pictures. */
 static mdf_status predict(const app *a, const predict_flags *f, predict_view view, const char *dir,
                           mdf_error *err)
@@ -235,7 +248,8 @@ static mdf_status predict(const app *a, const predict_flags *f, predict_view vie
 
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
-    const predict_flags *f = flags;
+    const predict_flags own = without_missing_text(a, flags);
+    const predict_flags *f = &own;
     predict_view view;
     app_pictures pictures;
     char *dir = NULL;
@@ -287,7 +301,7 @@ const app_command app_predict = {
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(predict_flags),
     .operand = {"IMAGE", 0, 1000000,
-                "JPEG, PNG, TIFF or WebP file, a folder with all that is below it, or - for one on "
-                "standard input"},
+                MDF_IMAGE_FORMATS " file, a folder with all that is below it, or - for one on "
+                                  "standard input"},
     .run = run,
 };

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "config/model_files.h"
+#include "data.h"
 #include "outputs.h"
 #include "progress.h"
 #include "train/checkpoint.h"
@@ -207,23 +208,26 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
                         mdf_error *err)
 {
     mdf_manifest manifest;
-    MDF_TRY(mdf_manifest_load(&manifest, f->data.item, f->data.count, err));
+    MDF_TRY(app_load_data(a, &manifest, f->data.item, f->data.count, MDF_NOTE_TRAIN, err));
     train_watch watch = {.a = a};
     mdf_train_summary summary = {0};
-    const mdf_status status = mdf_train(&(mdf_train_options){.config = c,
-                                                             .manifest = &manifest,
-                                                             .train_split = f->train_split,
-                                                             .val_split = f->val_split,
-                                                             .out_dir = f->out,
-                                                             .init_dir = f->init,
-                                                             .tokenizer_path = tokenizer,
-                                                             .resume = f->resume,
-                                                             .strict = f->strict,
-                                                             .progress = on_event,
-                                                             .note = on_note,
-                                                             .user = &watch,
-                                                             .stop = a->stop},
-                                        &summary, err);
+    mdf_status status = mdf_manifest_distinct_labels(&manifest, err);
+    if (status == MDF_OK) {
+        status = mdf_train(&(mdf_train_options){.config = c,
+                                                .manifest = &manifest,
+                                                .train_split = f->train_split,
+                                                .val_split = f->val_split,
+                                                .out_dir = f->out,
+                                                .init_dir = f->init,
+                                                .tokenizer_path = tokenizer,
+                                                .resume = f->resume,
+                                                .strict = f->strict,
+                                                .progress = on_event,
+                                                .note = on_note,
+                                                .user = &watch,
+                                                .stop = a->stop},
+                           &summary, err);
+    }
     app_progress_finish(&watch.bar);
     mdf_manifest_free(&manifest);
     MDF_TRY(status);
@@ -235,8 +239,8 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
 }
 
 /* A run goes into a folder without a model; one that was begun there is resumed or refused by
- * mdf_train(). One that was killed before its first checkpoint, whose lock is still there, may begin
- * anew. */
+ * mdf_train(). One that was killed before its first checkpoint, whose lock is still there, may
+ * begin anew. */
 static mdf_status check_folder(const train_flags *f, mdf_error *err)
 {
     char *lock = mdf_path_join(f->out, MDF_RUN_LOCK);
@@ -273,7 +277,13 @@ const app_command app_train = {
         "Trains a model on the train split of the data, chooses the best epoch on the\n"
         "validation split and writes everything to RUN. SIGINT or SIGTERM writes a\n"
         "checkpoint first; --resume goes on from there. --init fine-tunes a model: what\n"
-        "its folder has no weights for is drawn by chance.",
+        "its folder has no weights for is drawn by chance.\n"
+        "\n"
+        "A table has file_name and, if known, label, split, patient_id, text, eye, vessel_mask "
+        "and\n"
+        "lesion_mask, in whatever capitals; cells that say nan, NA, N/A, none, null or - are\n"
+        "missing. Class folders are SPLIT/CLASS or CLASS, with a folder per patient below or not.\n"
+        "What is passed over is said; 'mdf help data check' explains masks.",
     .example = "  mdf train --init models/smol --data photos --out runs/fine\n"
                "  mdf train --config tiny --data phantoms --out runs/first\n"
                "  mdf train --config tiny --data phantoms --out runs/first --resume",

@@ -102,7 +102,7 @@ typedef enum mdf_view {
 /* As many tiles as the model has. */
 #define MDF_TILES_ALL (-1)
 
-/* A photograph as bytes (JPEG, PNG, TIFF, WebP) and what is known of the patient. Borrowed. */
+/* A photograph as bytes (JPEG, PNG, TIFF, WebP, GIF) and what is known of the patient. Borrowed. */
 typedef struct mdf_case {
     const void *image;
     size_t image_bytes;

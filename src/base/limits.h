@@ -11,6 +11,7 @@
 #define MDF_MAX_CASES        10000000            /* rows of all data sets together */
 #define MDF_MAX_CLASSES      256                 /* labels of one task */
 #define MDF_MAX_LABEL_BYTES  128                 /* one label's words */
+#define MDF_MAX_FOLDER_DEPTH 16                  /* folders below a data set: links may loop */
 #define MDF_MAX_RANK         6                   /* [B, M, T, P, D] and one to spare */
 #define MDF_MAX_TENSORS      100000              /* a 90B model has 1,494 */
 #define MDF_MAX_HEADER_BYTES                                                                       \

@@ -21,7 +21,7 @@ bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side)
         for (int x = 0; x < mask_side; x++) {
             const int c = (int)((2 * (int64_t)x + 1) * side / (2 * (int64_t)mask_side));
             if (c >= column - 1 && c <= column + 1 &&
-                mask[(size_t)y * (size_t)mask_side + (size_t)x] > 127) {
+                mask[(size_t)y * (size_t)mask_side + (size_t)x] != 0) {
                 return true;
             }
         }
@@ -33,7 +33,7 @@ static bool any_set(const mdf_grey *g)
 {
     const size_t n = (size_t)g->width * (size_t)g->height;
     for (size_t i = 0; i < n; i++) {
-        if (g->px[i] > 127) {
+        if (g->px[i] != 0) {
             return true;
         }
     }

@@ -16,7 +16,8 @@ typedef struct mdf_heat_check {
 } mdf_heat_check;
 
 /* Does the cell at index `cell` of the map, with one cell around it, meet the mask? mask
- * [mask_side,mask_side] lies over the same square as the map [side,side]; above 127 is lesion. */
+ * [mask_side,mask_side] lies over the same square as the map [side,side]; what is not 0 is lesion
+ * (photo/mask.h). */
 bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side);
 
 /* Explains every case that counts, one by one. m: what mdf_evaluate() was given and made of it; ev:

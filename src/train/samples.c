@@ -10,6 +10,7 @@
 #include "photo/augment.h"
 #include "photo/fov.h"
 #include "photo/laterality.h"
+#include "photo/mask.h"
 #include "photo/resize.h"
 
 /* Which part of a picture the model sees. */
@@ -47,19 +48,14 @@ static mdf_status load_picture(mdf_sample *s, int side, view *v, mdf_error *err)
     return status;
 }
 
-/* The mask of a picture, cropped as the picture was. It may be larger or smaller than the picture,
- * but must have its shape, up to a pixel. */
+/* The mask of a picture, cropped as the picture was. */
 static mdf_status load_mask(mdf_grey *out, const char *path, const view *v, mdf_error *err)
 {
     mdf_grey full = {0};
-    MDF_TRY(mdf_image_read_grey(&full, path, err));
-    const double scale = (double)full.width / v->width;
-    mdf_status status = MDF_OK;
-    if (fabs(scale * v->height - full.height) > (scale > 1 ? scale : 1)) {
-        status =
-            mdf_fail(err, MDF_ERR_SHAPE, "%s: a mask of %d x %d pixels for a picture of %d x %d",
-                     path, full.width, full.height, v->width, v->height);
-    } else {
+    MDF_TRY(mdf_mask_read(&full, NULL, path, err));
+    mdf_status status = mdf_mask_fits(full.width, full.height, v->width, v->height, path, err);
+    if (status == MDF_OK) {
+        const double scale = (double)full.width / v->width;
         const mdf_square at = {(int)lround(scale * v->square.left),
                                (int)lround(scale * v->square.top),
                                (int)lround(scale * v->square.side)};
@@ -215,7 +211,7 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
         b->mask_there[at * channels + (size_t)i] = grey != NULL;
         for (size_t j = 0; mask && j < pixels; j++) {
             b->mask[(at * pixels + j) * channels + (size_t)i] =
-                grey != NULL && b->mask_pixels[j] > 127 ? 1 : 0;
+                grey != NULL && b->mask_pixels[j] != 0 ? 1 : 0;
         }
     }
     for (size_t j = 0; j < pixels * 3; j++) {

@@ -14,7 +14,7 @@
 
 typedef struct mdf_sample {
     mdf_image image;  /* field-of-view crop, square */
-    mdf_grey mask[2]; /* vessel, lesion; px NULL = none */
+    mdf_grey mask[2]; /* vessel, lesion, 0 or 255 (photo/mask.h); px NULL = none */
     int label;        /* -1 = unknown */
     bool has_mask;
     const mdf_manifest_case *info; /* of the manifest */
