@@ -51,6 +51,9 @@ typedef struct mdf_prompt_tokens {
     int32_t image_at; /* -1: no picture */
 } mdf_prompt_tokens;
 
+/* Has q a picture that the model wants? One with labels may have been trained without. */
+bool mdf_session_takes_picture(const mdf_session *s, const mdf_question *q);
+
 /* What the model reads of q, by the folder's chat template or in the form of its training. */
 mdf_status mdf_session_build(const mdf_session *s, const mdf_question *q, mdf_prompt_tokens *p,
                              mdf_error *err) MDF_NODISCARD;

@@ -75,21 +75,18 @@ static mdf_status read_prompt(mdf_session *s, const mdf_prompt_tokens *p, bool s
 static mdf_status read_words(mdf_session *s, const mdf_question *q, mdf_prompt_tokens *p,
                              mdf_session_prompt *out, mdf_error *err)
 {
-    double start = mdf_clock_seconds();
+    const double start = mdf_clock_seconds();
     bool same = false;
+    MDF_TRY(look(s, q, mdf_session_takes_picture(s, q), &same, err));
+    out->picture_ms = 1e3 * (mdf_clock_seconds() - start);
     MDF_TRY(mdf_session_build(s, q, p, err));
     MDF_TRY(count_left(s, q, p->count, &out->max_tokens, err));
-    const double built = mdf_clock_seconds();
-    MDF_TRY(look(s, q, p->image_at >= 0, &same, err));
-    const double seen = mdf_clock_seconds();
-    start += seen - built;
-    out->picture_ms = 1e3 * (seen - built);
     const int64_t behind =
         s->tree != NULL && s->tree->nodes > out->max_tokens ? s->tree->nodes : out->max_tokens;
     MDF_TRY(make_room(s, (int64_t)p->count + behind, err));
     MDF_TRY(read_prompt(s, p, same && s->kept, err));
     out->count = (int)p->count;
-    out->prompt_ms = 1e3 * (mdf_clock_seconds() - start);
+    out->prompt_ms = 1e3 * (mdf_clock_seconds() - start) - out->picture_ms;
     return MDF_OK;
 }
 

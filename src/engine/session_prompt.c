@@ -73,13 +73,19 @@ static mdf_status render_chat(mdf_prompt_tokens *p, const mdf_engine *e, const m
     return find_picture(p, e, picture, err);
 }
 
+bool mdf_session_takes_picture(const mdf_session *s, const mdf_question *q)
+{
+    return q->image != NULL &&
+           (s->engine->model->config.train.use_image || !mdf_engine_has_labels(s->engine));
+}
+
 /* A model with labels gets the form that it was trained with. */
 static mdf_status build(const mdf_session *s, const mdf_question *q, const char *words,
                         mdf_prompt_tokens *p, mdf_error *err)
 {
     const mdf_engine *e = s->engine;
     const mdf_config *c = &e->model->config;
-    const bool picture = q->image != NULL && (c->train.use_image || !mdf_engine_has_labels(e));
+    const bool picture = mdf_session_takes_picture(s, q);
     if (e->chat != NULL) {
         return render_chat(p, e, q, words, picture, err);
     }

@@ -350,8 +350,8 @@ static mdf_status filter_batch(mdf_jvm *m, const mdf_jval *v, const mdf_jval *ar
 
 static mdf_jargs args_after(const mdf_jargs *args, size_t skip)
 {
-    return (mdf_jargs){args->item + (skip < args->count ? skip : args->count),
-                       skip < args->count ? args->count - skip : 0, args->named};
+    const bool more = skip < args->count;
+    return (mdf_jargs){more ? args->item + skip : NULL, more ? args->count - skip : 0, args->named};
 }
 
 /* map(attribute="x", default=y): items through a path. */
