@@ -223,7 +223,8 @@ const app_command app_train = {
         "checkpoint first; --resume goes on from there. --init fine-tunes a model: what\n"
         "its folder has no weights for is drawn by chance.\n"
         "\n"
-        "A table has file_name and, if known, label, split, patient_id, text, eye, vessel_mask and\n"
+        "A table has file_name and, if known, label, split, patient_id, text, eye, vessel_mask "
+        "and\n"
         "lesion_mask, in whatever capitals; cells that say nan, NA, N/A, none, null or - are\n"
         "missing. Class folders are SPLIT/CLASS or CLASS, with a folder per patient below or not.\n"
         "What is passed over is said; 'mdf help data check' explains masks.",
