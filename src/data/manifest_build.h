@@ -38,9 +38,9 @@ typedef struct mdf_manifest_builder {
     size_t ending_count;
 } mdf_manifest_builder;
 
-/* Adds a case: row[k] is the cell of column k as found, borrowed; NULL and "" both mean that it
- * isn't there. */
-mdf_status mdf_manifest_add(mdf_manifest_builder *b, const char *const row[MDF_COLUMN_COUNT],
+/* Adds a case: found[k] is the cell of column k as it stands there, borrowed; NULL and "" both mean
+ * that it isn't there. */
+mdf_status mdf_manifest_add(mdf_manifest_builder *b, const char *const found[MDF_COLUMN_COUNT],
                             mdf_error *err) MDF_NODISCARD;
 
 /* Reads metadata.csv or metadata.jsonl in dir if there is one; *found says so. */

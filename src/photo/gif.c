@@ -135,11 +135,12 @@ static mdf_status check_pixels(const uint8_t *image, const uint8_t *blocks, cons
 {
     const uint64_t width = (uint64_t)image[5] | (uint64_t)image[6] << 8;
     const uint64_t height = (uint64_t)image[7] | (uint64_t)image[8] << 8;
+    const uint64_t all = width * height;
     const uint64_t n = count_pixels(blocks);
-    if (n < width * height) {
+    if (n < all) {
         return mdf_fail(err, MDF_ERR_FORMAT,
                         "%s: the GIF is damaged or cut short: %llu of %llu pixels are there", name,
-                        (unsigned long long)n, (unsigned long long)(width * height));
+                        (unsigned long long)n, (unsigned long long)all);
     }
     return MDF_OK;
 }

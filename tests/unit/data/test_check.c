@@ -136,9 +136,10 @@ static void masks_are_opened_too(void **state)
     put_mask(&f, "flat.png", SIDE, SIDE / 2, 0, 255);
     test_put(&f, "broken.png", "garbage");
     test_put(&f, "broken_picture.png", "garbage");
-    test_put(&f, "metadata.csv",
-             "file_name,vessel_mask,lesion_mask\na.png,usual.png,empty.png\na.png,one.png,full.png\n"
-             "a.png,broken.png,flat.png\nbroken_picture.png,flat.png,\n");
+    test_put(
+        &f, "metadata.csv",
+        "file_name,vessel_mask,lesion_mask\na.png,usual.png,empty.png\na.png,one.png,full.png\n"
+        "a.png,broken.png,flat.png\nbroken_picture.png,flat.png,\n");
     const char *const dirs[] = {f.path};
     assert_int_equal(mdf_manifest_load(&m, dirs, 1, NULL), MDF_OK);
     assert_int_equal(mdf_check_run(&c, &m, &(mdf_check_options){0}, NULL), MDF_OK);
