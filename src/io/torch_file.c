@@ -14,28 +14,6 @@ enum { OUTER_ITEMS = 5, OLD_OUTER_ITEMS = 6, OLD_VERSION = 1001, MAX_ENTRY_NAME 
 /* 0x1950a86a20f9469cfc6c, the number that old files begin with. */
 static const char old_magic[] = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
-const mdf_pickle_global mdf_torch_globals[MDF_TORCH_GLOBALS] = {
-    {"torch", "FloatStorage", MDF_PICKLE_NAME},
-    {"torch", "HalfStorage", MDF_PICKLE_NAME},
-    {"torch", "BFloat16Storage", MDF_PICKLE_NAME},
-    {"torch", "DoubleStorage", MDF_PICKLE_NAME},
-    {"torch", "LongStorage", MDF_PICKLE_NAME},
-    {"torch", "IntStorage", MDF_PICKLE_NAME},
-    {"torch", "ShortStorage", MDF_PICKLE_NAME},
-    {"torch", "CharStorage", MDF_PICKLE_NAME},
-    {"torch", "ByteStorage", MDF_PICKLE_NAME},
-    {"torch", "BoolStorage", MDF_PICKLE_NAME},
-    [MDF_TORCH_TENSOR] = {"torch._utils", "_rebuild_tensor_v2", MDF_PICKLE_CALLED},
-    [MDF_TORCH_PARAMETER] = {"torch._utils", "_rebuild_parameter", MDF_PICKLE_CALLED},
-    {"collections", "OrderedDict", MDF_PICKLE_MAKES_DICT},
-};
-
-size_t mdf_torch_width(int type)
-{
-    static const uint8_t width[MDF_TORCH_STORAGES] = {4, 2, 2, 8, 8, 4, 2, 1, 1, 1};
-    return width[type];
-}
-
 static mdf_status fail(const mdf_torch_reader *r, const char *what)
 {
     return mdf_fail(r->err, MDF_ERR_FORMAT, "%s: %s", r->st->path, what);
@@ -54,22 +32,6 @@ static mdf_status no_memory(const mdf_torch_reader *r)
 }
 
 /* --- storages --- */
-
-static int by_key(const void *a, const void *b)
-{
-    const mdf_torch_storage *s = a;
-    const mdf_torch_storage *t = b;
-    const size_t n = s->key_bytes < t->key_bytes ? s->key_bytes : t->key_bytes;
-    const int order = memcmp(s->key, t->key, n);
-    return order != 0 ? order : (s->key_bytes > t->key_bytes) - (s->key_bytes < t->key_bytes);
-}
-
-mdf_torch_storage *mdf_torch_find(const mdf_torch_reader *r, const char *key, size_t key_bytes)
-{
-    const mdf_torch_storage wanted = {.key = key, .key_bytes = key_bytes};
-    return r->storages == 0 ? NULL
-                            : bsearch(&wanted, r->storage, r->storages, sizeof wanted, by_key);
-}
 
 /* ("storage", class, key, device, count[, part of another one]) */
 static mdf_status read_storage(const mdf_torch_reader *r, const mdf_pickle_items *x,
@@ -112,10 +74,10 @@ static mdf_status list_storages(mdf_torch_reader *r, const mdf_pickle *p)
     for (const mdf_pickle_items *x = p->outer; x != NULL; x = x->next) {
         MDF_TRY(read_storage(r, x, &r->storage[n++]));
     }
-    qsort(r->storage, n, sizeof *r->storage, by_key);
+    qsort(r->storage, n, sizeof *r->storage, mdf_torch_by_key);
     for (size_t i = 0; i < n; i++) {
         mdf_torch_storage *last = r->storages > 0 ? &r->storage[r->storages - 1] : NULL;
-        if (last == NULL || by_key(last, &r->storage[i]) != 0) {
+        if (last == NULL || mdf_torch_by_key(last, &r->storage[i]) != 0) {
             r->storage[r->storages++] = r->storage[i];
         } else if (last->type != r->storage[i].type || last->count != r->storage[i].count) {
             return fail_storage(r, last, "is described in two ways");

@@ -35,6 +35,10 @@ typedef struct mdf_torch_reader {
 
 size_t mdf_torch_width(int type); /* bytes of a number of a storage's class */
 
+/* Of two mdf_torch_storage, for qsort(). */
+int mdf_torch_by_key(const void *a, const void *b);
+
+/* NULL: there is none. */
 mdf_torch_storage *mdf_torch_find(const mdf_torch_reader *r, const char *key, size_t key_bytes);
 
 /* The table of tensors from the object that was saved. */
