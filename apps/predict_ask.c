@@ -59,6 +59,25 @@ static json_t *shown_json(const char *path, const char *question, const mdf_show
         "question", app_json_string(question), "prompt", app_json_string(p->text), "tokens", token);
 }
 
+/* On one line: line breaks and tabs as \n and \t, bytes of a cut character as \xHH. */
+static void print_piece(const char *text)
+{
+    const size_t len = strlen(text);
+    const bool whole = mdf_utf8_check((const uint8_t *)text, len) == len;
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        if (c == '\n' || c == '\t' || c == '\\') {
+            (void)printf("\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : '\\');
+        } else if (c >= 0x80 && !whole) {
+            (void)printf("\\x%02x", c);
+        } else {
+            const size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+            print_words(text + i, n);
+            i += n - 1;
+        }
+    }
+}
+
 /* The text, an empty line, and a line for each token: its number and its text. */
 static void print_shown(const mdf_shown_prompt *p)
 {
@@ -66,13 +85,7 @@ static void print_shown(const mdf_shown_prompt *p)
     (void)printf("\n\n");
     for (int i = 0; i < p->token_count; i++) {
         (void)printf("%d ", (int)p->token[i]);
-        for (const char *c = p->piece[i]; *c != '\0'; c++) {
-            if (*c == '\n' || *c == '\t' || *c == '\\') {
-                (void)printf("\\%c", *c == '\n' ? 'n' : *c == '\t' ? 't' : '\\');
-            } else {
-                print_words(c, 1);
-            }
-        }
+        print_piece(p->piece[i]);
         (void)putchar('\n');
     }
 }

@@ -1,6 +1,7 @@
 # Whatever the template is, it is interpreted; --system, --chat-template and --show-prompt. What the prompts must be follows from the templates.
 ask=$project/tests/golden/ask
 cp "$ask/small.png" .
+ln -s "$project/models/small" labelled
 show() {
     "$mdf" predict -q --show-prompt "$@"
     echo "exit code $?"
@@ -22,9 +23,9 @@ for t in two none raise nope deep; do
 done
 "$mdf" predict -q --model "$ask/vision" --chat-template nowhere.jinja --ask "What?"
 echo "exit code $?"
-"$mdf" predict -q --model "$project/models/small" --chat-template t.jinja --ask "What?" small.png
+"$mdf" predict -q --model ./labelled --chat-template t.jinja --ask "What?" small.png
 echo "exit code $?"
-"$mdf" predict -q --model "$project/models/small" --system "Be brief." --ask "What?" small.png
+"$mdf" predict -q --model ./labelled --system "Be brief." --ask "What?" small.png
 echo "exit code $?"
 for flag in --show-prompt "--system x" "--chat-template t.jinja"; do
     # shellcheck disable=SC2086 # two words are two arguments
