@@ -44,6 +44,7 @@
 #define MDF_MAX_ADDED_TOKENS  8192               /* special tokens; Llama 3 has 257 */
 #define MDF_MAX_PRE_STEPS     8                  /* pre-tokenizers in a row */
 #define MDF_MAX_PATTERN_BYTES 4096               /* a regular expression of a tokenizer, adapter */
+#define MDF_MAX_MARKS         256                /* combining marks in a row; no script has 30 */
 #define MDF_MAX_ENCODE_BYTES  ((size_t)64 << 20) /* one text: positions fit int32 many times */
 #define MDF_MAX_CHAT_BYTES    ((size_t)4 << 20)  /* a rendered chat */
 

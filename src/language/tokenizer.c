@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "language/added.h"
 #include "language/bpe.h"
+#include "language/normalise.h"
 #include "language/pretoken.h"
 #include "language/tokenizer_json.h"
 
@@ -16,6 +17,7 @@ struct mdf_tokenizer {
     mdf_added added;
     mdf_pretoken *pre; /* NULL: the byte tokenizer */
     mdf_bpe bpe;
+    mdf_normal_form form;
     int32_t size;
     int32_t before[4], after[4];
     int before_count, after_count;
@@ -125,6 +127,23 @@ static mdf_status check_added(const mdf_tokenizer *t, const mdf_tokenizer_spec *
     return MDF_OK;
 }
 
+/* Tokens of the second pass are looked for in the normal form. */
+static mdf_status check_form(mdf_tokenizer *t, const mdf_added_token *a, mdf_error *err)
+{
+    const uint8_t *text = (const uint8_t *)a->content.text;
+    size_t n = a->content.len;
+    if (!a->normalized) {
+        return MDF_OK;
+    }
+    MDF_TRY(mdf_normalise(t->form, &text, &n, &t->arena, err));
+    return n == a->content.len && memcmp(text, a->content.text, n) == 0
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_FORMAT,
+                          "added_tokens: \"%.*s\" is not in the normal form that texts are brought "
+                          "to, which is not supported",
+                          (int)(a->content.len > 60 ? 60 : a->content.len), a->content.text);
+}
+
 /* The added tokens of the spec, and <|image|> behind them if it is not one of them. */
 static mdf_status add_tokens(mdf_tokenizer *t, const mdf_tokenizer_spec *s, int32_t image_token,
                              mdf_error *err)
@@ -139,6 +158,7 @@ static mdf_status add_tokens(mdf_tokenizer *t, const mdf_tokenizer_spec *s, int3
     for (size_t i = 0; i < count; i++) {
         all[i] = s->added[i];
         t->size = all[i].id >= t->size ? all[i].id + 1 : t->size;
+        MDF_TRY(check_form(t, &all[i], err));
         const mdf_text_view c = all[i].content;
         if (c.len != image.len || memcmp(c.text, image.text, image.len) != 0) {
             continue;
@@ -177,6 +197,7 @@ static mdf_status fill(mdf_tokenizer *t, const mdf_tokenizer_spec *s, int32_t im
                        mdf_error *err)
 {
     t->size = (int32_t)s->token_count;
+    t->form = s->form;
     MDF_TRY(mdf_bpe_new(&t->bpe, s, &t->arena, err));
     MDF_TRY(check_added(t, s, err));
     MDF_TRY(add_tokens(t, s, image_token, err));
@@ -234,14 +255,16 @@ int32_t mdf_tokenizer_special(const mdf_tokenizer *t, const char *name)
     return found == NULL ? -1 : found->id;
 }
 
-/* Byte pairs: one token a byte, of which an ill-formed one has become three, and a blank in front
- * of every piece. */
+/* Byte pairs: one token a byte, of which an ill-formed one has become three, and those of another
+ * normal form more, and a blank in front of every piece. */
 size_t mdf_tokenizer_most(const mdf_tokenizer *t, size_t bytes)
 {
     if (t->pre == NULL) {
         return bytes;
     }
-    return bytes > SIZE_MAX / 8 ? SIZE_MAX : bytes * (t->prefix_space ? 6 : 3);
+    const size_t growth = mdf_normal_form_growth(t->form);
+    const size_t most = (growth > 3 ? growth : 3) * (t->prefix_space ? 2 : 1);
+    return bytes > SIZE_MAX / most ? SIZE_MAX : bytes * most;
 }
 
 typedef struct encoder {
@@ -301,6 +324,9 @@ static mdf_status encode_pass(encoder *e, int pass, const uint8_t *text, size_t 
     size_t done = 0;
     if (pass == 2) {
         return encode_rest(e, text, n);
+    }
+    if (pass == 1) {
+        MDF_TRY(mdf_normalise(e->t->form, &text, &n, &e->scratch, e->err));
     }
     for (size_t i = 0; i < n;) {
         const mdf_added_token *token = mdf_added_match(&e->t->added, pass, text + i, n - i);
