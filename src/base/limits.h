@@ -52,11 +52,12 @@
 #define MDF_MAX_JINJA_TOKENS 400000            /* words of one */
 #define MDF_MAX_JINJA_NODES  100000            /* nodes of its tree */
 #define MDF_MAX_JINJA_DEPTH  500       /* nesting of expressions, statements, calls, values */
-#define MDF_MAX_JINJA_STEPS  (1 << 23) /* of a rendering: one takes about 0.1 us */
-#define MDF_MAX_JINJA_ARENA  ((size_t)128 << 20) /* values of a rendering, nothing is freed in it  \
-                                                  */
-#define MDF_MAX_JINJA_RANGE  100000              /* numbers of range(), as in jinja2's sandbox */
-#define MDF_MAX_JINJA_INDENT 64                  /* columns of the filters indent and tojson */
-#define MDF_MAX_JINJA_PATH   16                  /* parts of an attribute such as "a.b.c" */
+#define MDF_MAX_JINJA_STEPS  (1 << 21) /* of a rendering: one takes about 0.1 us */
+#define MDF_MAX_JINJA_ARENA                                                                        \
+    ((size_t)128 << 20)             /* values of a rendering, nothing is freed in it               \
+                                     */
+#define MDF_MAX_JINJA_RANGE  100000 /* numbers of range(), as in jinja2's sandbox */
+#define MDF_MAX_JINJA_INDENT 64     /* columns of the filters indent and tojson */
+#define MDF_MAX_JINJA_PATH   16     /* parts of an attribute such as "a.b.c" */
 
 #endif

@@ -127,7 +127,7 @@ const char *mdf_jval_type(const mdf_jval *v);
 bool mdf_jval_true(const mdf_jval *v);
 
 /* The sentence about an undefined value that was used. */
-mdf_status mdf_jval_refuse(mdf_jvm *m, const mdf_jval *undefined);
+mdf_status mdf_jval_refuse(mdf_jvm *m, const mdf_jval *v);
 
 mdf_status mdf_jval_equal(mdf_jvm *m, const mdf_jval *a, const mdf_jval *b,
                           bool *equal) MDF_NODISCARD;
