@@ -459,7 +459,8 @@ mdf_status mdf_levels_decode(mdf_levels *out, const void *bytes, size_t len, con
     mdf_levels found = {0};
     name = name == NULL ? "mask" : name;
     MDF_TRY(open_picture(&im, &copy, bytes, len, name, err));
-    found.has_palette = vips_image_get_typeof(im, "palette-bit-depth") != 0;
+    found.has_palette = vips_image_get_typeof(im, "palette-bit-depth") != 0 ||
+                        vips_image_get_typeof(im, "palette") != 0; /* libvips 8.15 and later */
     mdf_status status = convert(&im, to_levels, name, err);
     if (status == MDF_OK) {
         found.width = im->Xsize;
