@@ -55,8 +55,11 @@ static void render_file(const char *text, size_t size)
         const mdf_chat_part part[] = {{NULL}, {"What?"}};
         const mdf_chat_message message = {"user", part, 2};
         mdf_strbuf out = mdf_strbuf_new(1 << 16);
-        (void)mdf_chat_render(chat, NULL, &message, 1, &(mdf_chat_options){.ask = true}, &out,
-                              NULL);
+        const mdf_status status =
+            mdf_chat_render(chat, NULL, &message, 1, &(mdf_chat_options){.ask = true}, &out, NULL);
+        if (status == MDF_OK && out.failed) {
+            abort();
+        }
         mdf_strbuf_free(&out);
     }
     mdf_chat_free(chat);
