@@ -11,7 +11,7 @@
 #include "language/prompt.h"
 #include "nn/mdf_mllm.h"
 #include "train/optimizer.h"
-#include "train/samples.h"
+#include "data/batch_fill.h"
 
 enum { WARM_UP = 2 };
 

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "engine/session.h"
+#include "nn/answer.h"
 #include "photo/fov.h"
 #include "photo/quality.h"
-#include "train/calibration.h"
 
 /* What classifying needs and answering in words does not. */
 static mdf_status prepare_labels(mdf_session *s, mdf_error *err)

@@ -5,7 +5,7 @@
 #include "engine/engine.h"
 #include "language/detokenise.h"
 #include "nn/decode.h"
-#include "train/samples.h"
+#include "data/batch_fill.h"
 
 /* What the model reads of a photograph; arrays are made when first needed and stay. */
 typedef struct mdf_session_view {

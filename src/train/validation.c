@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "nn/answer.h"
 #include "train/calibration.h"
 #include "train/metrics.h"
 

@@ -8,7 +8,7 @@
 
 #include "photo/image.h"
 #include "support/folder.h"
-#include "train/samples.h"
+#include "data/samples.h"
 
 enum { SIDE = 64 };
 
