@@ -22,7 +22,7 @@
 
 enum {
     MDF_MASK_NUMBERS = 32, /* darker than any eye tells from black: nobody draws with it */
-    MDF_MASK_LEVELS = 16   /* more values than this are edges, not classes */
+    MDF_MASK_LEVELS = 8    /* more values than this are edges, not classes */
 };
 
 typedef enum mdf_mask_kind {

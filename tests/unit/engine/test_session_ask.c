@@ -319,9 +319,10 @@ static void what_can_not_be_asked_is_refused(void **state)
                    "the text is not UTF-8");
     expect_refused(&text, (mdf_question){.question = "a", .image = "x", .image_bytes = 1},
                    MDF_ERR_ARG, "picture: this model reads text only: it has no vision tower");
-    expect_refused(
-        &vision, (mdf_question){.question = "a", .image = "x", .image_bytes = 1, .name = "eye"},
-        MDF_ERR_FORMAT, "eye: not a JPEG, PNG, TIFF, WebP or GIF picture (it looks like a text file)");
+    expect_refused(&vision,
+                   (mdf_question){.question = "a", .image = "x", .image_bytes = 1, .name = "eye"},
+                   MDF_ERR_FORMAT,
+                   "eye: not a JPEG, PNG, TIFF, WebP or GIF picture (it looks like a text file)");
     expect_refused(&text, (mdf_question){.question = longer}, MDF_ERR_LIMIT,
                    "text and question have more than 8192 bytes, or out of memory");
     longer[3000] = '\0';

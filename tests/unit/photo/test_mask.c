@@ -111,7 +111,7 @@ static void a_ramp_to_white_is_cut_in_the_middle(void **state)
     mdf_grey_free(&mask);
 }
 
-/* The limits of the rule: 31 is a number of a class, 32 a grey; 16 values may be classes. */
+/* The limits of the rule: 31 is a number of a class, 32 a grey; 8 values may be classes. */
 static void the_limits_of_the_rule_hold(void **state)
 {
     (void)state;
