@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -80,13 +81,14 @@ static void take_reason(char *out, size_t out_bytes)
 /* A TIFF that libtiff has no decoder for is not damaged; out gets the compression's name. */
 static bool is_unread_compression(const char *reason, char *out, size_t out_bytes)
 {
-    int scheme = 0;
-    if (sscanf(reason, "Compression scheme %d", &scheme) != 1) {
+    static const char begin[] = "Compression scheme ";
+    if (strncmp(reason, begin, sizeof begin - 1) != 0) {
         return false;
     }
+    const long scheme = strtol(reason + sizeof begin - 1, NULL, 10);
     const bool jpeg2000 = scheme == 33003 || scheme == 33005 || scheme == 34712;
     const char *known = jpeg2000 ? "JPEG 2000, " : scheme == 50002 ? "JPEG XL, " : "";
-    (void)snprintf(out, out_bytes, "%sscheme %d of TIFF", known, scheme);
+    (void)snprintf(out, out_bytes, "%sscheme %ld of TIFF", known, scheme);
     return true;
 }
 
