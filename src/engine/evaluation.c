@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "nn/answer.h"
 
 void mdf_evaluation_free(mdf_evaluation *e)
 {
