@@ -21,8 +21,8 @@ find src apps -name '*.[ch]' | sort | xargs awk '
         may["weights"] = may["nn"] " io weights"
         may["train"] = may["data"] " weights train"
         may["convert"] = may["weights"] " language convert"
-        may["report"] = may["data"] " train report"
-        may["engine"] = may["train"] " convert report engine"
+        may["report"] = may["train"] " report"
+        may["engine"] = may["report"] " convert engine"
         may["bench"] = may["engine"] " bench"
         may["apps"] = may["bench"] " hub phantom"
     }
