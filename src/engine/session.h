@@ -2,10 +2,10 @@
 #ifndef MDF_ENGINE_SESSION_H
 #define MDF_ENGINE_SESSION_H
 
+#include "data/batch_fill.h"
 #include "engine/engine.h"
 #include "language/detokenise.h"
 #include "nn/decode.h"
-#include "data/batch_fill.h"
 
 /* What the model reads of a photograph; arrays are made when first needed and stay. */
 typedef struct mdf_session_view {

@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
+#include "data/samples.h"
 #include "photo/image.h"
 #include "support/folder.h"
-#include "data/samples.h"
 
 enum { SIDE = 64 };
 
