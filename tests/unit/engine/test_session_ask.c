@@ -425,18 +425,18 @@ static void a_photograph_may_be_classified_in_several_tiles(void **state)
     assert_int_equal(mdf_png_encode(&png, &len, eye.rgb, eye.width, eye.height, 3, NULL), MDF_OK);
     const mdf_result usual = classify(&m, png, len, MDF_VIEW_USUAL, 0);
     const mdf_result one = classify(&m, png, len, MDF_VIEW_CROP, 1);
-    assert_false(m.session->view.has_tile);
+    assert_int_equal(m.session->view.room, 0); /* no tile but the batch's */
     assert_memory_equal(one.prob, usual.prob, sizeof one.prob);
     const mdf_result four = classify(&m, png, len, MDF_VIEW_CROP, MDF_TILES_ALL);
-    assert_int_equal(m.session->view.id, 6); /* 2 x 2 of a large square */
+    assert_int_equal(m.session->view.id[0], 6); /* 2 x 2 of a large square */
     assert_memory_not_equal(four.prob, usual.prob, sizeof four.prob);
     assert_memory_equal(four.prob, classify(&m, png, len, MDF_VIEW_CROP, 4).prob, sizeof four.prob);
     (void)classify(&m, png, len, MDF_VIEW_CROP, 2);
-    assert_int_equal(m.session->view.id, 1); /* of 1 x 1, 1 x 2, 2 x 1: the fewest */
+    assert_int_equal(m.session->view.id[0], 1); /* of 1 x 1, 1 x 2, 2 x 1: the fewest */
     (void)classify(&m, png, len, MDF_VIEW_WHOLE, 0);
-    assert_int_equal(m.session->view.id, 1);
+    assert_int_equal(m.session->view.id[0], 1);
     (void)classify(&m, png, len, MDF_VIEW_WHOLE, MDF_TILES_ALL);
-    assert_int_equal(m.session->view.id, 6);
+    assert_int_equal(m.session->view.id[0], 6);
     const mdf_result again = classify(&m, png, len, MDF_VIEW_USUAL, 0);
     assert_memory_equal(again.prob, usual.prob, sizeof again.prob);
     mdf_result r;
