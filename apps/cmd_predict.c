@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "data/cell.h"
 #include "outputs.h"
 #include "photo/image_format.h"
@@ -61,6 +62,10 @@ static const arg_option options[] = {
      .offset = offsetof(predict_flags, ask),
      .metavar = "QUESTION",
      .help = "answer in words instead of classifying; may be repeated"},
+    {.name = "together",
+     .kind = ARG_FLAG,
+     .offset = offsetof(predict_flags, together),
+     .help = "ask about all IMAGEs at once, in their order, instead of each by itself"},
     {.name = "system",
      .kind = ARG_STRING,
      .offset = offsetof(predict_flags, system),
@@ -158,6 +163,19 @@ static bool has_ending(const char *name, const char *ending)
     return n > m && strcasecmp(name + n - m, ending) == 0;
 }
 
+/* A folder may turn out to be more pictures than a question takes. */
+static mdf_status check_together(app *a, const predict_flags *f, size_t pictures, mdf_error *err)
+{
+    if (f->together && pictures == 0) {
+        return app_usage(a, err, "--together needs IMAGEs to ask about");
+    }
+    if (f->together && pictures > MDF_MAX_PHOTOS) {
+        return app_usage(a, err, "--together takes %d IMAGEs at most, not %zu", MDF_MAX_PHOTOS,
+                         pictures);
+    }
+    return MDF_OK;
+}
+
 /* The folder dir is the model's. */
 static mdf_status check_heatmap(app *a, const predict_flags *f, const app_pictures *pictures,
                                 const char *dir, mdf_error *err)
@@ -184,6 +202,7 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
                            : f->temperature_given     ? "--temperature"
                            : f->top_p_given           ? "--top-p"
                            : f->top_k_given           ? "--top-k"
+                           : f->together              ? "--together"
                            : f->system != NULL        ? "--system"
                            : f->show_prompt           ? "--show-prompt"
                            : f->chat_template != NULL ? "--chat-template"
@@ -261,6 +280,9 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
         status = check_heatmap(a, f, &pictures, dir, err);
     }
     if (status == MDF_OK) {
+        status = check_together(a, f, pictures.count, err);
+    }
+    if (status == MDF_OK) {
         app listed = *a;
         listed.operands = (arg_list){pictures.item, pictures.count};
         status = predict(&listed, f, view, dir, err);
@@ -287,6 +309,9 @@ const app_command app_predict = {
         "template of their folder, whatever it is. A model with labels is asked in the form of "
         "its\n"
         "training. Every question of several stands for itself.\n"
+        "Several IMAGEs are asked about one after the other; with --together they stand before "
+        "one\n"
+        "question, in their order, for models without labels that have a vision tower.\n"
         "\n"
         "A photograph is cut into tiles for the vision tower as Llama's image processor does it: "
         "with\n"
@@ -296,6 +321,8 @@ const app_command app_predict = {
     .example = "  mdf predict --model runs/first --text \"63-year-old female. Left eye.\" eye.jpg\n"
                "  mdf predict --model Llama-3.2-11B-Vision-Instruct --ask \"What is to be seen?\" "
                "eye.jpg\n"
+               "  mdf predict --model Llama-3.2-11B-Vision-Instruct --together --ask \"What has "
+               "changed?\" 2019.jpg 2024.jpg\n"
                "  mdf predict --model smollm2 --ask \"What is the macula?\"",
     .option = options,
     .option_count = APP_COUNT(options),

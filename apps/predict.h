@@ -15,6 +15,7 @@ typedef struct predict_flags {
     bool check_tensors;
     bool force;
     arg_list ask;
+    bool together;
     const char *system, *chat_template;
     bool show_prompt;
     bool sample;

@@ -161,17 +161,28 @@ MDF_API MDF_NODISCARD mdf_status mdf_session_restrict(mdf_session *s, const char
 MDF_API MDF_NODISCARD mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c,
                                                       mdf_result *out, mdf_error *err);
 
+/* A photograph as bytes (JPEG, PNG, TIFF, WebP, GIF). Borrowed. */
+typedef struct mdf_photo {
+    const void *image;
+    size_t image_bytes;
+    const char *name; /* for error sentences; NULL = "picture" */
+} mdf_photo;
+
 /* Something to be answered in words. Borrowed. */
 typedef struct mdf_question {
     const void *image; /* NULL: none; a text model takes none */
     size_t image_bytes;
-    const char *name; /* for error sentences; NULL = "picture" */
-    const char *text; /* clinical sentence, UTF-8; NULL or "" = none */
+    const char *name;       /* for error sentences; NULL = "picture" */
+    const mdf_photo *photo; /* [photo_count] in place of image: one question about all of them, in
+                               this order; a model with labels takes one */
+    size_t photo_count;     /* 0: image, if any; 16 at most */
+    const char *text;       /* clinical sentence, UTF-8; NULL or "" = none */
     const char *question;
     const char *system; /* message of the system before it, UTF-8; NULL: none */
     mdf_view view;
     int tiles;                 /* as in mdf_case; 0: one for a model with labels, else all */
-    bool same_image;           /* as the question before: what was computed of it is used again */
+    bool same_image;           /* as the question before, all of them if there are several: what was
+                                  computed of them is used again */
     int max_tokens;            /* of the answer; 0 = 512 */
     bool sample;               /* draw tokens by the model's generation_config.json; false: always
                                   the likeliest */
@@ -196,7 +207,7 @@ typedef struct mdf_reply {
     int token_count;
     int prompt_count; /* tokens */
     mdf_reply_end end;
-    double picture_ms; /* reading the photograph */
+    double picture_ms; /* reading the photographs */
     double prompt_ms;  /* vision tower and prompt */
     double answer_ms;
 } mdf_reply;
@@ -214,9 +225,10 @@ typedef struct mdf_shown_prompt {
 MDF_API MDF_NODISCARD mdf_status mdf_session_show(mdf_session *s, const mdf_question *q,
                                                   mdf_shown_prompt *out, mdf_error *err);
 
-/* The model's own words: the chat template of its folder around photograph, text and question; the
- * form that it was trained with if it has labels. MDF_ERR_LIMIT: more tokens than the model can
- * remember. *out is untouched on failure. */
+/* The model's own words: the chat template of its folder around photographs, text and question, in
+ * this order; the form that it was trained with if it has labels. MDF_ERR_LIMIT: more tokens than
+ * the model can remember, or too many photographs. MDF_ERR_ARG: photographs that the model does not
+ * take. *out is untouched on failure. */
 MDF_API MDF_NODISCARD mdf_status mdf_session_ask(mdf_session *s, const mdf_question *q,
                                                  mdf_reply *out, mdf_error *err);
 

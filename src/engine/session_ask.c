@@ -1,4 +1,4 @@
-/* Questions: photograph, text and question in, words out. */
+/* Questions: photographs, text and question in, words out. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -24,18 +24,18 @@ static mdf_status make_room(mdf_session *s, int64_t tokens, mdf_error *err)
                            (tokens + STEP - 1) / STEP * STEP, err);
 }
 
-/* Sees the photograph unless it is the one of the question before. *same: the decoder has its
- * keys. */
-static mdf_status look(mdf_session *s, const mdf_question *q, bool picture, bool *same,
-                       mdf_error *err)
+/* Sees the photographs unless they are those of the question before, all of them. *same: the
+ * decoder has their keys. */
+static mdf_status look(mdf_session *s, const mdf_question *q, bool *same, mdf_error *err)
 {
     const mdf_fusion_config *f = &s->engine->model->config.fusion;
-    const bool seen = q->same_image && s->view.has_tile;
+    const int photos = mdf_session_wanted(s, q);
+    const bool seen = q->same_image && photos > 0 && photos == s->view.photos;
     *same = seen && s->kept && !(f->attend == MDF_FUSION_CONCAT && f->map_count > 0);
     if (!*same) {
         s->kept = false;
     }
-    return picture && !seen ? mdf_session_see(s, q, err) : MDF_OK;
+    return photos > 0 && !seen ? mdf_session_see(s, q, err) : MDF_OK;
 }
 
 /* How many tokens may follow n of a prompt. */
@@ -55,14 +55,15 @@ static mdf_status count_left(const mdf_session *s, const mdf_question *q, size_t
 
 static mdf_status read_prompt(mdf_session *s, const mdf_prompt_tokens *p, bool same, mdf_error *err)
 {
-    const bool picture = p->image_at >= 0;
+    const bool picture = p->images > 0;
     const int32_t count = (int32_t)p->count;
-    const int32_t id = s->view.id;
+    const int32_t images = p->images;
     const mdf_batch batch = {.cases = 1,
                              .unet_image = picture && s->view.has_unet ? s->view.unet : NULL,
                              .vision_image = picture ? s->view.tile : NULL,
-                             .aspect_ratio_id = &id,
-                             .image_at = &p->image_at,
+                             .image_count = &images,
+                             .aspect_ratio_id = s->view.id,
+                             .image_at = p->image_at,
                              .prompt = p->token,
                              .prompt_len = &count};
     s->kept = false;
@@ -77,7 +78,8 @@ static mdf_status read_words(mdf_session *s, const mdf_question *q, mdf_prompt_t
 {
     const double start = mdf_clock_seconds();
     bool same = false;
-    MDF_TRY(look(s, q, mdf_session_takes_picture(s, q), &same, err));
+    MDF_TRY(mdf_session_check(s, q, err));
+    MDF_TRY(look(s, q, &same, err));
     out->picture_ms = 1e3 * (mdf_clock_seconds() - start);
     MDF_TRY(mdf_session_build(s, q, p, err));
     MDF_TRY(count_left(s, q, p->count, &out->max_tokens, err));

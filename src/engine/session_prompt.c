@@ -1,4 +1,5 @@
 /* Questions as tokens: text and question by the chat template or in the form of the training. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -31,36 +32,45 @@ static mdf_status join(mdf_strbuf *out, const mdf_question *q, mdf_error *err)
 }
 
 /* A template may write no token for a picture, or one that nobody gave. */
-static mdf_status find_picture(mdf_prompt_tokens *p, const mdf_engine *e, bool picture,
-                               mdf_error *err)
+static mdf_status find_pictures(mdf_prompt_tokens *p, const mdf_engine *e, int pictures,
+                                mdf_error *err)
 {
     const int32_t image = mdf_tokenizer_special(e->tokenizer, MDF_IMAGE_TOKEN);
     size_t found = 0;
     for (size_t i = 0; image >= 0 && i < p->count; i++) {
         if (p->token[i] == image) {
-            p->image_at = found == 0 ? (int32_t)i : p->image_at;
+            if (found < MDF_MAX_PHOTOS) {
+                p->image_at[found] = (int32_t)i;
+            }
             found++;
         }
     }
-    if (picture && found == 0) {
+    if (pictures > 0 && found == 0) {
         return mdf_fail(err, MDF_ERR_ARG, "this model's chat template takes no picture");
     }
-    if (found != (picture ? 1U : 0U)) {
+    if (found != (size_t)pictures) {
+        char given[32] = "a question without one";
+        if (pictures > 0) {
+            (void)snprintf(given, sizeof given, pictures == 1 ? "one picture" : "%d pictures",
+                           pictures);
+        }
         return mdf_fail(err, MDF_ERR_ARG,
                         "this model's chat template writes " MDF_IMAGE_TOKEN " %zu times for %s",
-                        found, picture ? "one picture" : "a question without one");
+                        found, given);
     }
+    p->images = pictures;
     return MDF_OK;
 }
 
 /* By the folder's chat template. */
 static mdf_status render_chat(mdf_prompt_tokens *p, const mdf_engine *e, const mdf_question *q,
-                              const char *words, bool picture, mdf_error *err)
+                              const char *words, int pictures, mdf_error *err)
 {
-    const mdf_chat_part part[] = {{NULL}, {words}};
+    mdf_chat_part part[MDF_MAX_PHOTOS + 1] = {{NULL}};
+    part[pictures].text = words;
     const mdf_chat_part system = {q->system};
     const mdf_chat_message message[] = {{"system", &system, 1},
-                                        {"user", picture ? part : part + 1, picture ? 2 : 1}};
+                                        {"user", part, (size_t)pictures + 1}};
     const size_t skip = q->system == NULL ? 1 : 0;
     mdf_strbuf text = mdf_strbuf_new(MDF_MAX_CHAT_BYTES);
     mdf_status status = mdf_chat_render(e->chat, e->tokenizer, message + skip, 2 - skip,
@@ -70,13 +80,40 @@ static mdf_status render_chat(mdf_prompt_tokens *p, const mdf_engine *e, const m
     }
     mdf_strbuf_free(&text);
     MDF_TRY(status);
-    return find_picture(p, e, picture, err);
+    return find_pictures(p, e, pictures, err);
 }
 
-bool mdf_session_takes_picture(const mdf_session *s, const mdf_question *q)
+size_t mdf_session_given(const mdf_question *q)
 {
-    return q->image != NULL &&
-           (s->engine->model->config.train.use_image || !mdf_engine_has_labels(s->engine));
+    const size_t one = q->image != NULL ? 1 : 0;
+    return q->photo_count > 0 ? q->photo_count : one;
+}
+
+int mdf_session_wanted(const mdf_session *s, const mdf_question *q)
+{
+    const mdf_engine *e = s->engine;
+    const bool wanted = e->model->config.train.use_image || !mdf_engine_has_labels(e);
+    return wanted ? (int)mdf_session_given(q) : 0;
+}
+
+mdf_status mdf_session_check(const mdf_session *s, const mdf_question *q, mdf_error *err)
+{
+    const mdf_engine *e = s->engine;
+    const size_t given = mdf_session_given(q);
+    if (q->photo_count > 0 && q->image != NULL) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "a question has one photograph or a list of them, not both");
+    }
+    if (given > 1 && (mdf_engine_has_labels(e) || mdf_config_has_unet(&e->model->config))) {
+        return mdf_fail(err, MDF_ERR_ARG, "this model takes one photograph a question, not %zu",
+                        given);
+    }
+    if (given > MDF_MAX_PHOTOS) {
+        return mdf_fail(err, MDF_ERR_LIMIT,
+                        "%zu photographs in a question, more than the limit of %d", given,
+                        MDF_MAX_PHOTOS);
+    }
+    return MDF_OK;
 }
 
 /* A model with labels gets the form that it was trained with. */
@@ -85,23 +122,28 @@ static mdf_status build(const mdf_session *s, const mdf_question *q, const char 
 {
     const mdf_engine *e = s->engine;
     const mdf_config *c = &e->model->config;
-    const bool picture = mdf_session_takes_picture(s, q);
+    const int pictures = mdf_session_wanted(s, q);
     if (e->chat != NULL) {
-        return render_chat(p, e, q, words, picture, err);
+        return render_chat(p, e, q, words, pictures, err);
     }
     if (q->system != NULL) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "the model has no chat template, and so no place for a system message");
     }
-    return mdf_prompt_build(e->tokenizer, p->token, p->room, &p->count, &p->image_at, words,
-                            c->answer.missing_text, picture, err);
+    MDF_TRY(mdf_prompt_build(e->tokenizer, p->token, p->room, &p->count, &p->image_at[0], words,
+                             c->answer.missing_text, pictures, err));
+    for (int i = 1; i < pictures; i++) {
+        p->image_at[i] = p->image_at[i - 1] + 1;
+    }
+    p->images = pictures;
+    return MDF_OK;
 }
 
 mdf_status mdf_session_build(const mdf_session *s, const mdf_question *q, mdf_prompt_tokens *p,
                              mdf_error *err)
 {
     mdf_strbuf words = mdf_strbuf_new(MDF_MAX_TEXT_BYTES);
-    p->image_at = -1;
+    p->images = 0;
     mdf_status status = join(&words, q, err);
     if (status == MDF_OK) {
         status = build(s, q, words.data == NULL ? "" : words.data, p, err);
@@ -149,6 +191,7 @@ static mdf_status show(mdf_session *s, const mdf_question *q, mdf_shown_prompt *
 mdf_status mdf_session_show(mdf_session *s, const mdf_question *q, mdf_shown_prompt *out,
                             mdf_error *err)
 {
+    MDF_TRY(mdf_session_check(s, q, err));
     mdf_arena_reset(&s->shown);
     return show(s, q, out, err);
 }

@@ -1,7 +1,7 @@
 # A data set in the imagefolder layout is fetched whole and can be worked with; what mdf does not read
 # is named.
 export no_proxy='*'
-"$mdf" data synth --patients 7 --size 64 --quiet served >synth
+"$mdf" data synth --patients 7 --size 64 --quiet served >synth.txt
 echo '# Phantoms' >served/README.md
 echo PAR1 >served/extra.parquet
 "$hub_server" url 0 '' served &
@@ -15,6 +15,6 @@ HF_ENDPOINT=$hub "$mdf" pull org/tiny --out model
 echo "exit code $?"
 kill $server
 diff -r served got
-"$mdf" data check got >check
+"$mdf" data check got >check.txt
 echo "exit code $?"
-head -n 1 check
+head -n 1 check.txt

@@ -5,7 +5,7 @@ n=0
 for picture in from/images/*; do
     n=$((n + 1))
     side=train
-    [ $((n % 4)) != 0 ] || side=test
+    [ $((n % 4)) != 0 ] || side="test"
     label=normal
     [ $((n / 2 % 2)) = 0 ] || label=dr
     cp "$picture" "photos/$side/$label/"
