@@ -51,7 +51,11 @@ mdf_status app_print_json(json_t *doc, mdf_error *err)
 
 json_t *app_json_string(const char *s)
 {
-    const size_t n = strlen(s);
+    return app_json_bytes(s, strlen(s));
+}
+
+json_t *app_json_bytes(const char *s, size_t n)
+{
     mdf_strbuf text = mdf_strbuf_new(3 * n + 1);
     mdf_strbuf_puts(&text, "");
     for (size_t at = 0; at < n;) {
@@ -60,10 +64,10 @@ json_t *app_json_string(const char *s)
         at += good;
         if (at < n) {
             mdf_strbuf_puts(&text, "\xEF\xBF\xBD");
-            at++;
+            at += mdf_utf8_bad_len((const uint8_t *)s + at, n - at);
         }
     }
-    json_t *value = text.failed ? NULL : json_string(text.data);
+    json_t *value = text.failed ? NULL : json_stringn(text.data, text.len);
     mdf_strbuf_free(&text);
     return value;
 }
@@ -115,15 +119,33 @@ mdf_status app_find_file(const char *name, const char *folder, const char *suffi
                     folder);
 }
 
-size_t app_split_labels(char *list, const char **label)
+mdf_status app_labels_of(app_labels *l, const arg_list *values, mdf_error *err)
 {
-    size_t n = 0;
-    for (char *p = list; p != NULL && n < MDF_MAX_LABELS;) {
-        label[n++] = p;
-        p = strchr(p, ',');
-        if (p != NULL) {
-            *p++ = '\0';
+    *l = (app_labels){.copy = NULL};
+    if (values->count == 1) {
+        l->copy = mdf_strdup(values->item[0]);
+        if (l->copy == NULL) {
+            return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the labels");
         }
     }
-    return n;
+    char *next = l->copy;
+    for (size_t i = 0; values->count == 1 ? next != NULL : i < values->count; i++) {
+        if (l->count == MDF_MAX_LABELS) {
+            app_labels_free(l);
+            return mdf_fail(err, MDF_ERR_LIMIT, "--labels: more than the limit of %d",
+                            MDF_MAX_LABELS);
+        }
+        l->name[l->count++] = values->count == 1 ? next : values->item[i];
+        next = next == NULL ? NULL : strchr(next, ',');
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+    }
+    return MDF_OK;
+}
+
+void app_labels_free(app_labels *l)
+{
+    mdf_free(l->copy);
+    *l = (app_labels){.copy = NULL};
 }

@@ -36,6 +36,7 @@ typedef struct app_command {
 } app_command;
 
 #define APP_MAX_FLAGS    1024
+#define APP_MAX_COMMANDS 32
 #define APP_COUNT(array) (sizeof(array) / sizeof *(array))
 
 extern const app_command app_data_synth;
@@ -73,13 +74,22 @@ void app_say(const app *a, const char *fmt, ...) MDF_PRINTF(2, 3);
  * (out of memory while building it) is an error. */
 mdf_status app_print_json(json_t *doc, mdf_error *err) MDF_NODISCARD;
 
-/* Splits "a,b,c" in place into at most MDF_MAX_LABELS names; returns how many. */
-size_t app_split_labels(char *list, const char **label);
+/* The values of --labels: "a,b,c" given once are three names; of a flag given several times every
+ * value is a name, with the commas in it. */
+typedef struct app_labels {
+    const char *name[MDF_MAX_LABELS];
+    size_t count; /* 0: none are given */
+    char *copy;   /* of the names */
+} app_labels;
+
+mdf_status app_labels_of(app_labels *l, const arg_list *values, mdf_error *err) MDF_NODISCARD;
+void app_labels_free(app_labels *l);
 
 /* A string of the outside (a path) as JSON: bytes that are not UTF-8 become U+FFFD. NULL = no
  * memory.
  */
 json_t *app_json_string(const char *s);
+json_t *app_json_bytes(const char *s, size_t n); /* the same; NULs in it are text */
 
 /* The path of a file that comes with the program: name as it is when it exists, else below
  * share/mdf of the installation or the source tree ("presets/tiny.json"). Caller frees with

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/nearest.h"
 #include "base/status.h"
 
 #define MAX_NAME 48 /* longest option or command name that is compared */
@@ -27,35 +28,12 @@ typedef struct target {
     char *base;
 } target;
 
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t row[MAX_NAME + 1];
-    const size_t n = strlen(b);
-    if (n > MAX_NAME) {
-        return MAX_NAME;
-    }
-    for (size_t j = 0; j <= n; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            const size_t change = diagonal + (a[i - 1] != b[j - 1] ? 1 : 0);
-            diagonal = row[j];
-            const size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            row[j] = change < step ? change : step;
-        }
-    }
-    return row[n];
-}
-
 int arg_nearest(const char *word, const char *const *names, size_t count)
 {
     int best = -1;
-    size_t best_distance = strlen(word) / 3 + 2; /* farther is another word, not a slip */
+    int best_distance = (int)(strlen(word) / 3) + 2; /* farther is another word, not a slip */
     for (size_t i = 0; i < count; i++) {
-        const size_t distance = edit_distance(word, names[i]);
+        const int distance = mdf_edit_distance(word, names[i]);
         if (distance < best_distance) {
             best_distance = distance;
             best = (int)i;

@@ -7,12 +7,14 @@
 #include "base/status.h"
 #include "bench/bench.h"
 #include "engine/engine.h"
+#include "outputs.h"
 
 typedef struct bench_flags {
     const char *config;
     int64_t repeat;
     arg_list only;
     bool masks;
+    bool force;
     const char *isa;
     const char *model;
     const char *logits;
@@ -77,6 +79,10 @@ static const arg_option options[] = {
      .offset = offsetof(bench_flags, logits),
      .metavar = "FILE",
      .help = "with --model, write the logits behind the prompt as 32-bit floats"},
+    {.name = "force",
+     .kind = ARG_FLAG,
+     .offset = offsetof(bench_flags, force),
+     .help = "--logits may replace a file that is there"},
     {.name = "masks",
      .kind = ARG_FLAG,
      .offset = offsetof(bench_flags, masks),
@@ -241,6 +247,9 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
         }
         parts = MDF_BENCH_STAGES;
     }
+    const app_output logits = {"--logits", f->logits};
+    MDF_TRY(app_output_not_in(logits, f->model, err));
+    MDF_TRY(app_output_check(logits, f->force, err));
     mdf_config *config = mdf_alloc(1, sizeof *config);
     mdf_bench_report *report = mdf_alloc(1, sizeof *report);
     mdf_status status = config == NULL || report == NULL

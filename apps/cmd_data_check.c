@@ -17,7 +17,7 @@ static const arg_option options[] = {
     {.name = "skip-images",
      .kind = ARG_FLAG,
      .offset = offsetof(check_flags, skip_images),
-     .help = "look at the tables only, open no picture"},
+     .help = "look at the tables only, open no picture and no mask"},
 };
 
 /* What the progress callback needs. */
@@ -85,10 +85,19 @@ const app_command app_data_check = {
     .name = "data check",
     .summary = "look for mistakes in a data set",
     .description =
-        "Counts cases per class and split, and looks for unreadable pictures, duplicates (by\n"
-        "perceptual hash), patients on two sides of a split, and labels that stand in their own\n"
-        "text. Fails when it finds what would make results wrong: an unreadable picture, or a\n"
-        "patient or duplicate on two sides.",
+        "Counts cases per class and split, and looks for unreadable pictures, masks that are\n"
+        "damaged, empty or of another shape, duplicates (by perceptual hash), patients on two\n"
+        "sides of a split, and labels that stand in their own text. Fails when it finds what\n"
+        "would make results wrong: a picture or mask that cannot be used, or a patient or\n"
+        "duplicate on two sides.\n"
+        "\n"
+        "Notes at the end name what was passed over or read otherwise than it stands there:\n"
+        "columns, files of other formats, cells that say nan or none, labels and splits that\n"
+        "differ only by capitals or blanks, several labels in one cell.\n"
+        "\n"
+        "Of a mask with two values the larger one is foreground; of one with several values below\n"
+        "32, or in colours of a palette, all but 0 (black) is; of any other what is above half of\n"
+        "the largest value. Where that may not be what is meant the mask is listed.",
     .example = "  mdf data check phantoms",
     .option = options,
     .option_count = APP_COUNT(options),

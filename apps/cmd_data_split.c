@@ -1,10 +1,12 @@
 /* mdf data split: sides by patient, stratified by class. */
 #include <stdio.h>
+#include <string.h>
 
 #include "app.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "data.h"
 #include "data/split.h"
 
 typedef struct split_flags {
@@ -95,26 +97,83 @@ static mdf_status write_elsewhere(const split_flags *f, const mdf_manifest *m, m
     return status;
 }
 
+static mdf_status assign(const app *a, mdf_manifest *m, const sides *s, mdf_error *err)
+{
+    return mdf_split_assign(
+        m,
+        &(mdf_split_options){
+            .names = s->names, .shares = s->shares, .count = s->count, .seed = (uint64_t)a->seed},
+        err);
+}
+
+/* The data has a train split, and of val and test what it has stays: what is missing comes out of
+ * train. False: it has all, or splits of other names. */
+static bool missing_sides(const mdf_manifest *m, const split_flags *f, sides *s)
+{
+    const size_t train = mdf_manifest_count(m, "train");
+    const size_t val = mdf_manifest_count(m, "val");
+    const size_t test = mdf_manifest_count(m, "test");
+    const double more = (val == 0 ? f->val : 0) + (test == 0 ? f->test : 0);
+    if (train == 0 || train + val + test != m->case_count || more <= 0) {
+        return false;
+    }
+    add_side(s, "train", 1.0 - more);
+    add_side(s, "val", val == 0 ? f->val : 0);
+    add_side(s, "test", test == 0 ? f->test : 0);
+    return true;
+}
+
+/* The side of that name, as a string that stays. */
+static const char *side_name(const sides *s, const char *name)
+{
+    size_t i = 0;
+    while (i + 1 < s->count && strcmp(s->names[i], name) != 0) {
+        i++;
+    }
+    return s->names[i];
+}
+
+/* Splits the cases of train, and no others. */
+static mdf_status split_train(const app *a, mdf_manifest *m, const sides *s, mdf_error *err)
+{
+    mdf_manifest train = {0};
+    MDF_TRY(mdf_manifest_copy(&train, m, err));
+    mdf_status status = mdf_manifest_keep_split(&train, "train", err);
+    if (status == MDF_OK) {
+        status = assign(a, &train, s, err);
+    }
+    size_t n = 0;
+    for (size_t i = 0; status == MDF_OK && i < m->case_count; i++) {
+        if (strcmp(m->cases[i].split, "train") == 0) {
+            m->cases[i].split = side_name(s, train.cases[n++].split);
+        }
+    }
+    mdf_manifest_free(&train);
+    return status;
+}
+
 static mdf_status split_manifest(app *a, const split_flags *f, mdf_manifest *m, mdf_error *err)
 {
-    sides s = {.count = 0};
+    sides all = {.count = 0};
+    sides missing = {.count = 0};
     const size_t free_cases = mdf_manifest_count(m, "");
-    if (!f->replace && free_cases < m->case_count) {
+    add_side(&all, "train", 1.0 - f->val - f->test);
+    add_side(&all, "val", f->val);
+    add_side(&all, "test", f->test);
+    if (f->replace || free_cases == m->case_count) {
+        MDF_TRY(assign(a, m, &all, err));
+    } else if (missing_sides(m, f, &missing)) {
+        app_say(a, "%s: the splits that it has stay; what is missing comes out of train",
+                m->dirs[0]);
+        MDF_TRY(split_train(a, m, &missing, err));
+    } else {
         return mdf_fail(err, MDF_ERR_ARG,
                         "%s: %zu of %zu cases have a split already; --replace "
                         "replaces it",
                         m->dirs[0], m->case_count - free_cases, m->case_count);
     }
-    add_side(&s, "train", 1.0 - f->val - f->test);
-    add_side(&s, "val", f->val);
-    add_side(&s, "test", f->test);
-    MDF_TRY(mdf_split_assign(
-        m,
-        &(mdf_split_options){
-            .names = s.names, .shares = s.shares, .count = s.count, .seed = (uint64_t)a->seed},
-        err));
     MDF_TRY(f->out == NULL ? mdf_split_write(m, 0, err) : write_elsewhere(f, m, err));
-    return print_counts(a, m, &s, err);
+    return print_counts(a, m, &all, err);
 }
 
 static mdf_status run(app *a, const void *flags, mdf_error *err)
@@ -124,7 +183,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     if (f->val + f->test >= 1.0) {
         return app_usage(a, err, "--val and --test leave nothing to train on");
     }
-    MDF_TRY(mdf_manifest_load(&m, a->operands.item, 1, err));
+    MDF_TRY(app_load_data(a, &m, a->operands.item, 1, MDF_NOTE_ALWAYS, err));
     const mdf_status status = split_manifest(a, f, &m, err);
     mdf_manifest_free(&m);
     return status;
@@ -136,6 +195,9 @@ const app_command app_data_split = {
     .description =
         "Writes the split column of DIR's table: train, val and test, stratified by class. All\n"
         "pictures of a patient land on one side. A folder of class folders gets a metadata.csv.\n"
+        "Where there is a train split but no val or no test, only the missing one is drawn, out "
+        "of\n"
+        "train.\n"
         "With --out the table, with absolute names, goes to another folder, which is a data set "
         "then.",
     .example = "  mdf data split --val 0.1 --test 0.2 photos\n"

@@ -7,20 +7,24 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data.h"
 #include "engine/heat_check.h"
 #include "eval_report.h"
+#include "outputs.h"
 #include "progress.h"
 
 typedef struct eval_flags {
     const char *model;
     arg_list data;
     const char *split;
-    const char *labels;
+    arg_list labels;
     const char *json;
     const char *report;
     int64_t bootstrap;
     const char *lora;
     bool check_tensors;
+    bool strict;
+    bool force;
 } eval_flags;
 
 static const arg_option options[] = {
@@ -46,10 +50,11 @@ static const arg_option options[] = {
      .help = "value of the split column to evaluate"},
     {.name = "labels",
      .letter = 'l',
-     .kind = ARG_STRING,
+     .kind = ARG_LIST,
      .offset = offsetof(eval_flags, labels),
      .metavar = "A,B,...",
-     .help = "only cases of these labels, and only these answers"},
+     .help = "only cases of these labels, and only these answers; of a flag given twice or more "
+             "every value is one label, commas and all"},
     {.name = "json",
      .letter = 'j',
      .kind = ARG_STRING,
@@ -61,6 +66,14 @@ static const arg_option options[] = {
      .offset = offsetof(eval_flags, report),
      .metavar = "FILE.html",
      .help = "write a report with the curves of the training, confusion matrix and heat-maps"},
+    {.name = "strict",
+     .kind = ARG_FLAG,
+     .offset = offsetof(eval_flags, strict),
+     .help = "fail before the work when a case has no label, or one that the model does not know"},
+    {.name = "force",
+     .kind = ARG_FLAG,
+     .offset = offsetof(eval_flags, force),
+     .help = "--json and --report may replace a file that mdf did not write"},
     {.name = "bootstrap",
      .kind = ARG_INT,
      .offset = offsetof(eval_flags, bootstrap),
@@ -94,12 +107,26 @@ static bool on_case(void *user, size_t done, size_t total)
     return *w->a->stop == 0;
 }
 
+static void on_note(void *user, const char *text)
+{
+    eval_watch *w = user;
+    app_progress_finish(&w->bar);
+    app_say(w->a, "left out of the numbers: %s", text);
+}
+
 static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
                              const mdf_heat_check *heat, const mdf_metrics_naming *naming,
                              mdf_error *err)
 {
-    json_t *doc = mdf_metrics_json(&e->metrics, naming);
-    if (heat->masks > 0 && json_object_set_new(doc, "heatmap", mdf_heat_check_json(heat)) != 0) {
+    /* The first key says who wrote it: a later run may replace the file (outputs.c). */
+    json_t *doc = json_pack("{s:s}", "producer", "mdf " MDF_VERSION);
+    json_t *numbers = mdf_metrics_json(&e->metrics, naming);
+    bool ok = doc != NULL && numbers != NULL && json_object_update(doc, numbers) == 0;
+    if (ok && heat->masks > 0) {
+        ok = json_object_set_new(doc, "heatmap", mdf_heat_check_json(heat)) == 0;
+    }
+    json_decref(numbers);
+    if (!ok) {
         json_decref(doc);
         doc = NULL;
     }
@@ -133,6 +160,7 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
                                        .temperature = engine->model->config.answer.temperature,
                                        .vessel_dice = e->scores.vessel_dice,
                                        .has_vessel_dice = e->scores.vessel_count > 0,
+                                       .left_out = &e->left_out,
                                        .cases = &e->input,
                                        .file_names = e->file_name,
                                        .patient_ids = e->patient_id};
@@ -159,17 +187,21 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
 static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_manifest *m,
                            mdf_error *err)
 {
-    const char *label[MDF_MAX_LABELS];
-    char *list = f->labels == NULL ? NULL : mdf_strdup(f->labels);
-    if (f->labels != NULL && list == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
-    }
-    const size_t labels = list == NULL ? 0 : app_split_labels(list, label);
+    app_labels labels;
+    MDF_TRY(app_labels_of(&labels, &f->labels, err));
     eval_watch watch = {.a = a};
     mdf_evaluation e;
     app_progress_start(&watch.bar, "evaluate", a->quiet);
-    mdf_status status = mdf_evaluate(&e, engine, m, label, labels, (size_t)f->bootstrap,
-                                     (uint64_t)a->seed, on_case, &watch, err);
+    mdf_status status = mdf_evaluate(&e, engine, m,
+                                     &(mdf_evaluate_options){.labels = labels.name,
+                                                             .label_count = labels.count,
+                                                             .resamples = (size_t)f->bootstrap,
+                                                             .seed = (uint64_t)a->seed,
+                                                             .strict = f->strict,
+                                                             .note = on_note,
+                                                             .progress = on_case,
+                                                             .user = &watch},
+                                     err);
     app_progress_finish(&watch.bar);
     if (status == MDF_OK) {
         mdf_heat_check heat = {0};
@@ -181,7 +213,46 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
         }
         mdf_evaluation_free(&e);
     }
-    mdf_free(list);
+    app_labels_free(&labels);
+    return status;
+}
+
+/* Before the model is read: what may not be written must not be found out after the work. */
+static mdf_status check_outputs(app *a, const eval_flags *f, const char *dir, const mdf_manifest *m,
+                                mdf_error *err)
+{
+    const app_output out[] = {{"--json", f->json}, {"--report", f->report}};
+    if (f->json != NULL && f->report != NULL && strcmp(f->json, f->report) == 0) {
+        return app_usage(a, err, "--json and --report name the same file");
+    }
+    for (size_t i = 0; i < APP_COUNT(out); i++) {
+        MDF_TRY(app_output_not_data(out[i], m, err));
+        MDF_TRY(app_output_not_in(out[i], dir, err));
+        MDF_TRY(app_output_not_in(out[i], f->lora, err));
+        MDF_TRY(app_output_check(out[i], f->force, err));
+    }
+    return MDF_OK;
+}
+
+static mdf_status run_on(app *a, const eval_flags *f, const char *dir, mdf_manifest *m,
+                         mdf_error *err)
+{
+    mdf_engine *engine = NULL;
+    MDF_TRY(app_load_data(a, m, f->data.item, f->data.count, MDF_NOTE_ALWAYS, err));
+    MDF_TRY(check_outputs(a, f, dir, m, err));
+    mdf_status status = mdf_engine_open(&engine,
+                                        &(mdf_engine_options){.model_dir = dir,
+                                                              .threads = (int)a->threads,
+                                                              .lora = f->lora,
+                                                              .check_tensors = f->check_tensors},
+                                        err);
+    if (status == MDF_OK) {
+        status = mdf_manifest_keep_split(m, f->split, err);
+    }
+    if (status == MDF_OK) {
+        status = evaluate(a, f, engine, m, err);
+    }
+    mdf_engine_close(engine);
     return status;
 }
 
@@ -189,27 +260,11 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const eval_flags *f = flags;
     char *dir = NULL;
-    mdf_engine *engine = NULL;
     mdf_manifest m = {0};
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
-    mdf_status status = mdf_engine_open(&engine,
-                                        &(mdf_engine_options){.model_dir = dir,
-                                                              .threads = (int)a->threads,
-                                                              .lora = f->lora,
-                                                              .check_tensors = f->check_tensors},
-                                        err);
+    const mdf_status status = run_on(a, f, dir, &m, err);
+    mdf_manifest_free(&m);
     mdf_free(dir);
-    if (status == MDF_OK) {
-        status = mdf_manifest_load(&m, f->data.item, f->data.count, err);
-    }
-    if (status == MDF_OK) {
-        status = mdf_manifest_keep_split(&m, f->split, err);
-        if (status == MDF_OK) {
-            status = evaluate(a, f, engine, &m, err);
-        }
-        mdf_manifest_free(&m);
-    }
-    mdf_engine_close(engine);
     return status;
 }
 

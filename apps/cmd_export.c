@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "io/safetensors.h"
 #include "model_watch.h"
+#include "outputs.h"
 
 typedef struct export_flags {
     const char *model;
@@ -129,6 +130,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_dtype dtype = MDF_DTYPE_F16;
     mdf_engine *engine = NULL;
     MDF_TRY(parse_dtype(a, f->dtype, &dtype, err));
+    MDF_TRY(app_output_folder(f->out, err));
     if (strcmp(f->format, "hf") == 0) {
         return export_hf(a, f, dtype, err);
     }

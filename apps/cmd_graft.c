@@ -7,6 +7,7 @@
 #include "app.h"
 #include "base/alloc.h"
 #include "convert/graft.h"
+#include "outputs.h"
 #include "progress.h"
 
 typedef struct graft_flags {
@@ -93,7 +94,7 @@ static mdf_status print_result(const app *a, const graft_flags *f, const mdf_gra
 {
     if (a->json) {
         return app_print_json(
-            json_pack("{s:s, s:I, s:I, s:I, s:I}", "model", f->out, "tensors_kept",
+            json_pack("{s:o, s:I, s:I, s:I, s:I}", "model", app_json_string(f->out), "tensors_kept",
                       (json_int_t)r->kept, "tensors_new", (json_int_t)r->added, "parameters_kept",
                       (json_int_t)r->kept_numbers, "parameters_new", (json_int_t)r->added_numbers),
             err);
@@ -109,6 +110,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     int cross[MDF_MAX_LAYERS];
     mdf_graft_options opt = {.source = f->model, .cross = cross, .seed = (uint64_t)a->seed};
     MDF_TRY(parse_layers(a, f->cross, cross, &opt.cross_count, err));
+    MDF_TRY(app_output_folder(f->out, err));
     mdf_config *c = mdf_alloc(1, sizeof *c);
     if (c == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");

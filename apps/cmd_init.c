@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "convert/model_init.h"
 #include "model_watch.h"
+#include "outputs.h"
 
 typedef struct init_flags {
     const char *config;
@@ -75,6 +76,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     if (keep) {
         return app_usage(a, err, "--quantize keep: there is nothing to keep");
     }
+    MDF_TRY(app_output_folder(f->out, err));
     mdf_config *c = mdf_alloc(1, sizeof *c);
     mdf_status status = c == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "no memory for the settings")
                                   : load_config(c, f, err);
@@ -84,8 +86,8 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_free(c);
     MDF_TRY(status);
     if (a->json) {
-        return app_print_json(json_pack("{s:s, s:I, s:I, s:I}", "model", f->out, "tensors",
-                                        (json_int_t)result.tensors, "parameters",
+        return app_print_json(json_pack("{s:o, s:I, s:I, s:I}", "model", app_json_string(f->out),
+                                        "tensors", (json_int_t)result.tensors, "parameters",
                                         (json_int_t)result.numbers, "bytes",
                                         (json_int_t)result.bytes),
                               err);

@@ -1,9 +1,15 @@
 /* mdf predict: classifies photographs, or answers questions about them. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/limits.h"
+#include "data/cell.h"
+#include "outputs.h"
+#include "photo/image_format.h"
+#include "pictures.h"
 #include "predict.h"
 
 static const arg_option options[] = {
@@ -22,16 +28,21 @@ static const arg_option options[] = {
      .help = "clinical sentence that goes with the photographs"},
     {.name = "labels",
      .letter = 'l',
-     .kind = ARG_STRING,
+     .kind = ARG_LIST,
      .offset = offsetof(predict_flags, labels),
      .metavar = "A,B,...",
-     .help = "only these answers"},
+     .help = "only these answers; of a flag given twice or more every value is one label, commas "
+             "and all"},
     {.name = "heatmap",
      .letter = 'o',
      .kind = ARG_STRING,
      .offset = offsetof(predict_flags, heatmap),
      .metavar = "FILE.png",
      .help = "write where the model looked, drawn over the photograph"},
+    {.name = "force",
+     .kind = ARG_FLAG,
+     .offset = offsetof(predict_flags, force),
+     .help = "--heatmap may replace a file that mdf did not write"},
     {.name = "view",
      .kind = ARG_STRING,
      .offset = offsetof(predict_flags, view),
@@ -51,6 +62,24 @@ static const arg_option options[] = {
      .offset = offsetof(predict_flags, ask),
      .metavar = "QUESTION",
      .help = "answer in words instead of classifying; may be repeated"},
+    {.name = "together",
+     .kind = ARG_FLAG,
+     .offset = offsetof(predict_flags, together),
+     .help = "ask about all IMAGEs at once, in their order, instead of each by itself"},
+    {.name = "system",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, system),
+     .metavar = "TEXT",
+     .help = "message of the system before the question"},
+    {.name = "chat-template",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, chat_template),
+     .metavar = "FILE",
+     .help = "chat template (Jinja, or JSON that has one) in place of the model's own"},
+    {.name = "show-prompt",
+     .kind = ARG_FLAG,
+     .offset = offsetof(predict_flags, show_prompt),
+     .help = "print what the model would read, as text and token by token, and answer nothing"},
     {.name = "max-tokens",
      .kind = ARG_INT,
      .offset = offsetof(predict_flags, max_tokens),
@@ -89,7 +118,9 @@ static const arg_option options[] = {
      .metavar = "K",
      .min = 1,
      .max = 1000000,
-     .help = "draw, from so many tokens"},
+     .help =
+         "draw, from so many tokens; the model's generation_config.json says how many otherwise, "
+         "or 50"},
     {.name = "lora",
      .kind = ARG_STRING,
      .offset = offsetof(predict_flags, lora),
@@ -125,49 +156,99 @@ static mdf_status parse_view(app *a, const predict_flags *f, predict_view *out, 
     return MDF_OK;
 }
 
+static bool has_ending(const char *name, const char *ending)
+{
+    const size_t n = strlen(name);
+    const size_t m = strlen(ending);
+    return n > m && strcasecmp(name + n - m, ending) == 0;
+}
+
+/* A folder may turn out to be more pictures than a question takes. */
+static mdf_status check_together(app *a, const predict_flags *f, size_t pictures, mdf_error *err)
+{
+    if (f->together && pictures == 0) {
+        return app_usage(a, err, "--together needs IMAGEs to ask about");
+    }
+    if (f->together && pictures > MDF_MAX_PHOTOS) {
+        return app_usage(a, err, "--together takes %d IMAGEs at most, not %zu", MDF_MAX_PHOTOS,
+                         pictures);
+    }
+    return MDF_OK;
+}
+
+/* The folder dir is the model's. */
+static mdf_status check_heatmap(app *a, const predict_flags *f, const app_pictures *pictures,
+                                const char *dir, mdf_error *err)
+{
+    const app_output out = {"--heatmap", f->heatmap};
+    if (f->heatmap != NULL && pictures->count > 1) {
+        return app_usage(a, err, "--heatmap goes with one IMAGE, not %zu", pictures->count);
+    }
+    for (size_t i = 0; i < pictures->count; i++) {
+        MDF_TRY(app_output_not_file(out, pictures->item[i], err));
+    }
+    MDF_TRY(app_output_not_in(out, dir, err));
+    MDF_TRY(app_output_not_in(out, f->lora, err));
+    return app_output_check(out, f->force, err);
+}
+
 /* Flags that belong to the other of the two. */
 static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
 {
     const size_t pictures = a->operands.count;
     if (f->ask.count == 0) {
-        const char *lost = f->sample              ? "--sample"
-                           : f->max_tokens_given  ? "--max-tokens"
-                           : f->temperature_given ? "--temperature"
-                           : f->top_p_given       ? "--top-p"
-                           : f->top_k_given       ? "--top-k"
-                                                  : NULL;
+        const char *lost = f->sample                  ? "--sample"
+                           : f->max_tokens_given      ? "--max-tokens"
+                           : f->temperature_given     ? "--temperature"
+                           : f->top_p_given           ? "--top-p"
+                           : f->top_k_given           ? "--top-k"
+                           : f->together              ? "--together"
+                           : f->system != NULL        ? "--system"
+                           : f->show_prompt           ? "--show-prompt"
+                           : f->chat_template != NULL ? "--chat-template"
+                                                      : NULL;
         if (lost != NULL) {
             return app_usage(a, err, "%s goes with --ask", lost);
         }
         if (pictures == 0) {
             return app_usage(a, err, "IMAGE is missing");
         }
-        if (f->heatmap != NULL && pictures > 1) {
-            return app_usage(a, err, "--heatmap goes with one IMAGE, not %zu", pictures);
+        if (f->heatmap != NULL && !has_ending(f->heatmap, ".png")) {
+            return app_usage(a, err,
+                             "--heatmap writes a PNG: give a name that ends in .png, not '%s'",
+                             f->heatmap);
         }
         return MDF_OK;
     }
-    if (f->heatmap != NULL || f->labels != NULL) {
+    if (f->heatmap != NULL || f->labels.count > 0) {
         return app_usage(a, err, "%s goes with classifying, not with --ask",
                          f->heatmap != NULL ? "--heatmap" : "--labels");
     }
     return MDF_OK;
 }
 
-static mdf_status run(app *a, const void *flags, mdf_error *err)
+/* A script that fills --text from a table writes that table's word for nothing. */
+static predict_flags without_missing_text(const app *a, const predict_flags *given)
 {
-    const predict_flags *f = flags;
-    predict_view view;
-    char *dir = NULL;
+    predict_flags f = *given;
+    if (f.text != NULL && mdf_cell_missing_word(f.text) >= 0) {
+        app_say(a, "--text '%s' is a word for a missing value: read as no text", f.text);
+        f.text = NULL;
+    }
+    return f;
+}
+
+/* a's operands are the pictures. */
+static mdf_status predict(const app *a, const predict_flags *f, predict_view view, const char *dir,
+                          mdf_error *err)
+{
     mdf_engine *engine = NULL;
     mdf_session *session = NULL;
-    MDF_TRY(check_flags(a, f, err));
-    MDF_TRY(parse_view(a, f, &view, err));
-    MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
     mdf_status status = mdf_engine_open(&engine,
                                         &(mdf_engine_options){.model_dir = dir,
                                                               .threads = (int)a->threads,
                                                               .lora = f->lora,
+                                                              .chat_template = f->chat_template,
                                                               .check_tensors = f->check_tensors,
                                                               .labels_optional = f->ask.count > 0},
                                         err);
@@ -181,6 +262,32 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     }
     mdf_session_free(session);
     mdf_engine_close(engine);
+    return status;
+}
+
+static mdf_status run(app *a, const void *flags, mdf_error *err)
+{
+    const predict_flags own = without_missing_text(a, flags);
+    const predict_flags *f = &own;
+    predict_view view;
+    app_pictures pictures;
+    char *dir = NULL;
+    MDF_TRY(check_flags(a, f, err));
+    MDF_TRY(parse_view(a, f, &view, err));
+    MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
+    mdf_status status = app_pictures_list(&pictures, a, err);
+    if (status == MDF_OK) {
+        status = check_heatmap(a, f, &pictures, dir, err);
+    }
+    if (status == MDF_OK) {
+        status = check_together(a, f, pictures.count, err);
+    }
+    if (status == MDF_OK) {
+        app listed = *a;
+        listed.operands = (arg_list){pictures.item, pictures.count};
+        status = predict(&listed, f, view, dir, err);
+    }
+    app_pictures_free(&pictures);
     mdf_free(dir);
     return status;
 }
@@ -197,11 +304,14 @@ const app_command app_predict = {
         "\n"
         "With --ask the model answers in words, which are printed as they come; Ctrl-C ends the "
         "answer.\n"
-        "Llama 3.2 Vision and Llama text models can be asked too (a text model without IMAGE): by "
-        "the\n"
-        "chat template of their folder. A model with labels is asked in the form of its training. "
-        "Every\n"
-        "question of several stands for itself.\n"
+        "Llama 3.2 Vision and text models can be asked too (a text model without IMAGE): by the "
+        "chat\n"
+        "template of their folder, whatever it is. A model with labels is asked in the form of "
+        "its\n"
+        "training. Every question of several stands for itself.\n"
+        "Several IMAGEs are asked about one after the other; with --together they stand before "
+        "one\n"
+        "question, in their order, for models without labels that have a vision tower.\n"
         "\n"
         "A photograph is cut into tiles for the vision tower as Llama's image processor does it: "
         "with\n"
@@ -211,10 +321,14 @@ const app_command app_predict = {
     .example = "  mdf predict --model runs/first --text \"63-year-old female. Left eye.\" eye.jpg\n"
                "  mdf predict --model Llama-3.2-11B-Vision-Instruct --ask \"What is to be seen?\" "
                "eye.jpg\n"
+               "  mdf predict --model Llama-3.2-11B-Vision-Instruct --together --ask \"What has "
+               "changed?\" 2019.jpg 2024.jpg\n"
                "  mdf predict --model smollm2 --ask \"What is the macula?\"",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(predict_flags),
-    .operand = {"IMAGE", 0, 1000000, "JPEG, PNG, TIFF or WebP file"},
+    .operand = {"IMAGE", 0, 1000000,
+                MDF_IMAGE_FORMATS " file, a folder with all that is below it, or - for one on "
+                                  "standard input"},
     .run = run,
 };

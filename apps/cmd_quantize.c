@@ -1,5 +1,6 @@
 /* mdf quantize: a model folder in smaller number formats, chosen by part. */
 #include "model_watch.h"
+#include "outputs.h"
 #include "quantize_cases.h"
 
 typedef struct quantize_flags {
@@ -121,6 +122,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_rewrite how = {.refuse_quantised = true};
     mdf_rewrite_result result;
     MDF_TRY(parse(a, f, &how.precision, err));
+    MDF_TRY(app_output_folder(f->out, err));
     if (f->cases != NULL) {
         return rewrite_and_compare(a, f, &how, err);
     }

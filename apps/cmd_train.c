@@ -1,4 +1,5 @@
 /* mdf train: flags to options, one call, a summary. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +7,11 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "config/model_files.h"
+#include "data.h"
+#include "outputs.h"
 #include "progress.h"
+#include "train/checkpoint.h"
 #include "train/trainer.h"
 
 typedef struct train_flags {
@@ -18,6 +23,7 @@ typedef struct train_flags {
     arg_list set;
     const char *train_split;
     const char *val_split;
+    bool strict;
 } train_flags;
 
 static const arg_option options[] = {
@@ -69,6 +75,10 @@ static const arg_option options[] = {
      .metavar = "NAME",
      .fallback = "val",
      .help = "value of the split column to choose the model on"},
+    {.name = "strict",
+     .kind = ARG_FLAG,
+     .offset = offsetof(train_flags, strict),
+     .help = "fail before the work when a case has no label, or one that the model does not know"},
 };
 
 typedef struct train_watch {
@@ -82,11 +92,13 @@ static void on_event(void *user, const mdf_train_event *e)
     train_watch *w = user;
     if (e->epoch_end) {
         app_progress_finish(&w->bar);
-        app_say(
-            w->a,
-            "epoch %d: loss %.4f, validation loss %.4f, macro AUC %.3f, balanced accuracy %.3f%s",
-            e->epoch, e->loss, e->val_loss, e->val_auc, e->val_balanced_accuracy,
-            e->best ? " (best so far)" : "");
+        char auc[32] = "no macro AUC";
+        if (!isnan(e->val_auc)) {
+            (void)snprintf(auc, sizeof auc, "macro AUC %.3f", e->val_auc);
+        }
+        app_say(w->a, "epoch %d: loss %.4f, validation loss %.4f, %s, balanced accuracy %.3f%s",
+                e->epoch, e->loss, e->val_loss, auc, e->val_balanced_accuracy,
+                e->best ? " (best so far)" : "");
         return;
     }
     if (w->phase == NULL || strcmp(w->phase, e->phase) != 0) {
@@ -97,6 +109,13 @@ static void on_event(void *user, const mdf_train_event *e)
     app_progress_update(
         &w->bar, &(app_progress_state){
                      .done = e->done, .total = e->total, .images = e->images, .loss = e->loss});
+}
+
+static void on_note(void *user, const char *text)
+{
+    train_watch *w = user;
+    app_progress_finish(&w->bar);
+    app_say(w->a, "%s", text);
 }
 
 /* tokenizer.json of the folder that path lies in; NULL = out of memory. */
@@ -119,6 +138,23 @@ static mdf_status find_config(const train_flags *f, char **path, mdf_error *err)
     return *path != NULL ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a path");
 }
 
+/* Training normalises pictures with the published mean and deviation; a model that was trained with
+ * others would have to learn everything anew. */
+static mdf_status check_pictures(const char *init, const mdf_config *c, mdf_error *err)
+{
+    mdf_preprocessor p;
+    if (init == NULL || !mdf_config_has_vision(c)) {
+        return MDF_OK;
+    }
+    MDF_TRY(mdf_preprocessor_load(&p, init, c, err));
+    return mdf_preprocessor_is_usual(&p)
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_ARG,
+                          "%s: image_mean and image_std of its preprocessor settings are not the "
+                          "published ones, which pictures are normalised with in training",
+                          init);
+}
+
 /* *tokenizer: the file that a model with tokenizer "bpe" needs; to be freed by the caller. */
 static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, char **tokenizer,
                               mdf_error *err)
@@ -129,6 +165,9 @@ static mdf_status load_config(app *a, const train_flags *f, mdf_config *c, char 
     }
     MDF_TRY(find_config(f, &path, err));
     mdf_status status = mdf_config_load(c, path, err);
+    if (status == MDF_OK) {
+        status = check_pictures(f->config == NULL ? f->init : NULL, c, err);
+    }
     if (status == MDF_OK) {
         *tokenizer =
             f->init != NULL ? mdf_path_join(f->init, "tokenizer.json") : tokenizer_beside(path);
@@ -149,14 +188,15 @@ static mdf_status print_summary(const app *a, const train_flags *f, const mdf_tr
                                 mdf_error *err)
 {
     if (a->json) {
-        return app_print_json(json_pack("{s:o, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I}", "run",
-                                        app_json_string(f->out), "epochs", s->epochs, "best_epoch",
-                                        s->best_epoch, "best_score", s->best_score, "temperature",
-                                        s->temperature, "step_seconds", s->step_seconds,
-                                        "parameters", (json_int_t)s->parameters,
-                                        "allocations_last_step", (json_int_t)s->allocations,
-                                        "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
-                              err);
+        return app_print_json(
+            json_pack("{s:o, s:i, s:i, s:f, s:s, s:I, s:I, s:f, s:f, s:I, s:I, s:I}", "run",
+                      app_json_string(f->out), "epochs", s->epochs, "best_epoch", s->best_epoch,
+                      "best_score", s->best_score, "monitor", s->monitor, "left_out",
+                      (json_int_t)s->left_out, "val_left_out", (json_int_t)s->val_left_out,
+                      "temperature", s->temperature, "step_seconds", s->step_seconds, "parameters",
+                      (json_int_t)s->parameters, "allocations_last_step",
+                      (json_int_t)s->allocations, "peak_bytes", (json_int_t)mdf_peak_rss_bytes()),
+            err);
     }
     (void)printf("%s: best epoch %d of %d; %lld parameters, %.3f s a step, %.0f MiB at most\n",
                  f->out, s->best_epoch, s->epochs, (long long)s->parameters, s->step_seconds,
@@ -168,21 +208,26 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
                         mdf_error *err)
 {
     mdf_manifest manifest;
-    MDF_TRY(mdf_manifest_load(&manifest, f->data.item, f->data.count, err));
+    MDF_TRY(app_load_data(a, &manifest, f->data.item, f->data.count, MDF_NOTE_TRAIN, err));
     train_watch watch = {.a = a};
     mdf_train_summary summary = {0};
-    const mdf_status status = mdf_train(&(mdf_train_options){.config = c,
-                                                             .manifest = &manifest,
-                                                             .train_split = f->train_split,
-                                                             .val_split = f->val_split,
-                                                             .out_dir = f->out,
-                                                             .init_dir = f->init,
-                                                             .tokenizer_path = tokenizer,
-                                                             .resume = f->resume,
-                                                             .progress = on_event,
-                                                             .user = &watch,
-                                                             .stop = a->stop},
-                                        &summary, err);
+    mdf_status status = mdf_manifest_distinct_labels(&manifest, err);
+    if (status == MDF_OK) {
+        status = mdf_train(&(mdf_train_options){.config = c,
+                                                .manifest = &manifest,
+                                                .train_split = f->train_split,
+                                                .val_split = f->val_split,
+                                                .out_dir = f->out,
+                                                .init_dir = f->init,
+                                                .tokenizer_path = tokenizer,
+                                                .resume = f->resume,
+                                                .strict = f->strict,
+                                                .progress = on_event,
+                                                .note = on_note,
+                                                .user = &watch,
+                                                .stop = a->stop},
+                           &summary, err);
+    }
     app_progress_finish(&watch.bar);
     mdf_manifest_free(&manifest);
     MDF_TRY(status);
@@ -193,9 +238,24 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
     return print_summary(a, f, &summary, err);
 }
 
+/* A run goes into a folder without a model; one that was begun there is resumed or refused by
+ * mdf_train(). One that was killed before its first checkpoint, whose lock is still there, may
+ * begin anew. */
+static mdf_status check_folder(const train_flags *f, mdf_error *err)
+{
+    char *lock = mdf_path_join(f->out, MDF_RUN_LOCK);
+    if (lock == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", f->out);
+    }
+    const bool begun = mdf_path_exists(lock) || mdf_checkpoint_exists(f->out);
+    mdf_free(lock);
+    return f->resume || begun ? MDF_OK : app_output_folder(f->out, err);
+}
+
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
     const train_flags *f = flags;
+    MDF_TRY(check_folder(f, err));
     mdf_config *c = mdf_alloc(1, sizeof *c);
     if (c == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
@@ -217,7 +277,13 @@ const app_command app_train = {
         "Trains a model on the train split of the data, chooses the best epoch on the\n"
         "validation split and writes everything to RUN. SIGINT or SIGTERM writes a\n"
         "checkpoint first; --resume goes on from there. --init fine-tunes a model: what\n"
-        "its folder has no weights for is drawn by chance.",
+        "its folder has no weights for is drawn by chance.\n"
+        "\n"
+        "A table has file_name and, if known, label, split, patient_id, text, eye, vessel_mask "
+        "and\n"
+        "lesion_mask, in whatever capitals; cells that say nan, NA, N/A, none, null or - are\n"
+        "missing. Class folders are SPLIT/CLASS or CLASS, with a folder per patient below or not.\n"
+        "What is passed over is said; 'mdf help data check' explains masks.",
     .example = "  mdf train --init models/smol --data photos --out runs/fine\n"
                "  mdf train --config tiny --data phantoms --out runs/first\n"
                "  mdf train --config tiny --data phantoms --out runs/first --resume",

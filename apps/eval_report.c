@@ -1,6 +1,7 @@
 /* The HTML report of an evaluation: numbers, curves, and a gallery of cases with heat-maps. */
 #include "eval_report.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,9 @@ static void read_curves(curves *c, const char *model)
             c->best_epoch = json_is_true(json_object_get(row, "best")) ? c->epochs : c->best_epoch;
             c->step[c->n] = json_number_value(json_object_get(row, "epoch"));
             for (int k = 0; k < 3; k++) {
-                c->value[k][c->n] = json_number_value(json_object_get(row, key[k]));
+                const json_t *number = json_object_get(row, key[k]); /* null: there is none */
+                c->value[k][c->n] =
+                    json_is_number(number) ? json_number_value(number) : (double)NAN;
             }
         }
         json_decref(rows);

@@ -184,13 +184,13 @@ static mdf_status describe(const mdf_gguf_files *f, bool tensors, json_t **doc, 
     return status;
 }
 
-mdf_status info_gguf(const char *path, bool tensors, bool check, json_t **doc, mdf_error *err)
+mdf_status info_gguf(const char *path, const info_flags *f, json_t **doc, mdf_error *err)
 {
     mdf_gguf_files files;
     MDF_TRY(mdf_gguf_files_open(&files, &path, 1, err));
-    mdf_status status = check ? check_all(&files, err) : MDF_OK;
+    mdf_status status = f->check_tensors ? check_all(&files, err) : MDF_OK;
     if (status == MDF_OK) {
-        status = describe(&files, tensors, doc, err);
+        status = describe(&files, f->tensors, doc, err);
     }
     mdf_gguf_files_close(&files);
     return status;

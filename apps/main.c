@@ -7,22 +7,12 @@
 #include "engine/engine.h"
 #include "signals.h"
 
-static const app_command *const commands[] = {
-    &app_data_synth, &app_data_check, &app_data_split, &app_train,  &app_eval,
-    &app_predict,    &app_export,     &app_graft,      &app_import, &app_init,
-    &app_quantize,   &app_pull,       &app_info,       &app_bench,
-};
-
-const app_command *const *app_commands(size_t *count)
-{
-    *count = APP_COUNT(commands);
-    return commands;
-}
-
 /* The command whose name's words are the first arguments; *used = how many words. */
 static const app_command *find_command(int argc, char **argv, int *used)
 {
-    for (size_t i = 0; i < APP_COUNT(commands); i++) {
+    size_t count = 0;
+    const app_command *const *commands = app_commands(&count);
+    for (size_t i = 0; i < count; i++) {
         const char *name = commands[i]->name;
         const size_t first = strcspn(name, " ");
         if (argc < 1 || strlen(argv[0]) != first || strncmp(argv[0], name, first) != 0) {
@@ -39,8 +29,10 @@ static const app_command *find_command(int argc, char **argv, int *used)
 /* Is word the first of a two-word name? */
 static bool is_group(const char *word)
 {
+    size_t count = 0;
+    const app_command *const *commands = app_commands(&count);
     const size_t n = strlen(word);
-    for (size_t i = 0; i < APP_COUNT(commands); i++) {
+    for (size_t i = 0; i < count; i++) {
         if (strncmp(commands[i]->name, word, n) == 0 && commands[i]->name[n] == ' ') {
             return true;
         }
@@ -62,9 +54,11 @@ static int print_text(mdf_strbuf *text)
 
 static int print_group(const char *word)
 {
+    size_t count = 0;
+    const app_command *const *commands = app_commands(&count);
     mdf_strbuf out = mdf_strbuf_new((size_t)1 << 20);
     const size_t n = strlen(word);
-    for (size_t i = 0; i < APP_COUNT(commands); i++) {
+    for (size_t i = 0; i < count; i++) {
         if (strncmp(commands[i]->name, word, n) == 0 && commands[i]->name[n] == ' ') {
             mdf_strbuf_puts(&out, out.len > 0 ? "\n" : "");
             app_help(&out, commands[i]);
@@ -76,8 +70,10 @@ static int print_group(const char *word)
 /* One sentence on what was typed instead of a command. */
 static int unknown_command(int argc, char **argv)
 {
-    const char *names[APP_COUNT(commands)];
+    const char *names[APP_MAX_COMMANDS];
     char typed[64];
+    size_t count = 0;
+    const app_command *const *commands = app_commands(&count);
     const bool group = is_group(argv[0]);
     if (group && argc < 2) {
         (void)fprintf(stderr, "mdf %s: say which command; 'mdf help %s' lists them\n", argv[0],
@@ -85,10 +81,10 @@ static int unknown_command(int argc, char **argv)
         return APP_USAGE;
     }
     (void)snprintf(typed, sizeof typed, group ? "%s %s" : "%s", argv[0], group ? argv[1] : "");
-    for (size_t i = 0; i < APP_COUNT(commands); i++) {
+    for (size_t i = 0; i < count; i++) {
         names[i] = commands[i]->name;
     }
-    const int near = arg_nearest(typed, names, APP_COUNT(commands));
+    const int near = arg_nearest(typed, names, count);
     if (near >= 0) {
         (void)fprintf(stderr, "mdf: unknown command '%s', did you mean '%s'?\n", typed,
                       names[near]);
@@ -115,8 +111,10 @@ static int help_for(int argc, char **argv, void (*write)(mdf_strbuf *, const app
 
 static int list_commands(void)
 {
+    size_t count = 0;
+    const app_command *const *commands = app_commands(&count);
     mdf_strbuf out = mdf_strbuf_new((size_t)1 << 16);
-    for (size_t i = 0; i < APP_COUNT(commands); i++) {
+    for (size_t i = 0; i < count; i++) {
         mdf_strbuf_printf(&out, "%s\n", commands[i]->name);
     }
     return print_text(&out);

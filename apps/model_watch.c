@@ -55,6 +55,9 @@ mdf_status app_rewrite(const app *a, const char *label, const char *from, const 
     app_model_watch_start(&w, a, label);
     const mdf_status status = mdf_model_rewrite(from, to, how, &w.watch, result, err);
     app_model_watch_finish(&w);
+    if (status == MDF_OK && result->remark.text[0] != '\0') {
+        app_say(a, "warning: %s", result->remark.text);
+    }
     return status;
 }
 
@@ -93,7 +96,7 @@ static void print_lines(const char *to, bool each, const mdf_rewrite_result *r)
 
 json_t *app_rewrite_json(const char *to, const mdf_rewrite_result *result)
 {
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "model", to, "tensors",
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:o}", "model", app_json_string(to), "tensors",
                      (json_int_t)result->tensors, "left_out", (json_int_t)result->left_out,
                      "bytes_before", (json_int_t)result->bytes_before, "bytes",
                      (json_int_t)result->bytes, "tensor", rows(result));

@@ -7,13 +7,17 @@
 typedef struct predict_flags {
     const char *model;
     const char *text;
-    const char *labels;
+    arg_list labels;
     const char *heatmap;
     const char *view;
     const char *tiles;
     const char *lora;
     bool check_tensors;
+    bool force;
     arg_list ask;
+    bool together;
+    const char *system, *chat_template;
+    bool show_prompt;
     bool sample;
     int64_t max_tokens, top_k;
     double temperature, top_p;

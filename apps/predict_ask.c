@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "base/limits.h"
+#include "base/utf8.h"
+#include "pictures.h"
 #include "predict.h"
 
 /* What a model says must not reach the terminal as a command: control characters but line break and
@@ -30,7 +31,31 @@ static bool on_text(void *user, const char *text, size_t bytes)
     return true; /* the session looks at the signals' flag */
 }
 
-static json_t *reply_json(const char *path, const char *question, const mdf_reply *r)
+/* What a question is about: a picture or none, or several at once. */
+typedef struct subject {
+    const char *const *path; /* [count] */
+    size_t count;
+    bool together;
+} subject;
+
+static const char *subject_key(const subject *s)
+{
+    return s->together ? "images" : "image";
+}
+
+static json_t *subject_json(const subject *s)
+{
+    if (!s->together) {
+        return s->count == 0 ? json_null() : app_json_string(s->path[0]);
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->count; i++) {
+        (void)json_array_append_new(list, app_json_string(s->path[i]));
+    }
+    return list;
+}
+
+static json_t *reply_json(const subject *s, const char *question, const mdf_reply *r)
 {
     static const char *const end[] = {[MDF_REPLY_COMPLETE] = "complete",
                                       [MDF_REPLY_CUT] = "cut",
@@ -39,18 +64,62 @@ static json_t *reply_json(const char *path, const char *question, const mdf_repl
     for (int i = 0; i < r->token_count; i++) {
         (void)json_array_append_new(token, json_integer(r->token[i]));
     }
-    return json_pack("{s:o, s:o, s:o, s:s, s:i, s:o, s:f, s:f, s:f}", "image",
-                     path == NULL ? json_null() : app_json_string(path), "question",
-                     app_json_string(question), "answer", app_json_string(r->text), "end",
-                     end[r->end], "prompt_tokens", r->prompt_count, "tokens", token, "picture_ms",
-                     r->picture_ms, "prompt_ms", r->prompt_ms, "answer_ms", r->answer_ms);
+    return json_pack("{s:o, s:o, s:o, s:s, s:i, s:o, s:f, s:f, s:f}", subject_key(s),
+                     subject_json(s), "question", app_json_string(question), "answer",
+                     app_json_bytes(r->text, r->text_bytes), "end", end[r->end], "prompt_tokens",
+                     r->prompt_count, "tokens", token, "picture_ms", r->picture_ms, "prompt_ms",
+                     r->prompt_ms, "answer_ms", r->answer_ms);
 }
 
-static json_t *failure_json(const char *path, const char *question, const mdf_error *e)
+/* Bytes that are not UTF-8, of a token that ends within a character, become U+FFFD. */
+static json_t *shown_json(const subject *s, const char *question, const mdf_shown_prompt *p)
 {
-    return json_pack("{s:o, s:o, s:o}", "image", path == NULL ? json_null() : app_json_string(path),
-                     "question", question == NULL ? json_null() : app_json_string(question),
-                     "error", app_json_string(e->text));
+    json_t *token = json_array();
+    for (int i = 0; i < p->token_count; i++) {
+        (void)json_array_append_new(token, json_pack("{s:i, s:o}", "id", (int)p->token[i], "text",
+                                                     app_json_string(p->piece[i])));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", subject_key(s), subject_json(s), "question",
+                     app_json_string(question), "prompt", app_json_string(p->text), "tokens",
+                     token);
+}
+
+/* On one line: line breaks and tabs as \n and \t, bytes of a cut character as \xHH. */
+static void print_piece(const char *text)
+{
+    const size_t len = strlen(text);
+    const bool whole = mdf_utf8_check((const uint8_t *)text, len) == len;
+    for (size_t i = 0; i < len; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        if (c == '\n' || c == '\t' || c == '\\') {
+            (void)printf("\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : '\\');
+        } else if (c >= 0x80 && !whole) {
+            (void)printf("\\x%02x", c);
+        } else {
+            const size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+            print_words(text + i, n);
+            i += n - 1;
+        }
+    }
+}
+
+/* The text, an empty line, and a line for each token: its number and its text. */
+static void print_shown(const mdf_shown_prompt *p)
+{
+    print_words(p->text, strlen(p->text));
+    (void)printf("\n\n");
+    for (int i = 0; i < p->token_count; i++) {
+        (void)printf("%d ", (int)p->token[i]);
+        print_piece(p->piece[i]);
+        (void)putchar('\n');
+    }
+}
+
+static json_t *failure_json(const subject *s, const char *question, const mdf_error *e)
+{
+    return json_pack("{s:o, s:o, s:o}", subject_key(s), subject_json(s), "question",
+                     question == NULL ? json_null() : app_json_string(question), "error",
+                     app_json_string(e->text));
 }
 
 /* All that there is to ask. */
@@ -63,19 +132,42 @@ typedef struct round {
     json_t *list;          /* of replies, for --json */
 } round;
 
-static mdf_status ask_one(const round *r, const mdf_question *q, mdf_error *err)
+/* Above an answer of several. */
+static void print_head(const subject *s, const char *question)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        (void)printf("%s%s", s->path[i], i + 1 < s->count ? ", " : ": ");
+    }
+    (void)printf("%s\n", question);
+}
+
+static mdf_status show_one(const round *r, const subject *s, const mdf_question *q, mdf_error *err)
+{
+    mdf_shown_prompt shown;
+    MDF_TRY(mdf_session_show(r->session, q, &shown, err));
+    if (r->a->json) {
+        (void)json_array_append_new(r->list, shown_json(s, q->question, &shown));
+    } else {
+        print_shown(&shown);
+    }
+    return MDF_OK;
+}
+
+static mdf_status ask_one(const round *r, const subject *s, const mdf_question *q, mdf_error *err)
 {
     mdf_reply reply;
     if (r->headed && !r->a->json) {
-        (void)printf("%s%s%s\n", q->name == NULL ? "" : q->name, q->name == NULL ? "" : ": ",
-                     q->question);
+        print_head(s, q->question);
+    }
+    if (r->f->show_prompt) {
+        return show_one(r, s, q, err);
     }
     const mdf_status status = mdf_session_ask(r->session, q, &reply, err);
     if (status != MDF_OK) {
         return status;
     }
     if (r->a->json) {
-        (void)json_array_append_new(r->list, reply_json(q->name, q->question, &reply));
+        (void)json_array_append_new(r->list, reply_json(s, q->question, &reply));
     } else {
         (void)printf(r->headed ? "\n\n" : "\n");
     }
@@ -88,42 +180,57 @@ static mdf_status ask_one(const round *r, const mdf_question *q, mdf_error *err)
     return MDF_OK;
 }
 
-/* Every question about one picture (path NULL: none), which is looked at once. */
-static mdf_status ask_about(const round *r, const char *path, mdf_error *err)
+/* Every question about a subject, whose pictures are in photo. */
+static mdf_status ask_all(const round *r, const subject *s, const mdf_photo *photo, mdf_error *err)
 {
-    uint8_t *bytes = NULL;
     mdf_question q = r->question;
     mdf_status status = MDF_OK;
-    if (path != NULL) {
-        status = mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &q.image_bytes, err);
-        q.image = bytes;
-        q.name = path;
-    }
-    if (status != MDF_OK) {
-        (void)json_array_append_new(r->list, failure_json(path, NULL, err));
-    }
+    q.photo = photo;
+    q.photo_count = s->count;
     for (size_t i = 0; status == MDF_OK && i < r->f->ask.count; i++) {
         q.question = r->f->ask.item[i];
         q.same_image = i > 0;
-        status = ask_one(r, &q, err);
+        status = ask_one(r, s, &q, err);
         if (status != MDF_OK && status != MDF_ERR_STOPPED) {
-            (void)json_array_append_new(r->list, failure_json(path, q.question, err));
+            (void)json_array_append_new(r->list, failure_json(s, q.question, err));
         }
     }
-    mdf_free(bytes);
     return status;
 }
 
-/* A picture that fails does not keep the others from being asked about. */
+/* Reads a subject's pictures, MDF_MAX_PHOTOS at most, and asks; they are looked at once. */
+static mdf_status ask_about(const round *r, const subject *s, mdf_error *err)
+{
+    uint8_t *bytes[MDF_MAX_PHOTOS] = {NULL};
+    mdf_photo photo[MDF_MAX_PHOTOS] = {{NULL}};
+    mdf_status status = MDF_OK;
+    for (size_t i = 0; status == MDF_OK && i < s->count; i++) {
+        photo[i].name = s->path[i];
+        status = app_picture_read(r->a, s->path[i], &bytes[i], &photo[i].image_bytes, err);
+        photo[i].image = bytes[i];
+    }
+    if (status == MDF_OK) {
+        status = ask_all(r, s, photo, err);
+    } else {
+        (void)json_array_append_new(r->list, failure_json(s, NULL, err));
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        mdf_free(bytes[i]);
+    }
+    return status;
+}
+
+/* A picture that fails does not keep the others from being asked about, but where they are asked
+ * about together. */
 static mdf_status ask_each(const round *r, mdf_error *err)
 {
-    const size_t n = r->a->operands.count;
+    const arg_list *all = &r->a->operands;
     size_t failed = 0;
-    if (n < 2) {
-        return ask_about(r, n == 0 ? NULL : r->a->operands.item[0], err);
+    if (all->count < 2 || r->f->together) {
+        return ask_about(r, &(subject){all->item, all->count, r->f->together}, err);
     }
-    for (size_t i = 0; i < n; i++) {
-        const mdf_status status = ask_about(r, r->a->operands.item[i], err);
+    for (size_t i = 0; i < all->count; i++) {
+        const mdf_status status = ask_about(r, &(subject){&all->item[i], 1, false}, err);
         if (status == MDF_ERR_STOPPED) {
             return status;
         }
@@ -132,8 +239,9 @@ static mdf_status ask_each(const round *r, mdf_error *err)
             (void)fprintf(stderr, "mdf predict: %s\n", err->text);
         }
     }
-    return failed == 0 ? MDF_OK
-                       : mdf_fail(err, MDF_ERR_FORMAT, "%zu of %zu pictures failed", failed, n);
+    return failed == 0
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_FORMAT, "%zu of %zu pictures failed", failed, all->count);
 }
 
 mdf_status predict_ask(const app *a, const predict_flags *f, predict_view view,
@@ -144,8 +252,9 @@ mdf_status predict_ask(const app *a, const predict_flags *f, predict_view view,
     round r = {.a = a,
                .f = f,
                .session = session,
-               .headed = f->ask.count > 1 || pictures > 1,
+               .headed = f->ask.count > 1 || (pictures > 1 && !f->together),
                .question = {.text = f->text,
+                            .system = f->system,
                             .view = view.view,
                             .tiles = view.tiles,
                             .max_tokens = (int)f->max_tokens,

@@ -4,23 +4,16 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/limits.h"
 #include "heat.h"
+#include "pictures.h"
 #include "predict.h"
 
-static mdf_status restrict_labels(mdf_session *session, const char *list, mdf_error *err)
+static mdf_status restrict_labels(mdf_session *session, const arg_list *values, mdf_error *err)
 {
-    const char *label[MDF_MAX_LABELS];
-    if (list == NULL) {
-        return MDF_OK;
-    }
-    char *copy = mdf_strdup(list);
-    if (copy == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
-    }
-    const mdf_status status =
-        mdf_session_restrict(session, label, app_split_labels(copy, label), err);
-    mdf_free(copy);
+    app_labels labels;
+    MDF_TRY(app_labels_of(&labels, values, err));
+    const mdf_status status = mdf_session_restrict(session, labels.name, labels.count, err);
+    app_labels_free(&labels);
     return status;
 }
 
@@ -88,7 +81,7 @@ static mdf_status predict_one(const app *a, const predict_flags *f, predict_view
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
-    MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
+    MDF_TRY(app_picture_read(a, path, &bytes, &len, err));
     mdf_result *r = mdf_alloc(1, sizeof *r);
     mdf_status status = r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
                                   : mdf_session_classify(session,
@@ -147,7 +140,7 @@ static mdf_status predict_each(const app *a, const predict_flags *f, predict_vie
 mdf_status predict_classify(const app *a, const predict_flags *f, predict_view view,
                             mdf_session *session, mdf_error *err)
 {
-    MDF_TRY(restrict_labels(session, f->labels, err));
+    MDF_TRY(restrict_labels(session, &f->labels, err));
     json_t *list = json_array();
     const mdf_status status = predict_each(a, f, view, session, list, err);
     if (a->json && (status == MDF_OK || json_array_size(list) > 0)) {

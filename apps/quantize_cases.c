@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "data.h"
 #include "model_watch.h"
 #include "progress.h"
 
@@ -47,7 +48,7 @@ mdf_status quantize_cases_before(quantize_cases *out, app *a, const char *dir, c
                                  size_t limit, const char *model, mdf_error *err)
 {
     *out = (quantize_cases){.limit = limit};
-    MDF_TRY(mdf_manifest_load(&out->manifest, &dir, 1, err));
+    MDF_TRY(app_load_data(a, &out->manifest, &dir, 1, MDF_NOTE_ALWAYS, err));
     mdf_status status =
         split == NULL ? MDF_OK : mdf_manifest_keep_split(&out->manifest, split, err);
     if (status == MDF_OK) {

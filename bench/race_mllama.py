@@ -53,7 +53,7 @@ def mdf_pass(args, folder, tiles, repeat):
     with tempfile.NamedTemporaryFile() as logits:
         out = subprocess.run(
             [args.mdf, "bench", "--quiet", "--json", "--threads", str(args.threads), "--model", folder, "--tiles",
-             str(tiles), "--prompt", str(PROMPT), "--tokens", "0", "--repeat", str(repeat), "--logits", logits.name],
+             str(tiles), "--prompt", str(PROMPT), "--tokens", "0", "--repeat", str(repeat), "--logits", logits.name, "--force"],
             check=True, capture_output=True, text=True).stdout
         row = next(r for r in json.loads(out)["operations"] if r["what"] == "picture and prompt")
         return row["ms"] / 1e3, numpy.fromfile(logits.name, numpy.float32)

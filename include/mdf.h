@@ -81,13 +81,15 @@ typedef struct mdf_session mdf_session;
 
 /* A zeroed struct means every default. */
 typedef struct mdf_engine_options {
-    const char *model_dir; /* config.json and model.safetensors, or shards with their index */
+    const char *model_dir; /* config.json and model.safetensors or pytorch_model.bin, or shards */
     const char *max_isa;   /* "ref", "avx2", "avx512", "avx512vnni"; NULL = the best there is */
     int threads;           /* compute threads of the whole process; 0 = one per core */
     bool check_tensors;    /* look at every weight first: reads all of a large model's files */
-    const char *lora;     /* folder of a PEFT adapter whose change is added in memory; NULL: none */
-    bool labels_optional; /* a model without labels will do: it can be asked, see
-                             mdf_session_ask() */
+    const char *lora; /* folder of a PEFT adapter whose change is added in memory; NULL: none */
+    const char *chat_template; /* file with a chat template in place of the folder's, see
+                                  mdf_session_ask(); NULL: none */
+    bool labels_optional;      /* a model without labels will do: it can be asked, see
+                                  mdf_session_ask() */
 } mdf_engine_options;
 
 /* What the vision tower gets to see of a photograph. The U-Net always sees the crop. */
@@ -100,7 +102,7 @@ typedef enum mdf_view {
 /* As many tiles as the model has. */
 #define MDF_TILES_ALL (-1)
 
-/* A photograph as bytes (JPEG, PNG, TIFF, WebP) and what is known of the patient. Borrowed. */
+/* A photograph as bytes (JPEG, PNG, TIFF, WebP, GIF) and what is known of the patient. Borrowed. */
 typedef struct mdf_case {
     const void *image;
     size_t image_bytes;
@@ -159,16 +161,28 @@ MDF_API MDF_NODISCARD mdf_status mdf_session_restrict(mdf_session *s, const char
 MDF_API MDF_NODISCARD mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c,
                                                       mdf_result *out, mdf_error *err);
 
+/* A photograph as bytes (JPEG, PNG, TIFF, WebP, GIF). Borrowed. */
+typedef struct mdf_photo {
+    const void *image;
+    size_t image_bytes;
+    const char *name; /* for error sentences; NULL = "picture" */
+} mdf_photo;
+
 /* Something to be answered in words. Borrowed. */
 typedef struct mdf_question {
     const void *image; /* NULL: none; a text model takes none */
     size_t image_bytes;
-    const char *name; /* for error sentences; NULL = "picture" */
-    const char *text; /* clinical sentence, UTF-8; NULL or "" = none */
+    const char *name;       /* for error sentences; NULL = "picture" */
+    const mdf_photo *photo; /* [photo_count] in place of image: one question about all of them, in
+                               this order; a model with labels takes one */
+    size_t photo_count;     /* 0: image, if any; 16 at most */
+    const char *text;       /* clinical sentence, UTF-8; NULL or "" = none */
     const char *question;
+    const char *system; /* message of the system before it, UTF-8; NULL: none */
     mdf_view view;
     int tiles;                 /* as in mdf_case; 0: one for a model with labels, else all */
-    bool same_image;           /* as the question before: what was computed of it is used again */
+    bool same_image;           /* as the question before, all of them if there are several: what was
+                                  computed of them is used again */
     int max_tokens;            /* of the answer; 0 = 512 */
     bool sample;               /* draw tokens by the model's generation_config.json; false: always
                                   the likeliest */
@@ -188,18 +202,33 @@ typedef enum mdf_reply_end {
 
 typedef struct mdf_reply {
     const char *text;     /* UTF-8; the session's until its next call */
+    size_t text_bytes;    /* of it: a model may say a NUL, too, behind which the text goes on */
     const int32_t *token; /* [token_count], the ending one included; the session's too */
     int token_count;
     int prompt_count; /* tokens */
     mdf_reply_end end;
-    double picture_ms; /* reading the photograph */
+    double picture_ms; /* reading the photographs */
     double prompt_ms;  /* vision tower and prompt */
     double answer_ms;
 } mdf_reply;
 
-/* The model's own words: the chat template of its folder around photograph, text and question; the
- * form that it was trained with if it has labels. MDF_ERR_LIMIT: more tokens than the model can
- * remember. *out is untouched on failure. */
+/* What the model reads of a question, one token after the other. */
+typedef struct mdf_shown_prompt {
+    const char *text;         /* as its tokens spell it; special tokens by name, maybe not UTF-8 */
+    const int32_t *token;     /* [token_count] */
+    const char *const *piece; /* [token_count] the text of each */
+    int token_count;
+} mdf_shown_prompt;
+
+/* The prompt that mdf_session_ask() would read; nothing is computed, the picture is not opened.
+ * What *out points to is the session's until its next call. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_show(mdf_session *s, const mdf_question *q,
+                                                  mdf_shown_prompt *out, mdf_error *err);
+
+/* The model's own words: the chat template of its folder around photographs, text and question, in
+ * this order; the form that it was trained with if it has labels. MDF_ERR_LIMIT: more tokens than
+ * the model can remember, or too many photographs. MDF_ERR_ARG: photographs that the model does not
+ * take. *out is untouched on failure. */
 MDF_API MDF_NODISCARD mdf_status mdf_session_ask(mdf_session *s, const mdf_question *q,
                                                  mdf_reply *out, mdf_error *err);
 

@@ -9,10 +9,10 @@ started=$SECONDS
 
 say() { printf '\n== %s (%s s)\n' "$*" "$((SECONDS - started))"; }
 
-# first_case TABLE SPLIT: "file_name<TAB>text" of the first case of that split (any case when the table
-# has no such column). Quoted fields may hold commas, quotes and line breaks.
+# first_case TABLE SPLIT [FILE]: "file_name<TAB>text" of the first case of that split (any case when the
+# table has no such column), or of FILE. Quoted fields may hold commas, quotes and line breaks.
 first_case() {
-    awk -v wanted="$2" '
+    awk -v wanted="$2" -v file="${3-}" '
         function parse(record, field,    n, i, c, quoted) {
             n = 1
             field[1] = ""
@@ -47,6 +47,9 @@ first_case() {
                 }
                 next
             }
+            if (file != "" && field[column["file_name"]] != file) {
+                next
+            }
             if (!("split" in column) || field[column["split"]] == wanted) {
                 text = ("text" in column) ? field[column["text"]] : ""
                 gsub(/\t/, " ", text)
@@ -67,12 +70,13 @@ has_sides() {
     done
 }
 
-# pick_case DATA: sets picture and text to a case of the test split.
+# pick_case DATA [FILE]: sets picture and text to that case, or to a case of the test split.
 pick_case() {
     local row='' file
     text=
     if [ -f "$1/metadata.csv" ]; then
-        row=$(first_case "$1/metadata.csv" test)
+        row=$(first_case "$1/metadata.csv" test "${2-}")
+        [ -n "$row" ] || row=$(first_case "$1/metadata.csv" test)
         file=${row%%$'\t'*}
         text=${row#*$'\t'}
         case $file in
@@ -114,7 +118,8 @@ say "evaluating on the cases that training has not seen"
 "$mdf" eval --model "$out/run" --data "$data" --split test --json "$out/result.json" \
     --report "$out/report.html"
 
-pick_case "$data"
+# A case whose heat-map lies on the lesion, where the data has lesion masks and there is one.
+pick_case "$data" "$(sed -n 's/^ *"example": "\(.*\)".*/\1/p' "$out/result.json")"
 if [ -z "$picture" ]; then
     echo "demo: no picture found in $data" >&2
     exit 1

@@ -8,7 +8,8 @@ packages_of() {
     build)
         # libdnnl-dev's CMake file looks for OpenCL, which the package does not depend on.
         echo gcc libc6-dev cmake ninja-build pkgconf libdnnl-dev ocl-icd-opencl-dev libvips-dev \
-            libjansson-dev libpcre2-dev libcairo2-dev libcurl4-openssl-dev ca-certificates libcmocka-dev
+            libjansson-dev libpcre2-dev libutf8proc-dev libcairo2-dev libcurl4-openssl-dev ca-certificates \
+            libcmocka-dev
         ;;
     clang)
         # The runtime of the sanitizers and of libFuzzer has clang's version in its name.

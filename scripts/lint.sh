@@ -58,6 +58,7 @@ check "clang-format" format
 check "layers" tools/check_layers.sh
 check "banned functions" tools/check_banned.sh
 check "file sizes" tools/check_size.sh
+check "prose lines" tools/check_prose.sh
 check "shellcheck" shell
 check "codespell" spelling
 check "clang-tidy" tidy

@@ -40,16 +40,31 @@ def sources(mdf, work):
     """The default folders."""
     for name in ("old_bf16", "old_f32_shards", "new_f16_shards", "llama_f32"):
         yield os.path.join(GOLDEN, "hf", name)
-    for name in ("tiles", "slots", "pictures", "padding", "cached"):
+    for name in ("tiles", "slots", "pictures", "padding", "cached", "order"):
         folder = os.path.join(work, name)
         os.mkdir(folder)
         shutil.copy(os.path.join(GOLDEN, "mllama", name + ".json"), os.path.join(folder, "config.json"))
         shutil.copy(os.path.join(GOLDEN, "mllama", name + ".model.safetensors"), os.path.join(folder, "model.safetensors"))
         yield folder
+    yield tied(os.path.join(work, "tiles"), os.path.join(work, "tied"))
     folder = os.path.join(work, "tiny_q8_0")
     subprocess.run([mdf, "init", "-q", "--config", "tiny", "--quantize", "q8_0", "--out", folder], check=True,
                    stdout=subprocess.DEVNULL)
     yield folder
+
+
+def tied(source, folder):
+    """The same model whose head is the embedding table."""
+    shutil.copytree(source, folder)
+    weights = load_file(os.path.join(source, "model.safetensors"))
+    weights.pop("lm_head.weight")
+    save_file(weights, os.path.join(folder, "model.safetensors"))
+    with open(os.path.join(source, "config.json")) as f:
+        config = json.load(f)
+    config["text_config"]["tie_word_embeddings"] = True
+    with open(os.path.join(folder, "config.json"), "w") as f:
+        json.dump(config, f)
+    return folder
 
 
 def load(folder):

@@ -4,7 +4,8 @@
 
 Needs transformers 4.49 (see golden_mllama.py), Pillow 11, torch. Two tiny random models in Hugging Face's layout: `vision`, a
 MllamaForConditionalGeneration whose pictures go through the slow MllamaImageProcessor and whose chats through the simple template, and
-`text`, a LlamaForCausalLM. All gates are open. Seeds are tried until no step of any answer is a near tie."""
+`text`, a LlamaForCausalLM. All gates are open. Seeds are tried until no step of any answer is a near tie. together.json: questions
+about several pictures at once, to the `vision` model that was found; of their wordings the first without a near tie is taken."""
 import io
 import json
 import os
@@ -31,6 +32,10 @@ VISION = dict(hidden_size=16, num_hidden_layers=2, num_global_layers=1, attentio
 QUESTIONS = [("vision", "wide.png", None, "What is this?"), ("vision", "high.png", "63-year-old female.", "Which eye is it?"),
              ("vision", "small.png", None, "Is it sharp?"), ("vision", None, None, "Say something."),
              ("text", None, None, "Say something."), ("text", None, "Left eye.", "What is the macula?")]
+TOGETHER = [(["wide.png", "high.png"], None), (["high.png", "wide.png"], None), (["small.png", "wide.png", "high.png"], "Left eye."),
+            (["high.png", "small.png", "high.png"], None)]
+WORDINGS = [f"{a} {b}?" for a in ("Which is", "Is one", "Which eye is", "What is", "Who is") for b in
+            ("sharper", "older", "new", "the left one", "larger", "darker", "swollen", "of a child", "healthy", "worse")]
 MARGIN = 0.02
 
 
@@ -99,16 +104,18 @@ def add_lora(model):
 
 
 def ask(kind, model, processor, picture, text, question):
+    """picture: a file's name, a list of them, or None."""
     words = (text + "\n\n" if text else "") + question
     if kind == "text":
         chat = processor.apply_chat_template([{"role": "user", "content": words}], tokenize=False, add_generation_prompt=True)
         inputs = processor(chat, return_tensors="pt", add_special_tokens=False)
         inputs.pop("token_type_ids", None)
     else:
-        content = ([{"type": "image"}] if picture else []) + [{"type": "text", "text": words}]
+        several = picture if isinstance(picture, list) else [picture] if picture else []
+        content = [{"type": "image"} for _ in several] + [{"type": "text", "text": words}]
         chat = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
-        image = Image.open(f"{OUT}/{picture}") if picture else None
-        inputs = processor(images=image, text=chat, add_special_tokens=False, return_tensors="pt")
+        images = [Image.open(f"{OUT}/{p}") for p in several] or None
+        inputs = processor(images=images, text=chat, add_special_tokens=False, return_tensors="pt")
         inputs.pop("token_type_ids", None)
     with torch.no_grad():
         out = model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False, eos_token_id=EOS, pad_token_id=672,
@@ -117,6 +124,35 @@ def ask(kind, model, processor, picture, text, question):
     made = out.sequences[0, len(prompt):].tolist()
     gap = min(float(s[0].topk(2).values.diff().abs()) for s in out.scores)
     return prompt, made, gap
+
+
+def row(tokenizer, model, picture, text, question, prompt, made):
+    return {"model": model, "picture" if not isinstance(picture, list) else "pictures": picture, "text": text, "question": question,
+            "prompt": prompt, "tokens": made,
+            "answer": tokenizer.decode(made, skip_special_tokens=True, clean_up_tokenization_spaces=False)}
+
+
+def ask_together(model, processor):
+    """Answers that depend on every picture and on their order."""
+    rows = []
+    for pictures, text in TOGETHER:
+        others = [pictures[::-1], pictures[-1]] + [pictures[:i] + pictures[i + 1:] for i in range(len(pictures))]
+        for question in WORDINGS:
+            prompt, made, gap = ask("vision", model, processor, pictures, text, question)
+            if gap > MARGIN and len(set(made)) > 4 and all(
+                    o == pictures or ask("vision", model, processor, o, text, question)[1] != made for o in others):
+                break
+        else:
+            sys.exit("no wording without near ties")
+        print(" ".join(pictures), "smallest gap", gap)
+        assert prompt.count(IMAGE) == len(pictures)
+        rows.append(row(processor.tokenizer, "vision", pictures, text, question, prompt, made))
+    return rows
+
+
+def write(name, rows):
+    with open(f"{OUT}/{name}", "w") as f:
+        f.write("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")
 
 
 def save(kind, model, template):
@@ -158,16 +194,14 @@ def main():
         print(kind, "seed", seed, "smallest gap", min(gap for _, (_, _, gap) in got))
         save(kind, model, template)
         if kind == "vision":
+            write("together.json", ask_together(model, processor))
             add_lora(model)
             q = QUESTIONS[1]
             got.append((("lora",) + q[1:], ask(kind, model, processor, *q[1:])))
             print("with the adapter: smallest gap", got[-1][1][2])
             assert got[-1][1][2] > MARGIN and got[-1][1][1] != got[1][1][1]
-        rows += [{"model": q[0], "picture": q[1], "text": q[2], "question": q[3], "prompt": prompt, "tokens": made,
-                  "answer": tokenizer.decode(made, skip_special_tokens=True, clean_up_tokenization_spaces=False)}
-                 for q, (prompt, made, _) in got]
-    with open(f"{OUT}/answers.json", "w") as f:
-        f.write("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")
+        rows += [row(tokenizer, *q, prompt, made) for q, (prompt, made, _) in got]
+    write("answers.json", rows)
 
 
 main()

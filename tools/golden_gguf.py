@@ -1,5 +1,5 @@
 """Writes tests/golden/gguf/ with the gguf package: values of every type, tensors of every type, a
-model in two parts. Also the seeds of the fuzz target.
+model in two parts, an adapter. Also the seeds of the fuzz target.
 
     python tools/golden_gguf.py
 """
@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 from gguf import GGMLQuantizationType as T
-from gguf import GGUFValueType, GGUFWriter, quants
+from gguf import GGUFType, GGUFValueType, GGUFWriter, quants
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent / "tests"
 FOLDER = TESTS / "golden" / "gguf"
@@ -52,9 +52,9 @@ def add_tensors(writer, rng):
         writer.add_tensor(name, data, raw_dtype=T[name])
 
 
-def write(path, fill, **options):
+def write(path, fill, arch="test", **options):
     """One file, or the parts of a split one."""
-    writer = GGUFWriter(path, "test", **options)
+    writer = GGUFWriter(path, arch, **options)
     fill(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -70,6 +70,15 @@ def tiny(writer):
     writer.add_tensor("q", np.zeros((2, 34), np.uint8), raw_dtype=T.Q8_0)
 
 
+def adapter(writer):
+    """What llama.cpp's converter makes of a LoRA adapter."""
+    writer.add_type(GGUFType.ADAPTER)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 4.0)
+    writer.add_tensor("blk.0.attn_q.weight.lora_a", np.ones((2, 8), np.float32))
+    writer.add_tensor("blk.0.attn_q.weight.lora_b", np.ones((8, 2), np.float32))
+
+
 def main():
     """All files."""
     rng = np.random.default_rng(3)
@@ -80,10 +89,11 @@ def main():
     write(FOLDER / "aligned.gguf", lambda w: (w.add_custom_alignment(128), tiny(w)))
     write(FOLDER / "split.gguf", lambda w: [w.add_tensor(n, np.full(2, i, np.float32))
                                             for i, n in enumerate("abc")], split_max_tensors=2)
+    write(FOLDER / "adapter.gguf", adapter, arch="llama")
     version_2 = bytearray((FOLDER / "tiny.gguf").read_bytes())
     version_2[4] = 2
     (CORPUS / "version_2").write_bytes(version_2)
-    for name in ["types", "tiny", "aligned"]:
+    for name in ["types", "tiny", "aligned", "adapter"]:
         (CORPUS / name).write_bytes((FOLDER / f"{name}.gguf").read_bytes())
 
 

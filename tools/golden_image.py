@@ -178,6 +178,10 @@ def fixtures():
     im.save(f"{OUT}/icc_broken.png", icc_profile=b"not a profile" * 12)
     probe("icc_broken.png", q, 0)
     im.convert("CMYK").save(f"{OUT}/cmyk.jpg", quality=95, subsampling=0)
+    probe("cmyk.jpg", np.array(Image.open(f"{OUT}/cmyk.jpg").convert("RGB")), 6)
+    inks = Image.fromarray(np.random.default_rng(9).integers(0, 256, (24, 32, 4), dtype=np.uint8), "CMYK")
+    inks.save(f"{OUT}/cmyk.tif", compression="tiff_lzw")
+    open(f"{OUT}/cmyk.txt", "w").write(f"cmyk.tif {fnv(inks.convert('RGB').tobytes()):016x}\n")
     mask = np.zeros(q.shape[:2], np.uint8)
     mask[:12, 16:] = 255
     Image.fromarray(mask).save(f"{OUT}/mask.png")

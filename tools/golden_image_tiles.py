@@ -1,4 +1,4 @@
-"""Makes tests/golden/image/tiles.txt and pixels.txt: how transformers 4's MllamaImageProcessor (the slow class, PIL) cuts pictures.
+"""Makes tests/golden/image/tiles.txt, pixels.txt and norms.txt: how transformers 4's MllamaImageProcessor (the slow class, PIL) cuts pictures.
 
     python tools/golden_image_tiles.py tests/golden/image
 
@@ -19,12 +19,12 @@ OUT = sys.argv[1]
 SAMPLES = 24
 
 
-def processor(tile, tiles):
-    return mllama.MllamaImageProcessor(size={"height": tile, "width": tile}, max_image_tiles=tiles, image_mean=MEAN, image_std=STD)
+def processor(tile, tiles, mean, std):
+    return mllama.MllamaImageProcessor(size={"height": tile, "width": tile}, max_image_tiles=tiles, image_mean=mean, image_std=std)
 
 
-def cut(w, h, tile, tiles):
-    out = processor(tile, tiles)(Image.fromarray(pattern(w, h, 3)), return_tensors="np")
+def cut(w, h, tile, tiles, mean=MEAN, std=STD):
+    out = processor(tile, tiles, mean, std)(Image.fromarray(pattern(w, h, 3)), return_tensors="np")
     return (np.ascontiguousarray(out["pixel_values"][0, 0], dtype=np.float32), int(out["aspect_ratio_ids"][0, 0]),
             int(out["aspect_ratio_mask"][0, 0].sum()))
 
@@ -73,6 +73,19 @@ def goldens_tiles():
     open(f"{OUT}/tiles.txt", "w").write("\n".join(lines) + "\n")
 
 
+NORMS = [([0.5, 0.5, 0.5], [0.5, 0.5, 0.5]), ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), ([0, -0.25, 1.5], [1, 3.75, 0.001])]
+
+
+def goldens_norms():
+    """The class's own default, ImageNet's, and odd ones."""
+    lines = ["# width height tile  mean r g b  std r g b  fnv1a(pixel_values)"]
+    for mean, std in NORMS:
+        for w, h in ((57, 56), (224, 220), (300, 50)):
+            values = cut(w, h, 56, 4, mean, std)[0]
+            lines.append(f"{w} {h} 56 {' '.join(map(str, mean))} {' '.join(map(str, std))} {fnv(values.tobytes()):016x}")
+    open(f"{OUT}/norms.txt", "w").write("\n".join(lines) + "\n")
+
+
 def check_hashes():
     same = rows = 0
     for line in open(os.path.join(OUT, "mllama.txt")):
@@ -85,4 +98,5 @@ def check_hashes():
 
 goldens_pixels()
 goldens_tiles()
+goldens_norms()
 check_hashes()

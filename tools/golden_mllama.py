@@ -108,6 +108,11 @@ MODELS = {
         "two": dict(samples=[sample([0, IMG] + words(3, 53) + [IMG] + words(2, 54), 1, 3)], generate=12),
         "text": dict(samples=[sample([0] + words(6, 55))], generate=12),
     }),
+    # the states are joined in the order of the list, and one may come twice
+    "order": (config(vision={"hidden_size": 8, "num_hidden_layers": 4, "intermediate_layers_indices": [3, 0, 3, 1]},
+                     text={"hidden_size": 16, "num_hidden_layers": 2, "cross_attention_layers": [1]}), {
+        "wide": dict(samples=[sample([0] + words(2, 71) + [IMG] + words(3, 72), 2)], grads="full"),
+    }),
     "half": (config(vision={"image_size": 21}), {
         "picture": dict(samples=[sample([0] + words(3, 61) + [IMG] + words(6, 62), 2)], half=True),
         "text": dict(samples=[sample([0] + words(9, 63))], half=True),

@@ -75,6 +75,18 @@ static mdf_status open_regular(const char *path, int *fd, size_t *size, mdf_erro
     return status;
 }
 
+/* What a clone without Git LFS has in place of a large file; nothing that is read here begins so.
+ */
+static mdf_status check_pointer(const char *path, const uint8_t *data, size_t len, mdf_error *err)
+{
+    static const char begin[] = "version https://git-lfs.github.com/spec/";
+    return len < sizeof begin || memcmp(data, begin, sizeof begin - 1) != 0
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_FORMAT,
+                          "%s: it is a Git LFS pointer, not the file: git lfs pull fetches that",
+                          path);
+}
+
 static mdf_status read_all(int fd, const char *path, uint8_t *data, size_t size, mdf_error *err)
 {
     size_t done = 0;
@@ -110,6 +122,9 @@ mdf_status mdf_file_read(const char *path, size_t max_bytes, uint8_t **data, siz
         status = bytes == NULL
                      ? mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for %zu bytes", path, size)
                      : read_all(fd, path, bytes, size, err);
+    }
+    if (status == MDF_OK) {
+        status = check_pointer(path, bytes, size, err);
     }
     (void)close(fd);
     if (status != MDF_OK) {
@@ -325,6 +340,11 @@ mdf_status mdf_map_open(mdf_map *m, const char *path, mdf_error *err)
     (void)close(fd);
     if (p == MAP_FAILED) {
         return mdf_file_fail(err, path, "map");
+    }
+    const mdf_status status = check_pointer(path, p, size, err);
+    if (status != MDF_OK) {
+        (void)munmap(p, size);
+        return status;
     }
     m->data = p;
     m->len = size;

@@ -7,7 +7,8 @@
 #include "base/status.h"
 
 /* Reads a whole regular file of at most max_bytes; appends a NUL that is not counted. Caller frees
- * *data with mdf_free(). Errors name the path. */
+ * *data with mdf_free(). Errors name the path. MDF_ERR_FORMAT: what lies there is the pointer of
+ * Git LFS that stands for a file which was not fetched; mdf_map_open() tells it, too. */
 mdf_status mdf_file_read(const char *path, size_t max_bytes, uint8_t **data, size_t *len,
                          mdf_error *err) MDF_NODISCARD;
 

@@ -14,8 +14,12 @@ mdf_strbuf mdf_strbuf_new(size_t max_bytes)
 
 static bool reserve(mdf_strbuf *b, size_t extra)
 {
-    if (b->failed || extra > b->max_bytes || b->len > b->max_bytes - extra) {
+    if (b->failed) {
+        return false;
+    }
+    if (extra > b->max_bytes || b->len > b->max_bytes - extra) {
         b->failed = true;
+        b->full = true;
         return false;
     }
     const size_t need = b->len + extra + 1;
@@ -71,6 +75,7 @@ void mdf_strbuf_clear(mdf_strbuf *b)
 {
     b->len = 0;
     b->failed = false;
+    b->full = false;
     if (b->data != NULL) {
         b->data[0] = '\0';
     }

@@ -12,6 +12,7 @@ typedef struct mdf_strbuf {
     size_t capacity;
     size_t max_bytes;
     bool failed;
+    bool full; /* it failed because of max_bytes */
 } mdf_strbuf;
 
 mdf_strbuf mdf_strbuf_new(size_t max_bytes);

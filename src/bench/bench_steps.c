@@ -8,10 +8,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "bench/bench_parts.h"
+#include "data/batch_fill.h"
 #include "language/prompt.h"
 #include "nn/mdf_mllm.h"
 #include "train/optimizer.h"
-#include "train/samples.h"
 
 enum { WARM_UP = 2 };
 

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "config/config_hf.h"
 
 static void set_defaults(mdf_config *c)
@@ -254,14 +255,15 @@ static mdf_status read_root(mdf_config *c, json_t *root, mdf_config_kind kind, m
 static mdf_status parse(mdf_config *c, const char *bytes, size_t len, mdf_error *err)
 {
     json_error_t where = {0};
-    json_t *root = json_loadb(len > 0 ? bytes : "", len, JSON_REJECT_DUPLICATES, &where);
+    json_t *root = mdf_json_load(bytes, len, JSON_REJECT_DUPLICATES, &where);
     if (root == NULL) {
         return mdf_fail_at(err, MDF_ERR_FORMAT, where.position > 0 ? (size_t)where.position : 0,
                            "not valid JSON: line %d, column %d: %s", where.line, where.column,
                            where.text);
     }
-    const mdf_config_kind kind = mdf_config_kind_of(root);
-    if (kind == MDF_CONFIG_LLAMA) {
+    mdf_config_kind kind = MDF_CONFIG_OURS;
+    mdf_status status = mdf_config_kind_of(&kind, root, err);
+    if (status == MDF_OK && kind == MDF_CONFIG_LLAMA) {
         json_t *wrapped = mdf_config_wrap_llama(root);
         json_decref(root);
         if (wrapped == NULL) {
@@ -269,7 +271,12 @@ static mdf_status parse(mdf_config *c, const char *bytes, size_t len, mdf_error 
         }
         root = wrapped;
     }
-    const mdf_status status = read_root(c, root, kind, err);
+    if (status == MDF_OK && kind != MDF_CONFIG_OURS) {
+        status = mdf_config_hf_complete(root, kind, err);
+    }
+    if (status == MDF_OK) {
+        status = read_root(c, root, kind, err);
+    }
     json_decref(root);
     return status;
 }
@@ -295,10 +302,33 @@ mdf_status mdf_config_parse(mdf_config *c, const char *bytes, size_t len, const 
     return status;
 }
 
+/* A file was given where a model's folder is meant, most often one that would have to be imported.
+ */
+static mdf_status check_folder(const char *path, mdf_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = mdf_strndup(path, slash != NULL ? (size_t)(slash - path) : 0);
+    mdf_map map = {0};
+    mdf_status status = MDF_OK;
+    if (dir == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
+    }
+    if (dir[0] != '\0' && mdf_path_exists(dir) && !mdf_path_is_dir(dir)) {
+        const bool gguf = mdf_map_open(&map, dir, NULL) == MDF_OK && map.len >= 4 &&
+                          memcmp(map.data, "GGUF", 4) == 0;
+        status = mdf_fail(err, MDF_ERR_FORMAT, "%s: it is a %s, not a model's folder%s", dir,
+                          gguf ? "GGUF file" : "file", gguf ? ": mdf import makes one of it" : "");
+        mdf_map_close(&map);
+    }
+    mdf_free(dir);
+    return status;
+}
+
 mdf_status mdf_config_load(mdf_config *c, const char *path, mdf_error *err)
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
+    MDF_TRY(check_folder(path, err));
     MDF_TRY(mdf_file_read(path, MDF_MAX_CONFIG_BYTES, &bytes, &len, err));
     const mdf_status status = mdf_config_parse(c, (const char *)bytes, len, path, err);
     mdf_free(bytes);

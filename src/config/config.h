@@ -75,7 +75,7 @@ typedef struct mdf_vision_config {
     int image_size, patch_size; /* pixels */
     int num_channels;           /* 3 */
     int max_num_tiles;
-    int intermediate_layers_indices[MDF_MAX_INTERMEDIATE]; /* [intermediate_count], ascending */
+    int intermediate_layers_indices[MDF_MAX_INTERMEDIATE]; /* [intermediate_count], any order */
     int intermediate_count;
     double norm_eps, initializer_range, gate_init;
     bool deduplicate; /* compute equal tokens once */

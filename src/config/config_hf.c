@@ -4,13 +4,22 @@
 #include <jansson.h>
 #include <string.h>
 
-mdf_config_kind mdf_config_kind_of(const struct json_t *root)
+mdf_status mdf_config_kind_of(mdf_config_kind *kind, const struct json_t *root, mdf_error *err)
 {
+    static const char *const name[] = {"mdf_mllm", "mllama", "llama"}; /* in the enum's order */
     const char *type = json_string_value(json_object_get(root, "model_type"));
-    if (type != NULL && strcmp(type, "mllama") == 0) {
-        return MDF_CONFIG_MLLAMA;
+    *kind = MDF_CONFIG_OURS;
+    for (int i = 0; type != NULL && i < 3; i++) {
+        if (strcmp(type, name[i]) == 0) {
+            *kind = (mdf_config_kind)i;
+            return MDF_OK;
+        }
     }
-    return type != NULL && strcmp(type, "llama") == 0 ? MDF_CONFIG_LLAMA : MDF_CONFIG_OURS;
+    return type == NULL ? MDF_OK
+                        : mdf_fail(err, MDF_ERR_ARG,
+                                   "model_type is \"%.60s\", another architecture: mllama and "
+                                   "llama are read, and this project's own, mdf_mllm",
+                                   type);
 }
 
 void mdf_config_hf_defaults(mdf_config *c, mdf_config_kind kind)
@@ -24,6 +33,8 @@ void mdf_config_hf_defaults(mdf_config *c, mdf_config_kind kind)
     c->text.eos_token_id[0] = kind == MDF_CONFIG_LLAMA ? 2 : 128001;
     c->text.eos_count = 1;
     c->text.pad_token_id = kind == MDF_CONFIG_LLAMA ? 0 : 128004;
+    c->text.rms_norm_eps = kind == MDF_CONFIG_LLAMA ? 1e-6 : 1e-5;
+    c->text.max_position_embeddings = kind == MDF_CONFIG_LLAMA ? 2048 : 131072;
 }
 
 /* Settings of generation, training, tasks and bookkeeping that transformers writes into every
@@ -113,13 +124,9 @@ struct json_t *mdf_config_wrap_llama(struct json_t *root)
     json_t *text = json_copy(root);
     json_t *out = json_object();
     int failed = text == NULL || out == NULL;
-    json_t *vocab = json_object_get(root, "vocab_size");
     failed = failed || json_object_set_new(text, "model_type", json_string("mllama_text_model"));
     failed = failed || json_object_set_new(text, "cross_attention_layers", json_array());
     failed = failed || json_object_set_new(out, "model_type", json_string("mllama"));
-    failed = failed || (vocab != NULL ? json_object_set(out, "image_token_index", vocab)
-                                      : json_object_set_new(out, "image_token_index",
-                                                            json_integer(0))); /* told later */
     if (!failed && json_object_get(root, "quantization_config") != NULL) {
         failed = json_object_set(out, "quantization_config",
                                  json_object_get(root, "quantization_config")) != 0 ||
@@ -132,6 +139,74 @@ struct json_t *mdf_config_wrap_llama(struct json_t *root)
         return NULL;
     }
     return out;
+}
+
+/* Defaults of transformers' classes (4.45 to 5) that its files may lack, as JSON. Others are the
+ * schema's or those of mdf_config_hf_defaults(). */
+static const struct {
+    const char *section, *key, *mllama, *llama; /* NULL: no such key */
+} left_out[] = {
+    {"text_config", "vocab_size", "128256", "32000"},
+    {"text_config", "hidden_size", "4096", "4096"},
+    {"text_config", "num_hidden_layers", "40", "32"},
+    {"text_config", "num_attention_heads", "32", "32"},
+    {"text_config", "num_key_value_heads", "8", NULL}, /* Llama: as many as heads */
+    {"text_config", "intermediate_size", "14336", "11008"},
+    {"text_config", "cross_attention_layers", "[3, 8, 13, 18, 23, 28, 33, 38]", NULL},
+    {"vision_config", "hidden_size", "1280", NULL},
+    {"vision_config", "num_hidden_layers", "32", NULL},
+    {"vision_config", "num_global_layers", "8", NULL},
+    {"vision_config", "attention_heads", "16", NULL},
+    {"vision_config", "intermediate_size", "5120", NULL},
+    {"vision_config", "image_size", "448", NULL},
+    {"vision_config", "patch_size", "14", NULL},
+    {"vision_config", "intermediate_layers_indices", "[3, 7, 15, 23, 30]", NULL},
+};
+
+static bool is_absent(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+    return v == NULL || json_is_null(v);
+}
+
+/* The section, made if it is not there; NULL: it is something else than an object. */
+static json_t *section_of(json_t *root, const char *name)
+{
+    if (is_absent(root, name)) {
+        (void)json_object_set_new(root, name, json_object());
+    }
+    json_t *section = json_object_get(root, name);
+    return json_is_object(section) ? section : NULL; /* told later */
+}
+
+mdf_status mdf_config_hf_complete(struct json_t *root, mdf_config_kind kind, mdf_error *err)
+{
+    json_t *text = section_of(root, "text_config");
+    const json_t *cross = json_object_get(text, "cross_attention_layers");
+    const bool blind = json_is_array(cross) && json_array_size(cross) == 0 &&
+                       is_absent(root, "vision_config"); /* a text model alone */
+    bool ok = true;
+    for (size_t i = 0; ok && i < sizeof left_out / sizeof left_out[0]; i++) {
+        const char *value = kind == MDF_CONFIG_LLAMA ? left_out[i].llama : left_out[i].mllama;
+        const bool skip =
+            value == NULL || (blind && strcmp(left_out[i].section, "text_config") != 0);
+        json_t *section = skip ? NULL : section_of(root, left_out[i].section);
+        if (section != NULL && is_absent(section, left_out[i].key)) {
+            ok = json_object_set_new(section, left_out[i].key,
+                                     json_loads(value, JSON_DECODE_ANY, NULL)) == 0;
+        }
+    }
+    if (ok && text != NULL && is_absent(text, "num_key_value_heads")) {
+        ok = json_object_set(text, "num_key_value_heads",
+                             json_object_get(text, "num_attention_heads")) == 0;
+    }
+    if (ok && is_absent(root, "image_token_index")) {
+        ok = json_object_set_new(root, "image_token_index",
+                                 kind == MDF_CONFIG_MLLAMA
+                                     ? json_integer(128256)
+                                     : json_incref(json_object_get(text, "vocab_size"))) == 0;
+    }
+    return ok ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
 }
 
 /* Biases and other heads are switched on by these. */

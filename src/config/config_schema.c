@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/nearest.h"
 
 static const char *const model_types[] = {"mdf_mllm", "mllama", "llama", NULL};
 static const char *const text_types[] = {"mllama_text_model", NULL};
@@ -294,35 +295,9 @@ const mdf_config_key *mdf_config_find(const char *section, const char *name)
     return NULL;
 }
 
-/* Edits (insert, delete, replace) that turn a into b; names are short, longer ones count as far. */
-static int distance(const char *a, const char *b)
-{
-    enum { LONGEST = 64 };
-    int row[LONGEST + 1];
-    const size_t n = strlen(a);
-    const size_t m = strlen(b);
-    if (n > LONGEST || m > LONGEST) {
-        return LONGEST;
-    }
-    for (int j = 0; j <= (int)m; j++) {
-        row[j] = j;
-    }
-    for (int i = 1; i <= (int)n; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= (int)m; j++) {
-            const int replace = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            const int edit = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
-            row[j] = replace < edit ? replace : edit;
-        }
-    }
-    return row[m];
-}
-
 static void consider(const char *known, const char *name, int *least, const char **best)
 {
-    const int d = distance(name, known);
+    const int d = mdf_edit_distance(name, known);
     if (d < *least) {
         *least = d;
         *best = known;

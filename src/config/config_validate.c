@@ -95,6 +95,20 @@ static mdf_status check_ascending(const char *what, const int *item, int n, int 
     return MDF_OK;
 }
 
+/* Any order, and a layer may come twice: the states are joined as they are listed. */
+static mdf_status check_intermediate(const mdf_vision_config *v, mdf_error *err)
+{
+    for (int i = 0; i < v->intermediate_count; i++) {
+        if (v->intermediate_layers_indices[i] >= v->num_hidden_layers) {
+            return mdf_fail(err, MDF_ERR_ARG,
+                            "vision_config.intermediate_layers_indices names layer %d, but the "
+                            "last layer is %d",
+                            v->intermediate_layers_indices[i], v->num_hidden_layers - 1);
+        }
+    }
+    return MDF_OK;
+}
+
 static mdf_status check_rope(const mdf_rope_scaling *s, mdf_error *err)
 {
     if (s->enabled &&
@@ -175,9 +189,7 @@ static mdf_status check_vision(const mdf_config *c, mdf_error *err)
                           v->attention_heads, err));
     MDF_TRY(
         check_divides("vision_config.image_size", v->image_size, "patch_size", v->patch_size, err));
-    return check_ascending("vision_config.intermediate_layers_indices",
-                           v->intermediate_layers_indices, v->intermediate_count,
-                           v->num_hidden_layers, err);
+    return check_intermediate(v, err);
 }
 
 static mdf_status check_unet(const mdf_config *c, mdf_error *err)

@@ -7,12 +7,15 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json.h"
+
+enum { USUAL_TOP_K = 50 }; /* of transformers' GenerationConfig when a folder gives none */
 
 static mdf_status parse(json_t **root, const char *bytes, size_t len, const char *name,
                         mdf_error *err)
 {
     json_error_t where = {0};
-    *root = json_loadb(len > 0 ? bytes : "", len, JSON_REJECT_DUPLICATES, &where);
+    *root = mdf_json_load(bytes, len, JSON_REJECT_DUPLICATES, &where);
     if (*root == NULL) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: not valid JSON: line %d, column %d: %s", name,
                         where.line, where.column, where.text);
@@ -117,11 +120,23 @@ static mdf_status read_preprocessor(mdf_preprocessor *p, const json_t *root, con
     return status;
 }
 
+static const mdf_preprocessor usual = {.mean = {0.48145466F, 0.4578275F, 0.40821073F},
+                                       .std = {0.26862954F, 0.26130258F, 0.27577711F}};
+
+bool mdf_preprocessor_is_usual(const mdf_preprocessor *p)
+{
+    bool same = true;
+    for (int i = 0; i < 3; i++) {
+        same = same && fabsf(p->mean[i] - usual.mean[i]) <= 1e-6F &&
+               fabsf(p->std[i] - usual.std[i]) <= 1e-6F;
+    }
+    return same;
+}
+
 mdf_status mdf_preprocessor_parse(mdf_preprocessor *p, const char *bytes, size_t len,
                                   const char *name, const mdf_config *c, mdf_error *err)
 {
-    mdf_preprocessor fresh = {.mean = {0.48145466F, 0.4578275F, 0.40821073F},
-                              .std = {0.26862954F, 0.26130258F, 0.27577711F}};
+    mdf_preprocessor fresh = usual;
     json_t *root = NULL;
     mdf_status status = MDF_OK;
     if (bytes != NULL) {
@@ -174,7 +189,7 @@ static mdf_status read_generation(mdf_generation *g, const json_t *root, const c
                                   const mdf_config *c, mdf_error *err)
 {
     const json_t *sample = member(root, "do_sample");
-    double top_k = 0;
+    double top_k = json_is_null(json_object_get(root, "top_k")) ? 0 : g->top_k;
     if (sample != NULL && !json_is_boolean(sample)) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: do_sample must be true or false", name);
     }
@@ -192,7 +207,8 @@ static mdf_status read_generation(mdf_generation *g, const json_t *root, const c
 mdf_status mdf_generation_parse(mdf_generation *g, const char *bytes, size_t len, const char *name,
                                 const mdf_config *c, mdf_error *err)
 {
-    mdf_generation fresh = {.temperature = 1, .top_p = 1, .eos_count = c->text.eos_count};
+    mdf_generation fresh = {
+        .temperature = 1, .top_p = 1, .top_k = USUAL_TOP_K, .eos_count = c->text.eos_count};
     memcpy(fresh.eos_token_id, c->text.eos_token_id, sizeof fresh.eos_token_id);
     json_t *root = NULL;
     mdf_status status = MDF_OK;

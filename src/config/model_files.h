@@ -10,11 +10,15 @@ typedef struct mdf_preprocessor {
     float mean[3], std[3]; /* of pixels in [0, 1] */
 } mdf_preprocessor;
 
-/* generation_config.json. */
+/* Are mean and deviation the published ones, to 1e-6? Pictures of training are always normalised
+ * with those. */
+bool mdf_preprocessor_is_usual(const mdf_preprocessor *p);
+
+/* generation_config.json; what it leaves out is as in transformers. */
 typedef struct mdf_generation {
     bool sample;                      /* false: the likeliest token */
     double temperature, top_p;        /* 1: as they are */
-    int top_k;                        /* 0: all */
+    int top_k;                        /* 0: all; 50 unless given, null is 0 */
     int eos_token_id[MDF_CONFIG_EOS]; /* [eos_count] */
     int eos_count;
 } mdf_generation;

@@ -153,7 +153,7 @@ static void written(void *user, size_t i)
 {
     const graft *gr = user;
     if (gr->source[i] != NULL) {
-        mdf_map_release(gr->source[i]->tensor->data, gr->source[i]->tensor->bytes);
+        mdf_safetensors_release(gr->source[i]->file, gr->source[i]->tensor);
     }
 }
 

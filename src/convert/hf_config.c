@@ -103,6 +103,7 @@ static json_t *document(const mdf_config *c)
         return text;
     }
     (void)json_object_set_new(text, "model_type", json_string("mllama_text_model"));
+    (void)json_object_set_new(text, "tie_word_embeddings", json_false()); /* see model_rewrite.c */
     (void)json_object_set_new(text, "cross_attention_layers",
                               ints(c->text.cross_attention_layers, c->text.cross_count));
     return json_pack("{s:[s], s:s, s:i, s:o, s:o}", "architectures",

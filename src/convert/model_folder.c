@@ -13,11 +13,11 @@ static mdf_status no_memory(const char *dir, mdf_error *err)
     return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
 }
 
-mdf_status mdf_model_folder_open(mdf_model_folder *f, const char *dir, mdf_error *err)
+mdf_status mdf_model_folder_check(const char *dir, mdf_error *err)
 {
     static const char *const taken[] = {"config.json", "model.safetensors",
-                                        "model.safetensors.index.json"};
-    *f = (mdf_model_folder){.dir = dir, .made = !mdf_path_exists(dir)};
+                                        "model.safetensors.index.json", "pytorch_model.bin",
+                                        "pytorch_model.bin.index.json"};
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
         char *path = mdf_path_join(dir, taken[i]);
         if (path == NULL) {
@@ -30,6 +30,13 @@ mdf_status mdf_model_folder_open(mdf_model_folder *f, const char *dir, mdf_error
                             "%s: already holds a model (%s); choose another folder", dir, taken[i]);
         }
     }
+    return MDF_OK;
+}
+
+mdf_status mdf_model_folder_open(mdf_model_folder *f, const char *dir, mdf_error *err)
+{
+    MDF_TRY(mdf_model_folder_check(dir, err));
+    *f = (mdf_model_folder){.dir = dir, .made = !mdf_path_exists(dir)};
     return mdf_make_dirs(dir, err);
 }
 

@@ -26,6 +26,9 @@ typedef struct mdf_model_folder {
     } file[MDF_FOLDER_FILES];
 } mdf_model_folder;
 
+/* MDF_ERR_ARG: there is a model in the folder. */
+mdf_status mdf_model_folder_check(const char *dir, mdf_error *err) MDF_NODISCARD;
+
 /* Makes the folder; a model that is there already is MDF_ERR_ARG. On failure there is nothing to
  * close. */
 mdf_status mdf_model_folder_open(mdf_model_folder *f, const char *dir,

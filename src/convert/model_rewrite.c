@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "convert/hf_config.h"
 #include "convert/model_folder.h"
+#include "io/torch_file.h"
 #include "nn/mdf_mllm.h"
 #include "weights/lora.h"
 
@@ -52,7 +53,7 @@ static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
                               t->dtype, t->data + at / block * mdf_dtype_bytes(t->dtype), n, out);
     }
     if (ok && r->item[i].lora != NULL) {
-        mdf_lora_add(r->item[i].lora, at, n, out);
+        ok = mdf_lora_add(r->item[i].lora, at, n, out);
     }
     return ok;
 }
@@ -60,8 +61,7 @@ static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
 static void written(void *user, size_t i)
 {
     const rewriter *r = user;
-    const mdf_st_tensor *t = r->item[i].from->tensor;
-    mdf_map_release(t->data, t->bytes);
+    mdf_safetensors_release(r->item[i].from->file, r->item[i].from->tensor);
 }
 
 /* The name that the tensor gets; false: the target has no place for it. */
@@ -88,28 +88,18 @@ static mdf_status refuse_quantised(const rewriter *r, const mdf_model_weight *w,
     return MDF_OK;
 }
 
-static mdf_status plan_tensor(rewriter *r, const mdf_tensor *t, const mdf_cross_layers *cross,
-                              mdf_error *err)
+/* w as tensor `name` of the target, in t's shape: all of it, or its first rows. */
+static void plan_item(rewriter *r, const mdf_model_weight *w, const char *name, mdf_part part,
+                      const mdf_tensor *t)
 {
     item *it = &r->item[r->count];
-    const mdf_model_weight *w = mdf_weights_find(&r->weights, t->name);
-    if (w == NULL) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing",
-                        r->weights.shards.path, t->name);
-    }
-    MDF_TRY(mdf_safetensors_check_shape(w->file, w->tensor, t->rank, t->dim, err));
-    MDF_TRY(refuse_quantised(r, w, err));
-    if (!target_name(r, t->name, it->name)) {
-        r->result->left_out++;
-        return MDF_OK;
-    }
-    const mdf_part part = mdf_part_of(t->name, cross);
     mdf_dtype to = mdf_precision_of(&r->how->precision, part, t->rank, t->dim, w->tensor->dtype);
     if (to == MDF_DTYPE_I8) {
         to = MDF_DTYPE_F32; /* rows with scales are read, not written */
     }
+    (void)snprintf(it->name, sizeof it->name, "%s", name);
     it->from = w;
-    it->lora = r->how->lora == NULL ? NULL : mdf_lora_find(r->how->lora, t->name);
+    it->lora = r->how->lora == NULL ? NULL : mdf_lora_find(r->how->lora, w->name);
     it->copied = to == w->tensor->dtype && it->lora == NULL;
     mdf_st_entry *e = &r->entry[r->count];
     *e = (mdf_st_entry){.name = it->name, .dtype = to, .rank = t->rank};
@@ -119,32 +109,82 @@ static mdf_status plan_tensor(rewriter *r, const mdf_tensor *t, const mdf_cross_
     done->part = part;
     done->from = w->tensor->dtype;
     done->to = to;
-    r->result->bytes_before += w->tensor->bytes;
     r->result->bytes += (size_t)mdf_tensor_count(t) / mdf_dtype_block(to) * mdf_dtype_bytes(to);
     r->count++;
+}
+
+static mdf_status plan_tensor(rewriter *r, const mdf_tensor *t, const mdf_cross_layers *cross,
+                              mdf_error *err)
+{
+    char name[MDF_WEIGHT_NAME];
+    const mdf_model_weight *w = mdf_weights_find(&r->weights, t->name);
+    if (w == NULL) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing",
+                        r->weights.shards.path, t->name);
+    }
+    MDF_TRY(mdf_safetensors_check_shape(w->file, w->tensor, t->rank, t->dim, err));
+    MDF_TRY(refuse_quantised(r, w, err));
+    if (!target_name(r, t->name, name)) {
+        r->result->left_out++;
+        return MDF_OK;
+    }
+    r->result->bytes_before += w->tensor->bytes;
+    plan_item(r, w, name, mdf_part_of(t->name, cross), t);
     return MDF_OK;
+}
+
+/* transformers' Mllama classes have no tied head of the right size: some versions give it the eight
+ * rows behind the vocabulary, too, others leave it random. It is written out, then. */
+static void plan_tied_head(rewriter *r, const mdf_cross_layers *cross)
+{
+    static const char head[] = "lm_head.weight";
+    const mdf_config *c = &r->model->config;
+    const mdf_model_weight *w =
+        mdf_weights_find(&r->weights, "model.language_model.embed_tokens.weight");
+    char name[MDF_WEIGHT_NAME];
+    if (w != NULL && r->how->hugging_face && mdf_config_has_vision(c) &&
+        c->text.tie_word_embeddings && mdf_hf_name(c, head, name)) {
+        const mdf_tensor t = {.rank = 2, .dim = {c->text.vocab_size, c->text.hidden_size}};
+        plan_item(r, w, name, mdf_part_of(head, cross), &t);
+    }
 }
 
 static mdf_status plan(rewriter *r, mdf_error *err)
 {
     const mdf_params *p = &r->model->params;
     const mdf_cross_layers cross = mdf_cross_layers_of(&r->model->config);
-    r->item = mdf_alloc(p->count, sizeof *r->item);
-    r->entry = mdf_alloc(p->count, sizeof *r->entry);
-    r->error = mdf_alloc(p->count, sizeof *r->error);
-    r->result->tensor = mdf_alloc(p->count, sizeof *r->result->tensor);
+    const size_t most = p->count + 1; /* a tied head */
+    r->item = mdf_alloc(most, sizeof *r->item);
+    r->entry = mdf_alloc(most, sizeof *r->entry);
+    r->error = mdf_alloc(most, sizeof *r->error);
+    r->result->tensor = mdf_alloc(most, sizeof *r->result->tensor);
     if (r->item == NULL || r->entry == NULL || r->error == NULL || r->result->tensor == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
     }
     for (size_t i = 0; i < p->count; i++) {
         MDF_TRY(plan_tensor(r, &p->item[i]->tensor, &cross, err));
     }
+    plan_tied_head(r, &cross);
     MDF_TRY(mdf_weights_check_extra(p, &r->weights, err));
     return r->how->lora == NULL ? MDF_OK : mdf_lora_check(r->how->lora, &r->weights, err);
 }
 
+/* A torch file may hold other things than tensors. */
+static void remark_left_out(rewriter *r)
+{
+    const mdf_st_shards *s = &r->weights.shards;
+    for (size_t i = 0; i < s->files && r->result->remark.text[0] == '\0'; i++) {
+        const char *names = mdf_safetensors_metadata(&s->file[i], MDF_TORCH_LEFT_OUT);
+        if (names != NULL) {
+            (void)mdf_fail(&r->result->remark, MDF_OK, "%s: left out, being no tensors: %s",
+                           s->file[i].path, names);
+        }
+    }
+}
+
 static mdf_status open_source(rewriter *r, const char *from, mdf_error *err)
 {
+    const char *weights = r->how->weights == NULL ? from : r->how->weights;
     mdf_config *config = mdf_alloc(1, sizeof *config);
     if (config == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
@@ -157,7 +197,7 @@ static mdf_status open_source(rewriter *r, const char *from, mdf_error *err)
     }
     if (status == MDF_OK) {
         r->model->config.train.aux_weight = aux;
-        status = mdf_weights_open(&r->weights, from, err);
+        status = mdf_weights_open(&r->weights, weights, err);
     }
     mdf_free(config);
     return status;
@@ -194,6 +234,7 @@ mdf_status mdf_model_rewrite(const char *from, const char *to, const mdf_rewrite
     *result = (mdf_rewrite_result){0};
     mdf_status status = open_source(&r, from, err);
     if (status == MDF_OK) {
+        remark_left_out(&r);
         status = plan(&r, err);
     }
     if (status == MDF_OK) {

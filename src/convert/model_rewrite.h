@@ -14,6 +14,7 @@ typedef struct mdf_rewrite {
     bool refuse_quantised;       /* of something that is quantised already */
     bool hugging_face;           /* config.json, names and tensors that transformers loads */
     const struct mdf_lora *lora; /* merged into the weights; NULL: none */
+    const char *weights;         /* a file or index of weights; NULL: those of the folder */
 } mdf_rewrite;
 
 typedef struct mdf_rewritten {
@@ -28,6 +29,7 @@ typedef struct mdf_rewrite_result {
     size_t tensors;
     size_t left_out; /* tensors that the target has no place for */
     size_t bytes_before, bytes;
+    mdf_error remark; /* what of the source's files is no tensor; text "": nothing */
 } mdf_rewrite_result;
 
 /* Reads the model of folder `from` (its weights mapped) and writes folder `to`, which must not hold

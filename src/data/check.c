@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "data/check_build.h"
 #include "photo/fov.h"
 #include "photo/image.h"
 #include "photo/phash.h"
@@ -128,6 +129,7 @@ enum { THUMB = 32, THUMB_BYTES = THUMB * THUMB * 3 };
 /* What is kept of a picture. */
 typedef struct fingerprint {
     bool is_read;
+    int width, height; /* of the picture; 0: it can't be read */
     uint64_t hash;
     uint8_t thumb[THUMB_BYTES];
 } fingerprint;
@@ -137,6 +139,8 @@ static mdf_status take_fingerprint(const char *path, fingerprint *f, mdf_error *
     mdf_image im = {0};
     mdf_image crop = {0};
     MDF_TRY(mdf_image_read(&im, path, err));
+    f->width = im.width;
+    f->height = im.height;
     mdf_status status = mdf_fov_crop(&crop, NULL, &im, err);
     if (status == MDF_OK) {
         status = mdf_phash(&f->hash, &crop, err);
@@ -151,22 +155,6 @@ static mdf_status take_fingerprint(const char *path, fingerprint *f, mdf_error *
     return status;
 }
 
-static mdf_status add_unreadable(mdf_check *c, size_t number, const char *reason, mdf_error *err)
-{
-    mdf_check_unreadable *grown =
-        room_for_one(c->unreadable, c->unreadable_count, sizeof *c->unreadable);
-    if (grown == NULL) {
-        return no_memory(err);
-    }
-    c->unreadable = grown;
-    char *copy = mdf_strdup(reason);
-    if (copy == NULL) {
-        return no_memory(err);
-    }
-    c->unreadable[c->unreadable_count++] = (mdf_check_unreadable){number, copy};
-    return MDF_OK;
-}
-
 static mdf_status read_all(mdf_check *c, const mdf_check_options *o, fingerprint *print,
                            mdf_error *err)
 {
@@ -178,8 +166,9 @@ static mdf_status read_all(mdf_check *c, const mdf_check_options *o, fingerprint
             return mdf_fail(err, status, "%s", why.text);
         }
         if (status != MDF_OK) {
-            MDF_TRY(add_unreadable(c, i, why.text, err));
+            MDF_TRY(mdf_check_list_add(&c->unreadable, i, c->m->cases[i].path, why.text, err));
         }
+        MDF_TRY(mdf_check_masks(c, i, print[i].width, print[i].height, err));
         c->checked_images++;
         if (o->progress != NULL && !o->progress(o->user, i + 1, n)) {
             return mdf_fail(err, MDF_ERR_STOPPED, "the data check was stopped");
@@ -276,10 +265,9 @@ mdf_status mdf_check_run(mdf_check *out, const mdf_manifest *m, const mdf_check_
 
 void mdf_check_free(mdf_check *c)
 {
-    for (size_t i = 0; i < c->unreadable_count; i++) {
-        mdf_free(c->unreadable[i].reason);
-    }
-    mdf_free(c->unreadable);
+    mdf_check_list_free(&c->unreadable);
+    mdf_check_list_free(&c->unusable_masks);
+    mdf_check_list_free(&c->unclear_masks);
     mdf_free(c->splits);
     mdf_free(c->count);
     mdf_free(c->pairs);
@@ -290,5 +278,6 @@ void mdf_check_free(mdf_check *c)
 
 bool mdf_check_has_faults(const mdf_check *c)
 {
-    return c->unreadable_count != 0 || c->torn_count != 0 || c->pairs_across_splits != 0;
+    return c->unreadable.count != 0 || c->unusable_masks.count != 0 || c->torn_count != 0 ||
+           c->pairs_across_splits != 0;
 }

@@ -19,7 +19,7 @@ typedef struct mdf_check_options {
     /* Called after every picture; false stops the check with MDF_ERR_STOPPED. May be NULL. */
     bool (*progress)(void *user, size_t done, size_t total);
     void *user;
-    bool skip_images; /* only what the table says */
+    bool skip_images; /* only what the table says: no picture and no mask is opened */
 } mdf_check_options;
 
 typedef struct mdf_check_pair {
@@ -28,10 +28,23 @@ typedef struct mdf_check_pair {
     double correlation;   /* of their thumbnails */
 } mdf_check_pair;
 
-typedef struct mdf_check_unreadable {
-    size_t number; /* of the case */
-    char *reason;
-} mdf_check_unreadable;
+/* Something about a file. */
+typedef struct mdf_check_item {
+    size_t number;    /* of the case */
+    const char *path; /* of its picture or mask */
+    char *reason;     /* a sentence that begins with the path */
+} mdf_check_item;
+
+typedef struct mdf_check_list {
+    mdf_check_item *item; /* [count] */
+    size_t count;
+    size_t capacity;
+} mdf_check_list;
+
+typedef struct mdf_check_mask_count {
+    size_t count;
+    size_t empty; /* readable ones without a pixel of foreground */
+} mdf_check_mask_count;
 
 /* Own sentence: the text without what it says about the fellow eye. */
 typedef struct mdf_check_leak {
@@ -45,10 +58,12 @@ typedef struct mdf_check {
     const mdf_manifest *m;
     const char **splits; /* [split_count] in order of appearance */
     size_t split_count;
-    size_t *count; /* [label_count + 1, split_count]; the last row has the unlabelled */
-    mdf_check_unreadable *unreadable; /* [unreadable_count] */
-    size_t unreadable_count;
-    mdf_check_pair *pairs; /* [pair_count] */
+    size_t *count;             /* [label_count + 1, split_count]; the last row has the unlabelled */
+    mdf_check_list unreadable; /* pictures */
+    mdf_check_list unusable_masks; /* unreadable, or not of their picture's shape */
+    mdf_check_list unclear_masks;  /* whose values leave open what is meant (photo/mask.h) */
+    mdf_check_mask_count masks[2]; /* vessel, lesion */
+    mdf_check_pair *pairs;         /* [pair_count] */
     size_t pair_count;
     size_t pairs_across_splits;
     size_t pairs_across_labels;
@@ -62,7 +77,8 @@ mdf_status mdf_check_run(mdf_check *out, const mdf_manifest *m, const mdf_check_
                          mdf_error *err) MDF_NODISCARD;
 void mdf_check_free(mdf_check *c);
 
-/* Faults that make results wrong: unreadable pictures, patients or duplicates on two sides. */
+/* Faults that make results wrong: pictures or masks that cannot be used, patients or duplicates on
+ * two sides. */
 bool mdf_check_has_faults(const mdf_check *c);
 
 json_t *mdf_check_json(const mdf_check *c); /* NULL when out of memory */

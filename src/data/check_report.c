@@ -54,13 +54,30 @@ static json_t *pairs_json(const mdf_check *c)
     return all;
 }
 
-static json_t *unreadable_json(const mdf_check *c)
+static json_t *list_json(const mdf_check_list *l)
 {
     json_t *all = json_array();
-    for (size_t i = 0; i < c->unreadable_count; i++) {
-        const mdf_check_unreadable *u = &c->unreadable[i];
+    for (size_t i = 0; i < l->count; i++) {
         (void)json_array_append_new(
-            all, json_pack("{s:s,s:s}", "path", c->m->cases[u->number].path, "reason", u->reason));
+            all, json_pack("{s:s,s:s}", "path", l->item[i].path, "reason", l->item[i].reason));
+    }
+    return all;
+}
+
+static json_t *masks_json(const mdf_check *c)
+{
+    return json_pack("{s:I,s:I,s:I,s:I,s:o,s:o}", "vessel", (json_int_t)c->masks[0].count,
+                     "vessel_empty", (json_int_t)c->masks[0].empty, "lesion",
+                     (json_int_t)c->masks[1].count, "lesion_empty", (json_int_t)c->masks[1].empty,
+                     "unusable", list_json(&c->unusable_masks), "unclear",
+                     list_json(&c->unclear_masks));
+}
+
+static json_t *notes_json(const mdf_check *c)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < c->m->note_count; i++) {
+        (void)json_array_append_new(all, json_string(c->m->notes[i].text));
     }
     return all;
 }
@@ -88,14 +105,15 @@ static json_t *leaks_json(const mdf_check *c)
 json_t *mdf_check_json(const mdf_check *c)
 {
     const json_int_t n = (json_int_t)c->m->case_count;
-    return json_pack("{s:I,s:i,s:I,s:I,s:b,s:o,s:o,s:o,s:I,s:I,s:o,s:o}", "n", n, "patients",
-                     c->m->patient_count, "without_patient_id", (json_int_t)c->m->without_patient,
-                     "checked_images", (json_int_t)c->checked_images, "faults",
-                     mdf_check_has_faults(c) ? 1 : 0, "counts", counts_json(c), "unreadable",
-                     unreadable_json(c), "duplicates", pairs_json(c), "duplicates_across_splits",
-                     (json_int_t)c->pairs_across_splits, "duplicates_across_labels",
-                     (json_int_t)c->pairs_across_labels, "patients_on_two_sides", torn_json(c),
-                     "label_in_text", leaks_json(c));
+    return json_pack(
+        "{s:I,s:i,s:I,s:I,s:b,s:o,s:o,s:o,s:I,s:I,s:o,s:o,s:o,s:o}", "n", n, "patients",
+        c->m->patient_count, "without_patient_id", (json_int_t)c->m->without_patient,
+        "checked_images", (json_int_t)c->checked_images, "faults", mdf_check_has_faults(c) ? 1 : 0,
+        "counts", counts_json(c), "unreadable", list_json(&c->unreadable), "duplicates",
+        pairs_json(c), "duplicates_across_splits", (json_int_t)c->pairs_across_splits,
+        "duplicates_across_labels", (json_int_t)c->pairs_across_labels, "patients_on_two_sides",
+        torn_json(c), "label_in_text", leaks_json(c), "masks", masks_json(c), "notes",
+        notes_json(c));
 }
 
 static void text_counts(mdf_strbuf *b, const mdf_check *c)
@@ -129,14 +147,44 @@ static void text_more(mdf_strbuf *b, size_t count)
     }
 }
 
+static void text_list(mdf_strbuf *b, const mdf_check_list *l)
+{
+    for (size_t i = 0; i < l->count && i < SHOWN; i++) {
+        mdf_strbuf_printf(b, "  %s\n", l->item[i].reason);
+    }
+    text_more(b, l->count);
+}
+
+static void text_masks(mdf_strbuf *b, const mdf_check *c)
+{
+    if (c->masks[0].count + c->masks[1].count == 0) {
+        return;
+    }
+    mdf_strbuf_printf(b, "masks: %zu of vessels (%zu empty), %zu of lesions (%zu empty)\n",
+                      c->masks[0].count, c->masks[0].empty, c->masks[1].count, c->masks[1].empty);
+    mdf_strbuf_printf(b, "unusable masks: %zu\n", c->unusable_masks.count);
+    text_list(b, &c->unusable_masks);
+    if (c->unclear_masks.count != 0) {
+        mdf_strbuf_printf(b, "masks whose values leave open what is meant: %zu\n",
+                          c->unclear_masks.count);
+        text_list(b, &c->unclear_masks);
+    }
+}
+
+/* What was passed over or read otherwise than it stands there. */
+static void text_notes(mdf_strbuf *b, const mdf_check *c)
+{
+    for (size_t i = 0; i < c->m->note_count; i++) {
+        mdf_strbuf_printf(b, "%s%s\n", i == 0 ? "notes\n  " : "  ", c->m->notes[i].text);
+    }
+}
+
 static void text_images(mdf_strbuf *b, const mdf_check *c)
 {
-    mdf_strbuf_printf(b, "\nunreadable pictures: %zu of %zu\n", c->unreadable_count,
+    mdf_strbuf_printf(b, "\nunreadable pictures: %zu of %zu\n", c->unreadable.count,
                       c->checked_images);
-    for (size_t i = 0; i < c->unreadable_count && i < SHOWN; i++) {
-        mdf_strbuf_printf(b, "  %s\n", c->unreadable[i].reason);
-    }
-    text_more(b, c->unreadable_count);
+    text_list(b, &c->unreadable);
+    text_masks(b, c);
     mdf_strbuf_printf(b, "duplicates: %zu pairs; %zu across splits, %zu with different labels\n",
                       c->pair_count, c->pairs_across_splits, c->pairs_across_labels);
     for (size_t i = 0; i < c->pair_count && i < SHOWN; i++) {
@@ -178,4 +226,5 @@ void mdf_check_text(mdf_strbuf *out, const mdf_check *c)
     if (leaks == 0) {
         mdf_strbuf_puts(out, "labels in the text: none\n");
     }
+    text_notes(out, c);
 }

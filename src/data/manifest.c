@@ -1,4 +1,4 @@
-/* The list of cases: building, joining folders, numbering labels and patients. */
+/* The list of cases: joining folders, numbering labels and patients. */
 #include "data/manifest.h"
 
 #include <stdlib.h>
@@ -7,192 +7,11 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "base/utf8.h"
 #include "data/manifest_build.h"
-
-enum { POOL_BYTES = 1 << 16 };
 
 static mdf_status no_memory(mdf_error *err)
 {
     return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of cases");
-}
-
-const char *mdf_manifest_string(mdf_manifest_builder *b, const char *s)
-{
-    const size_t n = strlen(s) + 1;
-    if (n > POOL_BYTES / 8) {
-        return mdf_arena_strndup(&b->m->arena, s, n - 1);
-    }
-    if (n > b->pool_left) {
-        b->pool = mdf_arena_alloc(&b->m->arena, POOL_BYTES, 1);
-        b->pool_left = b->pool == NULL ? 0 : POOL_BYTES;
-        if (b->pool == NULL) {
-            return NULL;
-        }
-    }
-    char *p = b->pool;
-    memcpy(p, s, n);
-    b->pool += n;
-    b->pool_left -= n;
-    return p;
-}
-
-static bool is_empty(const char *s)
-{
-    return s == NULL || s[0] == '\0';
-}
-
-/* Names become labels, rows of JSON and lines of tables. */
-static bool is_utf8(const char *s)
-{
-    const size_t n = s == NULL ? 0 : strlen(s);
-    return n == 0 || mdf_utf8_check((const uint8_t *)s, n) == n;
-}
-
-/* "metadata.csv line 7" or the file's name, for the start of a sentence. */
-static mdf_status fail_row(const mdf_manifest_builder *b, const mdf_manifest_row *row,
-                           mdf_status code, mdf_error *err, const char *what)
-{
-    if (b->table != NULL) {
-        return mdf_fail(err, code, "%s line %zu: %s", b->table, b->line, what);
-    }
-    return mdf_fail(err, code, "%s/%s: %s", b->base, row->file_name, what);
-}
-
-static mdf_status add_label(mdf_manifest_builder *b, const mdf_manifest_row *row, int *out,
-                            mdf_error *err)
-{
-    mdf_manifest *m = b->m;
-    *out = -1;
-    if (is_empty(row->label)) {
-        return MDF_OK;
-    }
-    for (int i = 0; i < m->label_count; i++) {
-        if (strcmp(m->labels[i], row->label) == 0) {
-            *out = i;
-            return MDF_OK;
-        }
-    }
-    if (strlen(row->label) > MDF_MAX_LABEL_BYTES) {
-        return fail_row(b, row, MDF_ERR_LIMIT, err, "the label is longer than the limit");
-    }
-    if (m->label_count == MDF_MAX_CLASSES) {
-        return fail_row(b, row, MDF_ERR_LIMIT, err,
-                        "more different labels than the limit of classes; is the label column "
-                        "the right one?");
-    }
-    const char *copy = mdf_manifest_string(b, row->label);
-    if (copy == NULL) {
-        return no_memory(err);
-    }
-    *out = m->label_count;
-    m->labels[m->label_count++] = copy;
-    return MDF_OK;
-}
-
-static mdf_eye parse_eye(const char *s)
-{
-    static const char *const left[] = {"left", "Left", "LEFT", "os", "OS", "l", "L"};
-    static const char *const right[] = {"right", "Right", "RIGHT", "od", "OD", "r", "R"};
-    if (is_empty(s)) {
-        return MDF_EYE_UNKNOWN;
-    }
-    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
-        if (strcmp(s, left[i]) == 0) {
-            return MDF_EYE_LEFT;
-        }
-        if (strcmp(s, right[i]) == 0) {
-            return MDF_EYE_RIGHT;
-        }
-    }
-    return MDF_EYE_UNKNOWN;
-}
-
-/* base/name as a manifest string; counts it when no such file exists. */
-static mdf_status add_path(mdf_manifest_builder *b, const char *name, const char **out,
-                           mdf_error *err)
-{
-    char *joined = mdf_path_join(b->base, name);
-    *out = joined == NULL ? NULL : mdf_manifest_string(b, joined);
-    const bool exists = joined != NULL && mdf_path_exists(joined);
-    mdf_free(joined);
-    if (*out == NULL) {
-        return no_memory(err);
-    }
-    if (!exists) {
-        if (b->missing_count < MDF_MANIFEST_MISSING_SHOWN) {
-            b->missing[b->missing_count] = *out;
-        }
-        b->missing_count++;
-    }
-    return MDF_OK;
-}
-
-static mdf_status new_case(mdf_manifest_builder *b, mdf_manifest_case **out, mdf_error *err)
-{
-    mdf_manifest *m = b->m;
-    if (m->case_count == MDF_MAX_CASES) {
-        return mdf_fail(err, MDF_ERR_LIMIT, "more than the limit of %d cases", MDF_MAX_CASES);
-    }
-    if (m->case_count == b->capacity) {
-        const size_t capacity = b->capacity == 0 ? 256 : b->capacity * 2;
-        mdf_manifest_case *grown = mdf_grow(m->cases, m->case_count, capacity, sizeof *m->cases);
-        if (grown == NULL) {
-            return no_memory(err);
-        }
-        m->cases = grown;
-        b->capacity = capacity;
-    }
-    *out = &m->cases[m->case_count];
-    **out = (mdf_manifest_case){.label = -1};
-    return MDF_OK;
-}
-
-/* Rows without a split, and neighbours with the same one, share a string. */
-static const char *split_string(mdf_manifest_builder *b, const char *split)
-{
-    const mdf_manifest *m = b->m;
-    if (m->case_count != 0 && strcmp(m->cases[m->case_count - 1].split, split) == 0) {
-        return m->cases[m->case_count - 1].split;
-    }
-    return mdf_manifest_string(b, split);
-}
-
-mdf_status mdf_manifest_add(mdf_manifest_builder *b, const mdf_manifest_row *row, mdf_error *err)
-{
-    if (is_empty(row->file_name)) {
-        return fail_row(b, row, MDF_ERR_FORMAT, err, "file_name is empty");
-    }
-    if (!is_utf8(row->file_name) || !is_utf8(row->label) || !is_utf8(row->split)) {
-        return fail_row(b, row, MDF_ERR_FORMAT, err, "the name of the file or folder is not UTF-8");
-    }
-    if (!is_empty(row->text) && strlen(row->text) > MDF_MAX_TEXT_BYTES) {
-        return fail_row(b, row, MDF_ERR_LIMIT, err, "the text is longer than the limit");
-    }
-    mdf_manifest_case *c = NULL;
-    MDF_TRY(new_case(b, &c, err));
-    MDF_TRY(add_label(b, row, &c->label, err));
-    MDF_TRY(add_path(b, row->file_name, &c->path, err));
-    if (!is_empty(row->vessel_mask)) {
-        MDF_TRY(add_path(b, row->vessel_mask, &c->vessel_mask, err));
-    }
-    if (!is_empty(row->lesion_mask)) {
-        MDF_TRY(add_path(b, row->lesion_mask, &c->lesion_mask, err));
-    }
-    const char *split = !is_empty(row->split) ? row->split : b->split;
-    c->file_name = mdf_manifest_string(b, row->file_name);
-    c->split = split_string(b, split == NULL ? "" : split);
-    c->text = mdf_manifest_string(b, row->text == NULL ? "" : row->text);
-    c->patient_id = mdf_manifest_string(b, row->patient_id == NULL ? "" : row->patient_id);
-    if (c->file_name == NULL || c->split == NULL || c->text == NULL || c->patient_id == NULL) {
-        return no_memory(err);
-    }
-    c->eye = parse_eye(row->eye);
-    c->source = b->source;
-    c->row = b->row;
-    c->line = b->line;
-    b->m->case_count++;
-    return MDF_OK;
 }
 
 static int compare_labels(const void *a, const void *b)
@@ -315,6 +134,23 @@ static mdf_status check_missing(const mdf_manifest_builder *b, size_t first_case
                     n > 2 ? b->missing[2] : "", n > 3 ? ", ..." : "");
 }
 
+static mdf_status fail_no_cases(const mdf_manifest_builder *b, const char *dir, mdf_error *err)
+{
+    size_t n = 0;
+    mdf_strbuf list = mdf_strbuf_new(200);
+    mdf_manifest_list_unread(&list, b, &n);
+    const mdf_status status =
+        n == 0 ? mdf_fail(err, MDF_ERR_FORMAT,
+                          "%s: no cases; a data folder has metadata.csv, metadata.jsonl or a "
+                          "folder of images per class",
+                          dir)
+               : mdf_fail(err, MDF_ERR_FORMAT, "%s: no cases; %zu %s no picture that mdf reads: %s",
+                          dir, n, n == 1 ? "file is" : "files are",
+                          list.data == NULL ? "" : list.data);
+    mdf_strbuf_free(&list);
+    return status;
+}
+
 static mdf_status load_dir(mdf_manifest_builder *b, const char *dir, mdf_error *err)
 {
     const size_t first_case = b->m->case_count;
@@ -324,18 +160,59 @@ static mdf_status load_dir(mdf_manifest_builder *b, const char *dir, mdf_error *
     bool found = false;
     b->split = NULL;
     b->missing_count = 0;
+    memset(b->missing_words, 0, sizeof b->missing_words);
+    b->recased_count = 0;
+    memset(b->endings, 0, sizeof b->endings);
+    b->ending_count = 0;
     MDF_TRY(mdf_manifest_read_table(b, dir, &found, err));
     if (!found) {
         MDF_TRY(mdf_manifest_read_folders(b, dir, err));
     }
     MDF_TRY(check_missing(b, first_case, dir, err));
     if (b->m->case_count == first_case) {
-        return mdf_fail(err, MDF_ERR_FORMAT,
-                        "%s: no cases; a data folder has metadata.csv, metadata.jsonl or a folder "
-                        "of images per class",
-                        dir);
+        return fail_no_cases(b, dir, err);
     }
-    return MDF_OK;
+    MDF_TRY(mdf_manifest_note_words(b, dir, err));
+    return mdf_manifest_note_endings(b, dir, err);
+}
+
+/* Folders of patients are usually unique; the same ones below several classes may be splits that
+ * nobody recognised. */
+static mdf_status note_shared_patients(mdf_manifest_builder *b, mdf_error *err)
+{
+    const mdf_manifest *m = b->m;
+    size_t *first = mdf_alloc((size_t)m->patient_count, sizeof *first); /* case + 1 */
+    if (first == NULL) {
+        return no_memory(err);
+    }
+    mdf_status status = MDF_OK;
+    for (size_t i = 0; status == MDF_OK && i < m->case_count; i++) {
+        const mdf_manifest_case *c = &m->cases[i];
+        if (c->line != 0 || c->label < 0) {
+            continue;
+        }
+        if (first[c->patient] == 0) {
+            first[c->patient] = i + 1;
+        } else if (m->cases[first[c->patient] - 1].label != c->label) {
+            status = mdf_manifest_note(
+                b, MDF_NOTE_ALWAYS, err,
+                "%s: the folder '%s' lies below several classes ('%s', '%s'): it is read as one "
+                "patient; folders of splits must be called train, val or test",
+                m->dirs[c->source], c->patient_id, m->labels[m->cases[first[c->patient] - 1].label],
+                m->labels[c->label]);
+            break;
+        }
+    }
+    mdf_free(first);
+    return status;
+}
+
+static mdf_status finish(mdf_manifest_builder *b, mdf_error *err)
+{
+    sort_labels(b->m);
+    MDF_TRY(number_patients(b, err));
+    MDF_TRY(note_shared_patients(b, err));
+    return mdf_manifest_note_labels(b, err);
 }
 
 static mdf_status load_all(mdf_manifest_builder *b, const char *const *dirs, size_t dir_count,
@@ -357,8 +234,7 @@ static mdf_status load_all(mdf_manifest_builder *b, const char *const *dirs, siz
         b->source = (int)i;
         MDF_TRY(load_dir(b, dirs[i], err));
     }
-    sort_labels(m);
-    return number_patients(b, err);
+    return finish(b, err);
 }
 
 mdf_status mdf_manifest_load(mdf_manifest *m, const char *const *dirs, size_t dir_count,
@@ -379,6 +255,7 @@ mdf_status mdf_manifest_load(mdf_manifest *m, const char *const *dirs, size_t di
 void mdf_manifest_free(mdf_manifest *m)
 {
     mdf_free(m->cases);
+    mdf_free(m->notes);
     mdf_arena_free(&m->arena);
     *m = (mdf_manifest){0};
 }

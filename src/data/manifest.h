@@ -5,13 +5,23 @@
  *                                     patient_id, text, eye, vessel_mask, lesion_mask
  *   <split>/metadata.csv (or .jsonl)  the same, a table per split
  *   <split>/<label>/ *.jpg            class folders inside split folders
- *   <label>/ *.jpg                    class folders ("train", "val", "validation" and "test" are
- *                                     splits, so images directly inside those have no label)
+ *   <label>/ *.jpg                    class folders
  *
- * Paths in a table are relative to the table. Other columns are ignored. An empty label means an
- * unlabelled case (a photograph that has only a vessel mask, say). A row without patient_id counts
- * as a patient of its own, and m.without_patient says how many do. Folders number their patients
- * independently: an id that occurs in two folders is two patients, "<dir>:<id>". */
+ * The first folders are splits when they are called train, val, valid, validation or test, in
+ * whatever capitals, and classes otherwise; folders below a class are patients
+ * (<label>/<patient>/ *.jpg), and what lies deeper belongs to them. The same name below two classes
+ * is one patient. Images beside class folders have no label. Folders of masks are not read.
+ *
+ * Names of columns may be written with other capitals, and with blanks or hyphens for underscores
+ * (data/column.h); other columns are not read. Paths in a table are relative to the table. Blanks
+ * around labels, splits, patients and masks are dropped, and words like "nan" mean that there is
+ * no value (data/cell.h). A table without the column split takes it from file names that begin with
+ * a split folder ("train/1.jpg"). An empty label means an unlabelled case (a photograph that has
+ * only a vessel mask, say). A row without patient_id counts as a patient of its own, and
+ * m.without_patient says how many do. Folders number their patients independently: an id that
+ * occurs in two folders is two patients, "<dir>:<id>".
+ *
+ * What was passed over or read otherwise than it stands there is a note of the manifest. */
 #ifndef MDF_DATA_MANIFEST_H
 #define MDF_DATA_MANIFEST_H
 
@@ -36,6 +46,18 @@ typedef struct mdf_manifest_case {
     size_t line; /* line of the table; 0 for class folders */
 } mdf_manifest_case;
 
+/* Who wants to know. */
+typedef enum mdf_note_level {
+    MDF_NOTE_CHECK,  /* only who checks the data: other files lie beside the pictures */
+    MDF_NOTE_TRAIN,  /* who trains on it, too: a column is not read */
+    MDF_NOTE_ALWAYS, /* everybody who reads it: cases are missing, or are not what they seem */
+} mdf_note_level;
+
+typedef struct mdf_manifest_note_text {
+    mdf_note_level level;
+    const char *text; /* a sentence that begins with the table or folder */
+} mdf_manifest_note_text;
+
 /* Owns its memory; mdf_manifest_free(). */
 typedef struct mdf_manifest {
     mdf_manifest_case *cases; /* [case_count] in the order of the folders and their tables */
@@ -46,6 +68,8 @@ typedef struct mdf_manifest {
     size_t without_patient; /* cases whose row has no patient_id */
     const char **dirs;      /* [dir_count] as given */
     int dir_count;
+    mdf_manifest_note_text *notes; /* [note_count]; a copy has none */
+    size_t note_count;
     mdf_arena arena;
 } mdf_manifest;
 
@@ -54,6 +78,12 @@ typedef struct mdf_manifest {
 mdf_status mdf_manifest_load(mdf_manifest *m, const char *const *dirs, size_t dir_count,
                              mdf_error *err) MDF_NODISCARD;
 void mdf_manifest_free(mdf_manifest *m);
+
+/* MDF_OK when every label is one label, in one spelling. MDF_ERR_ARG when two differ only by
+ * capitals, blanks, hyphens or underscores, or when cells hold several ("amd|dr", "amd; dr", and
+ * "amd, dr" where the data has both as labels of their own): a model would learn each as a class.
+ * err names and counts them. */
+mdf_status mdf_manifest_distinct_labels(const mdf_manifest *m, mdf_error *err) MDF_NODISCARD;
 
 /* A second manifest with the same cases, for one split or filter; the strings are copied too. */
 mdf_status mdf_manifest_copy(mdf_manifest *out, const mdf_manifest *m,

@@ -5,8 +5,10 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "data/column.h"
 #include "data/split.h"
 #include "io/csv.h"
+#include "io/text.h"
 
 /* The cases of one folder, in the order of their table. */
 typedef struct side_list {
@@ -31,16 +33,40 @@ static mdf_status fail_changed(const char *path, mdf_error *err)
     return mdf_fail(err, MDF_ERR_FORMAT, "%s: the table is not the one that was split", path);
 }
 
+static int find_column(const mdf_csv *t, mdf_column column)
+{
+    for (size_t c = 0; c < t->column_count; c++) {
+        if (mdf_column_find(t->header[c]) == (int)column) {
+            return (int)c;
+        }
+    }
+    return -1;
+}
+
+/* The key of a line that means the column, or the column's own name. */
+static const char *find_key(json_t *row, mdf_column column)
+{
+    const char *key = NULL;
+    json_t *v = NULL;
+    json_object_foreach(row, key, v)
+    {
+        if (mdf_column_find(key) == (int)column) {
+            return key;
+        }
+    }
+    return mdf_column_names[column];
+}
+
 static mdf_status write_csv_rows(const mdf_csv *t, side_list *l, FILE *out, const char *path,
                                  mdf_error *err)
 {
-    const int file_column = mdf_csv_column(t, "file_name");
-    const int split_column = mdf_csv_column(t, "split");
+    const int file_column = find_column(t, MDF_COLUMN_FILE_NAME);
+    const int split_column = find_column(t, MDF_COLUMN_SPLIT);
     const size_t columns = t->column_count + (split_column < 0 ? 1 : 0);
     const size_t at = split_column < 0 ? t->column_count : (size_t)split_column;
     const char *row[MDF_CSV_MAX_COLUMNS + 1];
     memcpy(row, t->header, t->column_count * sizeof *row);
-    row[at] = "split";
+    row[at] = split_column < 0 ? "split" : t->header[at];
     mdf_csv_write_row(out, row, columns);
     for (size_t r = 0; r < t->row_count; r++) {
         const mdf_manifest_case *c = next_case(l);
@@ -69,11 +95,12 @@ static mdf_status rewrite_json_row(side_list *l, const char *line, size_t n, FIL
 {
     json_t *row = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
     const mdf_manifest_case *c = next_case(l);
-    const char *name = json_string_value(json_object_get(row, "file_name"));
+    const char *name = json_string_value(json_object_get(row, find_key(row, MDF_COLUMN_FILE_NAME)));
     mdf_status status = MDF_OK;
     if (c == NULL || name == NULL || strcmp(name, c->file_name) != 0) {
         status = fail_changed(path, err);
-    } else if (json_object_set_new(row, "split", json_string(c->split)) != 0) {
+    } else if (json_object_set_new(row, find_key(row, MDF_COLUMN_SPLIT), json_string(c->split)) !=
+               0) {
         status = mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
     } else {
         (void)json_dumpf(row, out, JSON_COMPACT);
@@ -86,11 +113,11 @@ static mdf_status rewrite_json_row(side_list *l, const char *line, size_t n, FIL
 static mdf_status rewrite_jsonl(side_list *l, const uint8_t *data, size_t len, FILE *out,
                                 const char *path, mdf_error *err)
 {
-    for (size_t at = len >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; at < len;) {
+    for (size_t at = mdf_text_mark(data, len); at < len;) {
         const uint8_t *end = memchr(data + at, '\n', len - at);
         const size_t n = end == NULL ? len - at : (size_t)(end - (data + at));
         const char *line = (const char *)data + at;
-        if (n > 1 || (n == 1 && line[0] != '\r')) {
+        if (strspn(line, " \t\r") < n) {
             MDF_TRY(rewrite_json_row(l, line, n, out, path, err));
         }
         at += n + 1;
@@ -104,7 +131,9 @@ static void write_class_folders(side_list *l, FILE *out)
     mdf_csv_write_row(out, header, 5);
     for (const mdf_manifest_case *c = next_case(l); c != NULL; c = next_case(l)) {
         const char *label = c->label < 0 ? "" : l->m->labels[c->label];
-        const char *const row[] = {c->file_name, label, c->split, "", c->text};
+        /* A case without a patient has its own path as the id. */
+        const char *patient = strcmp(c->patient_id, c->path) == 0 ? "" : c->patient_id;
+        const char *const row[] = {c->file_name, label, c->split, patient, c->text};
         mdf_csv_write_row(out, row, 5);
     }
 }

@@ -4,7 +4,7 @@
 #define MDF_ENGINE_CASE_CHANGE_H
 
 #include "data/manifest.h"
-#include "train/samples.h"
+#include "data/samples.h"
 
 /* A model's numbers for cases. Owns its arrays; mdf_case_numbers_free(). */
 typedef struct mdf_case_numbers {

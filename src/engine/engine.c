@@ -1,12 +1,10 @@
 /* A loaded model: configuration and weights, immutable. */
 #include "engine/engine.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "convert/model_folder.h"
-#include "photo/mllama_image.h"
 #include "train/vocabulary.h"
 
 #if defined(_OPENMP)
@@ -80,22 +78,27 @@ static mdf_status load_config(mdf_config *c, const char *dir, bool labels_option
     return MDF_OK;
 }
 
-/* Pictures are normalised with the published mean and deviation; a model that wants others would
- * get wrong numbers. */
-static mdf_status check_preprocessor(const char *dir, const mdf_config *c, mdf_error *err)
+/* How pictures are prepared. Models with labels were trained with the published mean and deviation.
+ * One that is asked may never see a picture: what is wrong is told when it does. */
+static mdf_status load_preprocessor(mdf_engine *e, const char *dir, const mdf_config *c,
+                                    mdf_error *err)
 {
-    mdf_preprocessor p;
-    const mdf_mllama_norm usual = mdf_mllama_norm_default();
-    MDF_TRY(mdf_preprocessor_load(&p, dir, c, err));
-    for (int i = 0; i < 3; i++) {
-        if (fabsf(p.mean[i] - usual.mean[i]) > 1e-6F || fabsf(p.std[i] - usual.std[i]) > 1e-6F) {
-            return mdf_fail(err, MDF_ERR_ARG,
-                            "%s: image_mean and image_std of its preprocessor settings are not the "
-                            "published ones, which pictures are normalised with",
-                            dir);
-        }
+    mdf_status status = MDF_OK;
+    if (mdf_config_has_vision(c)) {
+        status = mdf_preprocessor_load(&e->preprocessor, dir, c, &e->no_picture);
     }
-    return MDF_OK;
+    if (c->answer.label_count < FEWEST_LABELS && status != MDF_ERR_NOMEM) {
+        return MDF_OK;
+    }
+    if (status != MDF_OK) {
+        return mdf_fail(err, status, "%s", e->no_picture.text);
+    }
+    return !mdf_config_has_vision(c) || mdf_preprocessor_is_usual(&e->preprocessor)
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_ARG,
+                          "%s: image_mean and image_std of its preprocessor settings are not the "
+                          "published ones, which models with labels are trained with",
+                          dir);
 }
 
 static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *err)
@@ -106,7 +109,7 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
                             : load_config(config, opt->model_dir, opt->labels_optional, err);
     if (status == MDF_OK) {
         config->train.aux_weight = 0; /* the auxiliary classifier is for training only */
-        status = check_preprocessor(opt->model_dir, config, err);
+        status = load_preprocessor(e, opt->model_dir, config, err);
     }
     if (status == MDF_OK) {
         status = mdf_generation_load(&e->generation, opt->model_dir, config, err);
@@ -118,7 +121,12 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
         status = mdf_vocabulary_open(&e->tokenizer, config, opt->model_dir, err);
     }
     if (status == MDF_OK && !mdf_engine_has_labels(e)) {
-        status = mdf_chat_load(&e->chat, &e->has_chat, opt->model_dir, err);
+        status = mdf_chat_load(&e->chat, opt->model_dir, opt->chat_template, err);
+    } else if (status == MDF_OK && opt->chat_template != NULL) {
+        status = mdf_fail(err, MDF_ERR_ARG,
+                          "%s: it has labels, and is asked in the form of its training: no chat "
+                          "template takes its place",
+                          opt->model_dir);
     }
     mdf_free(config);
     return status;
@@ -155,6 +163,7 @@ void mdf_engine_close(mdf_engine *e)
         mdf_lora_copies_free(&e->adapted);
         mdf_weights_close(&e->weights);
         mdf_tokenizer_free(e->tokenizer);
+        mdf_chat_free(e->chat);
         mdf_free(e->max_isa);
         mdf_free(e);
     }

@@ -15,10 +15,12 @@ struct mdf_engine {
         weights; /* the files that a large model's matrices stay in; empty for a small one */
     mdf_lora_copies adapted; /* matrices that an adapter changed */
     mdf_generation generation;
+    mdf_preprocessor preprocessor; /* mean and deviation of pictures */
+    mdf_error no_picture; /* why this model's pictures can't be prepared; code MDF_OK: they can */
     mdf_tokenizer *tokenizer;
-    mdf_chat_template chat; /* the folder's, of a model without labels */
-    bool has_chat;          /* there is one; false: questions have the form of language/prompt.h */
-    char *max_isa;          /* NULL = the best */
+    mdf_chat *chat; /* the folder's template, or the one of the options; NULL: there is none, or
+                       the model has labels, and questions have the form of language/prompt.h */
+    char *max_isa;  /* NULL = the best */
 };
 
 /* A model with labels of its own to choose from. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "nn/answer.h"
 
 void mdf_evaluation_free(mdf_evaluation *e)
 {
@@ -20,52 +21,57 @@ void mdf_evaluation_free(mdf_evaluation *e)
 }
 
 /* Which of the engine's labels take part. An unknown one is an error. */
-static mdf_status allowed_labels(bool *allowed, const mdf_engine *e, const char *const *labels,
-                                 size_t count, mdf_error *err)
+static mdf_status allowed_labels(bool *allowed, const mdf_engine *e,
+                                 const mdf_evaluate_options *opt, mdf_error *err)
 {
     const int known = mdf_engine_label_count(e);
     for (int k = 0; k < known; k++) {
-        allowed[k] = count == 0;
+        allowed[k] = opt->label_count == 0;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < opt->label_count; i++) {
         bool found = false;
         for (int k = 0; k < known; k++) {
-            if (strcmp(labels[i], mdf_engine_label(e, k)) == 0) {
+            if (strcmp(opt->labels[i], mdf_engine_label(e, k)) == 0) {
                 allowed[k] = found = true;
             }
         }
         if (!found) {
-            return mdf_fail(err, MDF_ERR_ARG, "label \"%s\" is not one of the model's", labels[i]);
+            return mdf_fail(err, MDF_ERR_ARG, "label \"%s\" is not one of the model's",
+                            opt->labels[i]);
         }
     }
     return MDF_OK;
 }
 
 /* Cases of allowed labels stay, and cases with masks for their overlap (label -1). */
-static mdf_status choose_cases(mdf_manifest *m, const mdf_engine *e, const bool *allowed,
-                               mdf_error *err)
+static mdf_status choose_cases(mdf_left_out *left, mdf_manifest *m, const mdf_engine *e,
+                               const bool *allowed, const mdf_evaluate_options *opt, mdf_error *err)
 {
-    size_t n = 0;
-    size_t labelled = 0;
-    for (size_t i = 0; i < m->case_count; i++) {
-        mdf_manifest_case c = m->cases[i];
-        const char *name = c.label < 0 ? NULL : m->labels[c.label];
-        c.label = -1;
-        for (int k = 0; name != NULL && k < mdf_engine_label_count(e); k++) {
-            if (allowed[k] && strcmp(name, mdf_engine_label(e, k)) == 0) {
-                c.label = k;
-            }
-        }
-        labelled += c.label >= 0;
-        if (c.label >= 0 || c.vessel_mask != NULL) {
-            m->cases[n++] = c;
-        }
+    const char *label[MDF_MAX_CLASSES];
+    const int known = mdf_engine_label_count(e);
+    for (int k = 0; k < known; k++) {
+        label[k] = mdf_engine_label(e, k);
     }
-    m->case_count = n;
+    const size_t labelled = mdf_relabel(left, m,
+                                        &(mdf_relabel_options){.labels = label,
+                                                               .label_count = (size_t)known,
+                                                               .asked = allowed,
+                                                               .keep_vessel_masks = true});
+    mdf_strbuf text = mdf_strbuf_new(1 << 16);
+    mdf_left_out_text(&text, left);
+    mdf_status status = MDF_OK;
     if (labelled == 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "no case of this split has one of the model's labels");
+        status =
+            mdf_fail(err, MDF_ERR_ARG, "no case of this split has one of the model's labels: %s",
+                     text.data != NULL ? text.data : "all are left out");
+    } else if (opt->strict && mdf_left_out_cases(left) > 0) {
+        status = mdf_fail(err, MDF_ERR_ARG, "--strict: %s",
+                          text.data != NULL ? text.data : "cases are left out");
+    } else if (opt->note != NULL && text.len > 0) {
+        opt->note(opt->user, text.data);
     }
-    return MDF_OK;
+    mdf_strbuf_free(&text);
+    return status;
 }
 
 static mdf_status run_model(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
@@ -101,9 +107,28 @@ static mdf_status run_model(mdf_scores *scores, const mdf_engine *e, const mdf_s
     return status;
 }
 
+/* A case without a patient is a patient of its own, whom the manifest calls by the picture's path.
+ * Where a result goes, that path means nothing: the table's name does, with its folder where there
+ * are several. NULL = out of memory. */
+static const char *patient_of(mdf_manifest *m, const mdf_manifest_case *c)
+{
+    if (c->patient_id != c->path) {
+        return c->patient_id;
+    }
+    if (m->dir_count < 2) {
+        return c->file_name;
+    }
+    mdf_strbuf name = mdf_strbuf_new(1 << 16);
+    mdf_strbuf_printf(&name, "%s:%s", m->dirs[c->source], c->file_name);
+    const char *copy =
+        name.failed ? NULL : mdf_arena_strndup(&m->arena, name.data, strlen(name.data));
+    mdf_strbuf_free(&name);
+    return copy;
+}
+
 /* Labelled cases' scores -> probabilities of the allowed labels, in the model's order. */
-static mdf_status collect(mdf_evaluation *out, const mdf_engine *e, const mdf_samples *s,
-                          const bool *allowed, mdf_error *err)
+static mdf_status collect(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,
+                          const mdf_samples *s, const bool *allowed, mdf_error *err)
 {
     const size_t all = out->scores.classes;
     int column[MDF_MAX_CLASSES]; /* of a label of the model */
@@ -138,7 +163,11 @@ static mdf_status collect(mdf_evaluation *out, const mdf_engine *e, const mdf_sa
         out->label[out->n] = column[s->item[i].label];
         out->patient[out->n] = s->item[i].info->patient;
         out->file_name[out->n] = s->item[i].info->file_name;
-        out->patient_id[out->n++] = s->item[i].info->patient_id;
+        out->patient_id[out->n] = patient_of(m, s->item[i].info);
+        if (out->patient_id[out->n++] == NULL) {
+            mdf_free(logit);
+            return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the names of patients");
+        }
     }
     for (size_t j = 0; j < all; j++) {
         if (column[j] >= 0) {
@@ -153,8 +182,7 @@ static mdf_status collect(mdf_evaluation *out, const mdf_engine *e, const mdf_sa
 }
 
 mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,
-                        const char *const *labels, size_t label_count, size_t resamples,
-                        uint64_t seed, mdf_samples_progress *progress, void *user, mdf_error *err)
+                        const mdf_evaluate_options *opt, mdf_error *err)
 {
     *out = (mdf_evaluation){0};
     const mdf_config *c = &e->model->config;
@@ -162,12 +190,13 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
     mdf_samples samples = {0};
     const int side =
         c->unet.image_size > c->vision.image_size ? c->unet.image_size : c->vision.image_size;
-    MDF_TRY(allowed_labels(allowed, e, labels, label_count, err));
-    MDF_TRY(choose_cases(m, e, allowed, err));
-    MDF_TRY(mdf_samples_load(&samples, m, side * 5 / 4, c->train.use_image, progress, user, err));
-    mdf_status status = run_model(&out->scores, e, &samples, progress, user, err);
+    MDF_TRY(allowed_labels(allowed, e, opt, err));
+    MDF_TRY(choose_cases(&out->left_out, m, e, allowed, opt, err));
+    MDF_TRY(mdf_samples_load(&samples, m, side * 5 / 4, c->train.use_image, opt->progress,
+                             opt->user, err));
+    mdf_status status = run_model(&out->scores, e, &samples, opt->progress, opt->user, err);
     if (status == MDF_OK) {
-        status = collect(out, e, &samples, allowed, err);
+        status = collect(out, e, m, &samples, allowed, err);
     }
     mdf_samples_free(&samples);
     if (status == MDF_OK) {
@@ -177,8 +206,8 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
                                          .patient = out->patient,
                                          .n = out->n,
                                          .classes = out->classes,
-                                         .resamples = resamples,
-                                         .seed = seed};
+                                         .resamples = opt->resamples,
+                                         .seed = opt->seed};
         status = mdf_metrics_compute(&out->metrics, &out->input, err);
     }
     if (status != MDF_OK) {

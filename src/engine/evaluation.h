@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 #include "train/evaluate.h"
 #include "train/metrics.h"
+#include "train/relabel.h"
 
 /* Owns everything; mdf_evaluation_free(). Cases without a label of the model are left out of the
  * metrics but not of the mask overlap. */
@@ -13,19 +14,31 @@ typedef struct mdf_evaluation {
     float *prob, *calibrated; /* [n,classes] */
     int *label, *patient;     /* [n]; label: into label_name */
     const char **file_name;   /* [n], the manifest's */
-    const char **patient_id;  /* [n] */
+    const char **patient_id;  /* [n]; of a case without one its file name, as the table has it */
     const char **label_name;  /* [classes]: the engine's, or those asked for, in its order */
+    mdf_left_out left_out;    /* what the metrics do not speak of; names of manifest and engine */
     mdf_metrics_input input;  /* points into the arrays */
     mdf_metrics metrics;
     mdf_scores scores;
 } mdf_evaluation;
 
-/* manifest: the cases to evaluate, relabelled by this function to the engine's labels. labels: only
- * these cases and these answers (NULL, 0: all of the model's). */
+typedef struct mdf_evaluate_options {
+    const char *const *labels; /* only these cases and these answers; NULL, 0: all of the model's */
+    size_t label_count;
+    size_t resamples; /* of the bootstrap */
+    uint64_t seed;
+    bool strict; /* a case that is left out, for its label or for want of one, is an error */
+    void (*note)(void *user, const char *text); /* before the work: what is left out; may be NULL */
+    mdf_samples_progress *progress;             /* may be NULL */
+    void *user;
+} mdf_evaluate_options;
+
+/* manifest: the cases to evaluate, relabelled by this function to the engine's labels; it must
+ * outlive *out. MDF_ERR_ARG before any picture is read: an unknown label is asked for, no case is
+ * left, or one is left out that must not be. A picture that can't be read is an error that names
+ * it. */
 mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,
-                        const char *const *labels, size_t label_count, size_t resamples,
-                        uint64_t seed, mdf_samples_progress *progress, void *user,
-                        mdf_error *err) MDF_NODISCARD;
+                        const mdf_evaluate_options *opt, mdf_error *err) MDF_NODISCARD;
 void mdf_evaluation_free(mdf_evaluation *e);
 
 #endif

@@ -21,7 +21,7 @@ bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side)
         for (int x = 0; x < mask_side; x++) {
             const int c = (int)((2 * (int64_t)x + 1) * side / (2 * (int64_t)mask_side));
             if (c >= column - 1 && c <= column + 1 &&
-                mask[(size_t)y * (size_t)mask_side + (size_t)x] > 127) {
+                mask[(size_t)y * (size_t)mask_side + (size_t)x] != 0) {
                 return true;
             }
         }
@@ -33,14 +33,16 @@ static bool any_set(const mdf_grey *g)
 {
     const size_t n = (size_t)g->width * (size_t)g->height;
     for (size_t i = 0; i < n; i++) {
-        if (g->px[i] > 127) {
+        if (g->px[i] != 0) {
             return true;
         }
     }
     return false;
 }
 
-static void compare(mdf_heat_check *out, const mdf_result *r, const mdf_grey *mask)
+/* rarest: the smallest chance of a hit so far. */
+static void compare(mdf_heat_check *out, const mdf_result *r, const mdf_grey *mask,
+                    const char *file_name, double *rarest)
 {
     const int cells = r->heat_side * r->heat_side;
     int hottest = 0;
@@ -50,15 +52,19 @@ static void compare(mdf_heat_check *out, const mdf_result *r, const mdf_grey *ma
         good += mdf_heat_cell_hits(i, r->heat_side, mask->px, mask->width);
     }
     out->n++;
-    out->chance += (double)good / cells;
-    out->hits +=
-        r->heat[hottest] > 0 && mdf_heat_cell_hits(hottest, r->heat_side, mask->px, mask->width);
+    const double chance = (double)good / cells;
+    out->chance += chance;
+    if (r->heat[hottest] > 0 && mdf_heat_cell_hits(hottest, r->heat_side, mask->px, mask->width)) {
+        out->hits++;
+        out->example = chance < *rarest ? file_name : out->example;
+        *rarest = chance < *rarest ? chance : *rarest;
+    }
 }
 
 /* truth: the label that the map must explain. One picture at a time may round another way than a
  * batch did, so the answer is looked at again. */
 static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const mdf_manifest_case *c,
-                             const char *truth, mdf_error *err)
+                             const char *truth, double *rarest, mdf_error *err)
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
@@ -82,7 +88,7 @@ static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const md
         status = mdf_samples_load(&one, &(mdf_manifest){.cases = &copy, .case_count = 1},
                                   r->crop_side, true, NULL, NULL, err);
         if (status == MDF_OK && any_set(&one.item[0].mask[1])) {
-            compare(out, r, &one.item[0].mask[1]);
+            compare(out, r, &one.item[0].mask[1], c->file_name, rarest);
         }
     }
     mdf_samples_free(&one);
@@ -104,6 +110,7 @@ static mdf_status check_all(mdf_heat_check *out, mdf_session *session, const mdf
                             const mdf_evaluation *ev, mdf_samples_progress *progress, void *user,
                             mdf_error *err)
 {
+    double rarest = 2;
     for (size_t i = 0; i < ev->n; i++) {
         const mdf_manifest_case *c = find_case(m, ev->file_name[i]);
         if (c == NULL || c->lesion_mask == NULL) {
@@ -111,7 +118,7 @@ static mdf_status check_all(mdf_heat_check *out, mdf_session *session, const mdf
         }
         out->masks++;
         if (mdf_argmax(ev->prob + i * ev->classes, ev->classes) == ev->label[i]) {
-            MDF_TRY(check_case(out, session, c, ev->label_name[ev->label[i]], err));
+            MDF_TRY(check_case(out, session, c, ev->label_name[ev->label[i]], &rarest, err));
         }
         if (progress != NULL && !progress(user, i + 1, ev->n)) {
             return mdf_fail(err, MDF_ERR_STOPPED, "stopped while checking heat-maps");
@@ -145,10 +152,10 @@ mdf_status mdf_heat_check_run(mdf_heat_check *out, mdf_engine *e, const mdf_mani
 json_t *mdf_heat_check_json(const mdf_heat_check *h)
 {
     if (h->n == 0) {
-        return json_pack("{s:i, s:i, s:n, s:n, s:n}", "n", 0, "hits", 0, "rate", "rate_ci",
-                         "chance");
+        return json_pack("{s:I, s:i, s:i, s:n, s:n, s:n, s:n}", "masks", (json_int_t)h->masks, "n",
+                         0, "hits", 0, "rate", "rate_ci", "chance", "example");
     }
-    return json_pack("{s:I, s:I, s:f, s:[f,f], s:f}", "n", (json_int_t)h->n, "hits",
-                     (json_int_t)h->hits, "rate", h->rate, "rate_ci", h->rate_ci.low,
-                     h->rate_ci.high, "chance", h->chance);
+    return json_pack("{s:I, s:I, s:I, s:f, s:[f,f], s:f, s:s?}", "masks", (json_int_t)h->masks, "n",
+                     (json_int_t)h->n, "hits", (json_int_t)h->hits, "rate", h->rate, "rate_ci",
+                     h->rate_ci.low, h->rate_ci.high, "chance", h->chance, "example", h->example);
 }

@@ -13,10 +13,13 @@ typedef struct mdf_heat_check {
     double rate;          /* hits / n; NAN when n = 0 */
     mdf_interval rate_ci; /* Wilson 95 % */
     double chance;        /* mean rate of a cell drawn from all cells; NAN when n = 0 */
+    const char *example;  /* file of the hit that chance makes most rarely, borrowed from the
+                             manifest; NULL: no hits */
 } mdf_heat_check;
 
 /* Does the cell at index `cell` of the map, with one cell around it, meet the mask? mask
- * [mask_side,mask_side] lies over the same square as the map [side,side]; above 127 is lesion. */
+ * [mask_side,mask_side] lies over the same square as the map [side,side]; what is not 0 is lesion
+ * (photo/mask.h). */
 bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side);
 
 /* Explains every case that counts, one by one. m: what mdf_evaluate() was given and made of it; ev:
@@ -25,7 +28,7 @@ mdf_status mdf_heat_check_run(mdf_heat_check *out, mdf_engine *e, const mdf_mani
                               const mdf_evaluation *ev, mdf_samples_progress *progress, void *user,
                               mdf_error *err) MDF_NODISCARD;
 
-/* {"n", "hits", "rate", "rate_ci", "chance"}; NULL when out of memory. */
+/* {"masks", "n", "hits", "rate", "rate_ci", "chance", "example"}; NULL when out of memory. */
 json_t *mdf_heat_check_json(const mdf_heat_check *h);
 
 #endif

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "engine/session.h"
+#include "nn/answer.h"
 #include "photo/fov.h"
 #include "photo/quality.h"
-#include "train/calibration.h"
 
 /* What classifying needs and answering in words does not. */
 static mdf_status prepare_labels(mdf_session *s, mdf_error *err)
@@ -54,6 +54,7 @@ void mdf_session_free(mdf_session *s)
         mdf_detokeniser_free(&s->said);
         mdf_session_view_free(&s->view);
         mdf_free(s->token);
+        mdf_arena_free(&s->shown);
         mdf_batch_buffer_free(&s->buffer);
         mdf_label_tree_free(s->tree);
         mdf_graph_free(&s->graph);
@@ -129,7 +130,7 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
         }
         status = mdf_crop(&sample->image, &full, at, err);
     }
-    s->view.has_tile = false;
+    mdf_session_view_clear(&s->view);
     s->kept = false;
     if (status == MDF_OK && wants_tiles(s, c)) {
         status = mdf_session_cut(s, c->view == MDF_VIEW_WHOLE ? &full : &sample->image,
@@ -227,9 +228,9 @@ static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *
     const mdf_mllm *m = s->engine->model;
     const size_t index = 0;
     MDF_TRY(mdf_batch_fill(&s->buffer, &m->config, one, &index, 1, &(mdf_batch_options){0}, err));
-    if (s->view.has_tile) {
+    if (s->view.photos > 0) {
         s->buffer.batch.vision_image = s->view.tile;
-        s->buffer.batch.aspect_ratio_id = &s->view.id;
+        s->buffer.batch.aspect_ratio_id = s->view.id;
     }
     s->buffer.batch.label = NULL;
     s->buffer.batch.explain = c->heatmap;
@@ -277,6 +278,7 @@ mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *o
         status = infer(s, &(mdf_samples){&sample, 1}, c, r, err);
         r->forward_ms = 1e3 * (mdf_clock_seconds() - start) - r->decode_ms;
     }
+    mdf_session_view_clear(&s->view); /* no question's: same_image does not mean it */
     mdf_image_free(&sample.image);
     if (status == MDF_OK) {
         *out = *r;

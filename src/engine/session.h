@@ -2,19 +2,21 @@
 #ifndef MDF_ENGINE_SESSION_H
 #define MDF_ENGINE_SESSION_H
 
+#include "base/limits.h"
+#include "data/batch_fill.h"
 #include "engine/engine.h"
 #include "language/detokenise.h"
 #include "nn/decode.h"
-#include "train/samples.h"
 
-/* What the model reads of a photograph; arrays are made when first needed and stay. */
+/* What the model reads of a question's photographs; arrays are made when first needed and stay. */
 typedef struct mdf_session_view {
-    mdf_real *unet; /* [S,S,3] */
-    float *planes;  /* [max_num_tiles,3,t,t] */
-    mdf_real *tile; /* [max_num_tiles,t,t,3], used ones first */
-    int32_t id;     /* of the tiles' grid */
-    bool has_unet;  /* unet is filled */
-    bool has_tile;  /* tile is filled */
+    mdf_real *unet;             /* [S,S,3] */
+    float *planes;              /* [max_num_tiles,3,t,t] of one photograph */
+    mdf_real *tile;             /* [room,t,t,3]: the used ones of all photographs */
+    int64_t room, tiles;        /* tiles that fit, that are in */
+    int32_t id[MDF_MAX_PHOTOS]; /* [photos] of their tiles' grids */
+    int photos;                 /* that are in tile */
+    bool has_unet;              /* unet is filled */
 } mdf_session_view;
 
 struct mdf_session {
@@ -28,20 +30,46 @@ struct mdf_session {
     const volatile sig_atomic_t *stop; /* or NULL */
     mdf_session_view view;
     mdf_decoder *decoder; /* made with the first question */
-    bool kept;            /* the decoder knows the picture that view holds */
+    bool kept;            /* the decoder knows the pictures that view holds, all of them */
     mdf_detokeniser said;
     int32_t *token; /* [token_room] */
     size_t token_room;
+    mdf_arena shown; /* of mdf_session_show() */
 };
 
-/* Cuts a picture for the vision tower, as Llama's image processor does, into most tiles at most
- * (MDF_TILES_ALL: as many as the model has): view.tile and view.id. */
+/* Cuts one more picture for the vision tower, as Llama's image processor does, into most tiles at
+ * most (MDF_TILES_ALL: as many as the model has): view.tile and view.id. */
 mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most,
                            mdf_error *err) MDF_NODISCARD;
 
-/* A whole photograph as q wants it, for tower and U-Net; takes note of both in s->view. */
+/* q's photographs, one after the other, as it wants them, for tower and U-Net; takes note of both
+ * in s->view, which holds none on failure. */
 mdf_status mdf_session_see(mdf_session *s, const mdf_question *q, mdf_error *err) MDF_NODISCARD;
+void mdf_session_view_clear(mdf_session_view *v); /* no photograph; keeps the memory */
 void mdf_session_view_free(mdf_session_view *v);
+
+/* A prompt's tokens. */
+typedef struct mdf_prompt_tokens {
+    int32_t *token; /* [room] */
+    size_t room, count;
+    int32_t image_at[MDF_MAX_PHOTOS]; /* [images] ascending */
+    int images;
+} mdf_prompt_tokens;
+
+/* How many photographs q gives. */
+size_t mdf_session_given(const mdf_question *q);
+
+/* How many of them the model wants: all or none, one with labels may have been trained without. */
+int mdf_session_wanted(const mdf_session *s, const mdf_question *q);
+
+/* MDF_ERR_LIMIT, MDF_ERR_ARG: q gives more photographs than a question, or the model, takes. */
+mdf_status mdf_session_check(const mdf_session *s, const mdf_question *q,
+                             mdf_error *err) MDF_NODISCARD;
+
+/* What the model reads of q, which was checked, by the folder's chat template or in the form of its
+ * training. */
+mdf_status mdf_session_build(const mdf_session *s, const mdf_question *q, mdf_prompt_tokens *p,
+                             mdf_error *err) MDF_NODISCARD;
 
 /* Where reading a question left the decoder. */
 typedef struct mdf_session_prompt {
@@ -50,7 +78,7 @@ typedef struct mdf_session_prompt {
     double picture_ms, prompt_ms;
 } mdf_session_prompt;
 
-/* Reads photograph, text and question (NULL: no question, only the text) with the session's
+/* Reads photographs, text and question (NULL: no question, only the text) with the session's
  * decoder, behind which there is room for q->max_tokens and the labels' tree. */
 mdf_status mdf_session_read(mdf_session *s, const mdf_question *q, mdf_session_prompt *out,
                             mdf_error *err) MDF_NODISCARD;

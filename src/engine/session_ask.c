@@ -1,9 +1,8 @@
-/* Questions: photograph, text and question in, words out. */
+/* Questions: photographs, text and question in, words out. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/utf8.h"
 #include "engine/session.h"
 #include "nn/generate.h"
 
@@ -11,72 +10,6 @@ enum {
     USUAL_TOKENS = 512, /* of an answer */
     STEP = 512 /* a decoder's capacity is a multiple: longer questions seldom need another */
 };
-
-/* A prompt's tokens. */
-typedef struct prompt_tokens {
-    int32_t *token; /* [room] */
-    size_t room, count;
-    int32_t image_at; /* -1: no picture */
-} prompt_tokens;
-
-static mdf_status check_utf8(const char *text, const char *what, mdf_error *err)
-{
-    const size_t n = text == NULL ? 0 : strlen(text);
-    return mdf_utf8_check((const uint8_t *)text, n) < n
-               ? mdf_fail(err, MDF_ERR_FORMAT, "the %s is not UTF-8", what)
-               : MDF_OK;
-}
-
-/* The text and, a line below, the question. */
-static mdf_status join(mdf_strbuf *out, const mdf_question *q, mdf_error *err)
-{
-    MDF_TRY(check_utf8(q->text, "text", err));
-    MDF_TRY(check_utf8(q->question, "question", err));
-    mdf_strbuf_puts(out, q->text == NULL ? "" : q->text);
-    if (out->len > 0 && q->question != NULL) {
-        mdf_strbuf_puts(out, "\n\n");
-    }
-    mdf_strbuf_puts(out, q->question == NULL ? "" : q->question);
-    return out->failed ? mdf_fail(err, MDF_ERR_LIMIT,
-                                  "text and question have more than %zu bytes, or out of memory",
-                                  out->max_bytes)
-                       : MDF_OK;
-}
-
-/* By the folder's chat template. */
-static mdf_status render_chat(prompt_tokens *p, const mdf_engine *e, const char *words,
-                              bool picture, mdf_error *err)
-{
-    const mdf_chat_part part[] = {{NULL}, {words}};
-    const mdf_chat_message message = {"user", picture ? part : part + 1, picture ? 2 : 1};
-    mdf_marked m = mdf_marked_new(MDF_MAX_CHAT_BYTES);
-    mdf_status status =
-        mdf_chat_render(&m, &e->chat, &message, 1, &(mdf_chat_options){.ask = true}, err);
-    if (status == MDF_OK) {
-        status = mdf_marked_encode(&m, e->tokenizer, p->token, p->room, &p->count, err);
-    }
-    mdf_marked_free(&m);
-    MDF_TRY(status);
-    const int32_t image = mdf_tokenizer_special(e->tokenizer, MDF_IMAGE_TOKEN);
-    for (size_t i = 0; picture && i < p->count && p->image_at < 0; i++) {
-        p->image_at = p->token[i] == image ? (int32_t)i : -1;
-    }
-    return MDF_OK;
-}
-
-/* A model with labels gets the form that it was trained with. */
-static mdf_status build(prompt_tokens *p, const mdf_session *s, const char *words, bool picture,
-                        mdf_error *err)
-{
-    const mdf_engine *e = s->engine;
-    const mdf_answer_config *a = &e->model->config.answer;
-    p->image_at = -1;
-    if (e->has_chat) {
-        return render_chat(p, e, words, picture, err);
-    }
-    return mdf_prompt_build(e->tokenizer, p->token, p->room, &p->count, &p->image_at, words,
-                            a->missing_text, picture, err);
-}
 
 /* A decoder with room for so many tokens. A new one knows no picture. */
 static mdf_status make_room(mdf_session *s, int64_t tokens, mdf_error *err)
@@ -91,18 +24,18 @@ static mdf_status make_room(mdf_session *s, int64_t tokens, mdf_error *err)
                            (tokens + STEP - 1) / STEP * STEP, err);
 }
 
-/* Sees the photograph unless it is the one of the question before. *same: the decoder has its
- * keys. */
-static mdf_status look(mdf_session *s, const mdf_question *q, bool picture, bool *same,
-                       mdf_error *err)
+/* Sees the photographs unless they are those of the question before, all of them. *same: the
+ * decoder has their keys. */
+static mdf_status look(mdf_session *s, const mdf_question *q, bool *same, mdf_error *err)
 {
     const mdf_fusion_config *f = &s->engine->model->config.fusion;
-    const bool seen = q->same_image && s->view.has_tile;
+    const int photos = mdf_session_wanted(s, q);
+    const bool seen = q->same_image && photos > 0 && photos == s->view.photos;
     *same = seen && s->kept && !(f->attend == MDF_FUSION_CONCAT && f->map_count > 0);
     if (!*same) {
         s->kept = false;
     }
-    return picture && !seen ? mdf_session_see(s, q, err) : MDF_OK;
+    return photos > 0 && !seen ? mdf_session_see(s, q, err) : MDF_OK;
 }
 
 /* How many tokens may follow n of a prompt. */
@@ -120,16 +53,17 @@ static mdf_status count_left(const mdf_session *s, const mdf_question *q, size_t
     return MDF_OK;
 }
 
-static mdf_status read_prompt(mdf_session *s, const prompt_tokens *p, bool same, mdf_error *err)
+static mdf_status read_prompt(mdf_session *s, const mdf_prompt_tokens *p, bool same, mdf_error *err)
 {
-    const bool picture = p->image_at >= 0;
+    const bool picture = p->images > 0;
     const int32_t count = (int32_t)p->count;
-    const int32_t id = s->view.id;
+    const int32_t images = p->images;
     const mdf_batch batch = {.cases = 1,
                              .unet_image = picture && s->view.has_unet ? s->view.unet : NULL,
                              .vision_image = picture ? s->view.tile : NULL,
-                             .aspect_ratio_id = &id,
-                             .image_at = &p->image_at,
+                             .image_count = &images,
+                             .aspect_ratio_id = s->view.id,
+                             .image_at = p->image_at,
                              .prompt = p->token,
                              .prompt_len = &count};
     s->kept = false;
@@ -139,25 +73,15 @@ static mdf_status read_prompt(mdf_session *s, const prompt_tokens *p, bool same,
     return MDF_OK;
 }
 
-static mdf_status read_words(mdf_session *s, const mdf_question *q, prompt_tokens *p,
+static mdf_status read_words(mdf_session *s, const mdf_question *q, mdf_prompt_tokens *p,
                              mdf_session_prompt *out, mdf_error *err)
 {
-    const mdf_config *c = &s->engine->model->config;
     const double start = mdf_clock_seconds();
-    const bool picture =
-        q->image != NULL && (c->train.use_image || !mdf_engine_has_labels(s->engine));
-    mdf_strbuf words = mdf_strbuf_new(MDF_MAX_TEXT_BYTES);
     bool same = false;
-    mdf_status status = join(&words, q, err);
-    if (status == MDF_OK) {
-        status = look(s, q, picture, &same, err);
-    }
-    if (status == MDF_OK) {
-        out->picture_ms = 1e3 * (mdf_clock_seconds() - start);
-        status = build(p, s, words.data == NULL ? "" : words.data, picture, err);
-    }
-    mdf_strbuf_free(&words);
-    MDF_TRY(status);
+    MDF_TRY(mdf_session_check(s, q, err));
+    MDF_TRY(look(s, q, &same, err));
+    out->picture_ms = 1e3 * (mdf_clock_seconds() - start);
+    MDF_TRY(mdf_session_build(s, q, p, err));
     MDF_TRY(count_left(s, q, p->count, &out->max_tokens, err));
     const int64_t behind =
         s->tree != NULL && s->tree->nodes > out->max_tokens ? s->tree->nodes : out->max_tokens;
@@ -171,7 +95,7 @@ static mdf_status read_words(mdf_session *s, const mdf_question *q, prompt_token
 mdf_status mdf_session_read(mdf_session *s, const mdf_question *q, mdf_session_prompt *out,
                             mdf_error *err)
 {
-    prompt_tokens p = {.room = MDF_MAX_TOKENS};
+    mdf_prompt_tokens p = {.room = MDF_MAX_TOKENS};
     *out = (mdf_session_prompt){0};
     p.token = mdf_alloc(p.room, sizeof *p.token);
     const mdf_status status = p.token == NULL
@@ -265,6 +189,7 @@ static mdf_status answer(mdf_session *s, const mdf_question *q, const mdf_sessio
     MDF_TRY(mdf_detokenise_end(&s->said, err));
     (void)tell(&t);
     *out = (mdf_reply){.text = s->said.text.data == NULL ? "" : s->said.text.data,
+                       .text_bytes = s->said.text.len,
                        .token = s->token,
                        .token_count = (int)made.count,
                        .prompt_count = prompt->count,

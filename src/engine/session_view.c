@@ -1,4 +1,4 @@
-/* What the model sees of a photograph: tiles for the vision tower, the crop for the U-Net. */
+/* What the model sees of photographs: tiles for the vision tower, the crop for the U-Net. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -6,6 +6,13 @@
 #include "nn/tiles.h"
 #include "photo/fov.h"
 #include "photo/mllama_image.h"
+
+void mdf_session_view_clear(mdf_session_view *v)
+{
+    v->photos = 0;
+    v->tiles = 0;
+    v->has_unet = false;
+}
 
 void mdf_session_view_free(mdf_session_view *v)
 {
@@ -20,19 +27,53 @@ static mdf_status out_of_memory(mdf_error *err)
     return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture");
 }
 
-/* Room for every tile that the model can see. */
-static mdf_status reserve_tiles(mdf_session_view *v, const mdf_vision_config *c, bool planes,
+/* Numbers of a tile. */
+static size_t tile_count(const mdf_vision_config *c)
+{
+    return (size_t)c->image_size * (size_t)c->image_size * 3;
+}
+
+/* Room for every tile that the model can see of so many photographs. What is in does not stay where
+ * the room grows. */
+static mdf_status reserve_tiles(mdf_session_view *v, const mdf_vision_config *c, int64_t photos,
                                 mdf_error *err)
 {
-    const size_t side = (size_t)c->image_size;
-    const size_t count = (size_t)c->max_num_tiles * side * side * 3;
-    if (v->tile == NULL) {
-        v->tile = mdf_alloc(count, sizeof *v->tile);
+    const int64_t tiles = photos * c->max_num_tiles;
+    if (v->room < tiles) {
+        mdf_session_view_clear(v);
+        mdf_free(v->tile);
+        v->tile = mdf_alloc((size_t)tiles * tile_count(c), sizeof *v->tile);
+        v->room = v->tile == NULL ? 0 : tiles;
     }
-    if (planes && v->planes == NULL) {
-        v->planes = mdf_alloc(count, sizeof *v->planes);
+    return v->room < tiles ? out_of_memory(err) : MDF_OK;
+}
+
+static mdf_status reserve_planes(mdf_session_view *v, const mdf_vision_config *c, mdf_error *err)
+{
+    if (v->planes == NULL) {
+        v->planes = mdf_alloc((size_t)c->max_num_tiles * tile_count(c), sizeof *v->planes);
     }
-    return v->tile == NULL || (planes && v->planes == NULL) ? out_of_memory(err) : MDF_OK;
+    return v->planes == NULL ? out_of_memory(err) : MDF_OK;
+}
+
+/* Where the next photograph's tiles go. */
+static mdf_real *next_tile(const mdf_session_view *v, const mdf_vision_config *c)
+{
+    return v->tile + (size_t)v->tiles * tile_count(c);
+}
+
+static void take_photo(mdf_session_view *v, int id, int tiles)
+{
+    v->id[v->photos++] = id;
+    v->tiles += tiles;
+}
+
+static mdf_mllama_norm norm_of(const mdf_engine *e)
+{
+    mdf_mllama_norm norm;
+    memcpy(norm.mean, e->preprocessor.mean, sizeof norm.mean);
+    memcpy(norm.std, e->preprocessor.std, sizeof norm.std);
+    return norm;
 }
 
 mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_error *err)
@@ -42,19 +83,19 @@ mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_er
     const mdf_mllama_grid grid = {.tile = c->image_size,
                                   .tiles = c->max_num_tiles,
                                   .most = most == MDF_TILES_ALL ? c->max_num_tiles : most};
-    const mdf_mllama_norm norm = mdf_mllama_norm_default();
+    const mdf_mllama_norm norm = norm_of(s->engine);
     int mask[MDF_MLLAMA_MOST_TILES];
     mdf_mllama_layout at;
     if (grid.most < 1 || grid.most > grid.tiles) {
         return mdf_fail(err, MDF_ERR_ARG, "%d tiles are wanted, but this model takes %d at most",
                         most, grid.tiles);
     }
-    MDF_TRY(reserve_tiles(v, c, true, err));
+    MDF_TRY(reserve_tiles(v, c, v->photos + 1, err));
+    MDF_TRY(reserve_planes(v, c, err));
     MDF_TRY(mdf_mllama_image(v->planes, mask, &at, im, &grid, &norm, err));
-    mdf_tiles_from_planes(v->tile, v->planes, (int64_t)at.tiles_high * at.tiles_wide,
-                          c->image_size);
-    v->id = at.aspect_ratio_id;
-    v->has_tile = true;
+    const int tiles = at.tiles_high * at.tiles_wide;
+    mdf_tiles_from_planes(next_tile(v, c), v->planes, tiles, c->image_size);
+    take_photo(v, at.aspect_ratio_id, tiles);
     return MDF_OK;
 }
 
@@ -62,10 +103,11 @@ mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_er
 static mdf_status fill_one_tile(mdf_session *s, const mdf_image *crop, mdf_error *err)
 {
     const mdf_vision_config *c = &s->engine->model->config.vision;
-    MDF_TRY(reserve_tiles(&s->view, c, false, err));
-    MDF_TRY(mdf_crop_pixels(s->view.tile, crop, c->image_size, err));
-    s->view.id = 1;
-    s->view.has_tile = true;
+    const mdf_mllama_norm norm = norm_of(s->engine);
+    mdf_session_view *v = &s->view;
+    MDF_TRY(reserve_tiles(v, c, v->photos + 1, err));
+    MDF_TRY(mdf_crop_pixels(next_tile(v, c), crop, c->image_size, &norm, err));
+    take_photo(v, 1, 1);
     return MDF_OK;
 }
 
@@ -79,7 +121,7 @@ static mdf_status fill_unet(mdf_session *s, const mdf_image *crop, mdf_error *er
             return out_of_memory(err);
         }
     }
-    MDF_TRY(mdf_crop_pixels(v->unet, crop, side, err));
+    MDF_TRY(mdf_crop_pixels(v->unet, crop, side, NULL, err));
     v->has_unet = true;
     return MDF_OK;
 }
@@ -116,17 +158,44 @@ static mdf_status fill(mdf_session *s, const mdf_question *q, const mdf_image *f
     return status;
 }
 
-mdf_status mdf_session_see(mdf_session *s, const mdf_question *q, mdf_error *err)
+static mdf_status see_one(mdf_session *s, const mdf_question *q, const mdf_photo *photo,
+                          mdf_error *err)
 {
-    const char *name = q->name == NULL ? "picture" : q->name;
+    const char *name = photo->name == NULL ? "picture" : photo->name;
     mdf_image full = {0};
-    s->view.has_tile = s->view.has_unet = false;
-    if (!mdf_config_has_vision(&s->engine->model->config)) {
-        return mdf_fail(err, MDF_ERR_ARG, "%s: this model reads text only: it has no vision tower",
-                        name);
-    }
-    MDF_TRY(mdf_image_decode(&full, q->image, q->image_bytes, name, err));
+    MDF_TRY(mdf_image_decode(&full, photo->image, photo->image_bytes, name, err));
     const mdf_status status = fill(s, q, &full, err);
     mdf_image_free(&full);
     return status == MDF_OK ? MDF_OK : mdf_fail_prefix(err, status, name);
+}
+
+/* The models that have no tower, or pictures that are made otherwise than here. */
+static mdf_status check_tower(const mdf_engine *e, const mdf_photo *photo, mdf_error *err)
+{
+    const char *name = photo->name == NULL ? "picture" : photo->name;
+    if (!mdf_config_has_vision(&e->model->config)) {
+        return mdf_fail(err, MDF_ERR_ARG, "%s: this model reads text only: it has no vision tower",
+                        name);
+    }
+    return e->no_picture.code == MDF_OK
+               ? MDF_OK
+               : mdf_fail(err, e->no_picture.code, "%s: %s", name, e->no_picture.text);
+}
+
+mdf_status mdf_session_see(mdf_session *s, const mdf_question *q, mdf_error *err)
+{
+    const mdf_photo one = {q->image, q->image_bytes, q->name};
+    const mdf_photo *photo = q->photo_count > 0 ? q->photo : &one;
+    const size_t count = mdf_session_given(q);
+    mdf_session_view *v = &s->view;
+    mdf_session_view_clear(v);
+    MDF_TRY(check_tower(s->engine, photo, err));
+    mdf_status status = reserve_tiles(v, &s->engine->model->config.vision, (int64_t)count, err);
+    for (size_t i = 0; status == MDF_OK && i < count; i++) {
+        status = see_one(s, q, &photo[i], err);
+    }
+    if (status != MDF_OK) {
+        mdf_session_view_clear(v);
+    }
+    return status;
 }

@@ -82,6 +82,13 @@ static bool same_origin(const origin *a, const origin *b)
            strcmp(a->port, b->port) == 0;
 }
 
+bool mdf_http_same_origin(const char *a, const char *b)
+{
+    origin x;
+    origin y;
+    return parse_origin(a, &x) && parse_origin(b, &y) && same_origin(&x, &y);
+}
+
 static bool is_encrypted(const origin *o)
 {
     return strcasecmp(o->scheme, "https") == 0;

@@ -53,6 +53,9 @@ typedef struct mdf_http_request {
     void *user;
 } mdf_http_request;
 
+/* Do two URLs have the same scheme, host and port? False when one is no http or https URL. */
+bool mdf_http_same_origin(const char *a, const char *b);
+
 /* MDF_ERR_ARG: the token can't be sent like that, or token_url is plain http and not this
  * machine. */
 mdf_status mdf_http_open(mdf_http **out, const mdf_http_options *opt, mdf_error *err) MDF_NODISCARD;

@@ -12,7 +12,6 @@
 #include "base/utf8.h"
 
 #define MAX_REPO_PART 96  /* bytes of an owner or a name, as the hubs have it */
-#define MAX_REVISION  256 /* a branch's name */
 #define MAX_COMPONENT 230 /* of a path: room for the end of a partial file's name below 255 */
 
 static bool is_unreserved(char c)
@@ -34,22 +33,22 @@ static bool is_repo_part(const char *s, size_t n)
     return true;
 }
 
-static bool is_repo(const char *repo)
+bool mdf_hub_is_name(const char *name)
 {
-    const size_t n = strcspn(repo, "/");
-    return is_repo_part(repo, n) &&
-           (repo[n] == '\0' || is_repo_part(repo + n + 1, strlen(repo + n + 1)));
+    const size_t n = strcspn(name, "/");
+    return is_repo_part(name, n) &&
+           (name[n] == '\0' || is_repo_part(name + n + 1, strlen(name + n + 1)));
 }
 
-static bool is_revision(const char *r)
+bool mdf_hub_is_revision(const char *revision)
 {
-    const size_t n = strlen(r);
+    const size_t n = strlen(revision);
     for (size_t i = 0; i < n; i++) {
-        if ((unsigned char)r[i] <= ' ' || r[i] == 0x7f) {
+        if ((unsigned char)revision[i] <= ' ' || revision[i] == 0x7f) {
             return false;
         }
     }
-    return n > 0 && n <= MAX_REVISION;
+    return n > 0 && n < MDF_HUB_REVISION_BYTES;
 }
 
 /* Percent-encodes what has a meaning in a URL; slashes stay when they part folders. */
@@ -64,17 +63,17 @@ static void add_encoded(mdf_strbuf *out, const char *text, bool keep_slashes)
     }
 }
 
-static mdf_status check_names(const char *repo, const char *revision, mdf_error *err)
+static mdf_status check_names(const mdf_hub_repo *repo, mdf_error *err)
 {
-    if (!is_repo(repo)) {
+    if (!mdf_hub_is_name(repo->name)) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "'%.100s' is not a repository: OWNER/NAME of letters, digits, '-', '_', "
                         "'.'",
-                        repo);
+                        repo->name);
     }
-    if (!is_revision(revision)) {
+    if (!mdf_hub_is_revision(repo->revision)) {
         return mdf_fail(err, MDF_ERR_ARG, "'%.100s' is not a revision: a branch, tag or commit",
-                        revision);
+                        repo->revision);
     }
     return MDF_OK;
 }
@@ -93,24 +92,25 @@ static mdf_status check_url(const mdf_strbuf *out, mdf_error *err)
     return out->failed ? mdf_fail(err, MDF_ERR_LIMIT, "the address is too long") : MDF_OK;
 }
 
-mdf_status mdf_hub_list_url(mdf_strbuf *out, const char *hub, const char *repo,
-                            const char *revision, mdf_error *err)
+mdf_status mdf_hub_list_url(mdf_strbuf *out, const mdf_hub_repo *repo, mdf_error *err)
 {
-    MDF_TRY(check_names(repo, revision, err));
-    add_hub(out, hub);
-    mdf_strbuf_printf(out, "/api/models/%s/tree/", repo);
-    add_encoded(out, revision, false);
+    MDF_TRY(check_names(repo, err));
+    add_hub(out, repo->hub);
+    mdf_strbuf_printf(out, "/api/%s/%s/tree/",
+                      repo->kind == MDF_HUB_DATASET ? "datasets" : "models", repo->name);
+    add_encoded(out, repo->revision, false);
     mdf_strbuf_puts(out, "?recursive=true");
     return check_url(out, err);
 }
 
-mdf_status mdf_hub_file_url(mdf_strbuf *out, const char *hub, const char *repo,
-                            const char *revision, const char *path, mdf_error *err)
+mdf_status mdf_hub_file_url(mdf_strbuf *out, const mdf_hub_repo *repo, const char *path,
+                            mdf_error *err)
 {
-    MDF_TRY(check_names(repo, revision, err));
-    add_hub(out, hub);
-    mdf_strbuf_printf(out, "/%s/resolve/", repo);
-    add_encoded(out, revision, false);
+    MDF_TRY(check_names(repo, err));
+    add_hub(out, repo->hub);
+    mdf_strbuf_printf(out, "/%s%s/resolve/", repo->kind == MDF_HUB_DATASET ? "datasets/" : "",
+                      repo->name);
+    add_encoded(out, repo->revision, false);
     mdf_strbuf_puts(out, "/");
     add_encoded(out, path, true);
     return check_url(out, err);

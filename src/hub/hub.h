@@ -1,8 +1,10 @@
-/* Model repositories as hubs in the manner of Hugging Face serve them: addresses, and the list of a
+/* Repositories as hubs in the manner of Hugging Face serve them: addresses, and the list of a
  * repository's files. Nothing here touches network or disk.
  *
- *     GET HUB/api/models/REPO/tree/REVISION?recursive=true    the list, in pages
- *     GET HUB/REPO/resolve/REVISION/PATH                      the bytes of one file
+ *     GET HUB/api/models/NAME/tree/REVISION?recursive=true      the list, in pages
+ *     GET HUB/NAME/resolve/REVISION/PATH                        the bytes of one file
+ *     GET HUB/api/datasets/NAME/tree/REVISION?recursive=true    the same of a data set
+ *     GET HUB/datasets/NAME/resolve/REVISION/PATH
  */
 #ifndef MDF_HUB_HUB_H
 #define MDF_HUB_HUB_H
@@ -11,12 +13,30 @@
 #include "base/sha256.h"
 #include "base/strbuf.h"
 
-/* MDF_ERR_ARG: repo is not "NAME" or "OWNER/NAME" of letters, digits, '-', '_' and '.', or the
- * revision is empty or has control characters. hub's slashes at the end don't matter. */
-mdf_status mdf_hub_list_url(mdf_strbuf *out, const char *hub, const char *repo,
-                            const char *revision, mdf_error *err) MDF_NODISCARD;
-mdf_status mdf_hub_file_url(mdf_strbuf *out, const char *hub, const char *repo,
-                            const char *revision, const char *path, mdf_error *err) MDF_NODISCARD;
+#define MDF_HUB_NAME_BYTES     194 /* room for OWNER/NAME of 96 each, and a NUL */
+#define MDF_HUB_REVISION_BYTES 257 /* ... for a branch, a tag or a commit */
+
+typedef enum mdf_hub_kind { MDF_HUB_MODEL, MDF_HUB_DATASET } mdf_hub_kind;
+
+/* A state of a repository; strings are borrowed. */
+typedef struct mdf_hub_repo {
+    const char *hub; /* http(s)://host[/path]; slashes at the end don't matter */
+    mdf_hub_kind kind;
+    const char *name;     /* "OWNER/NAME" or "NAME" */
+    const char *revision; /* branch, tag or commit */
+} mdf_hub_repo;
+
+/* "NAME" or "OWNER/NAME" of letters, digits, '-', '_' and '.'. */
+bool mdf_hub_is_name(const char *name);
+
+/* Neither empty nor too long, without spaces and control characters. */
+bool mdf_hub_is_revision(const char *revision);
+
+/* MDF_ERR_ARG: the name is none, or the revision. */
+mdf_status mdf_hub_list_url(mdf_strbuf *out, const mdf_hub_repo *repo,
+                            mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_hub_file_url(mdf_strbuf *out, const mdf_hub_repo *repo, const char *path,
+                            mdf_error *err) MDF_NODISCARD;
 
 typedef struct mdf_hub_file {
     const char *path; /* relative, "/" between folders, never out of the folder */

@@ -1,4 +1,4 @@
-/* Fetching a model repository to a folder: lists it, leaves what is there and right, fetches the
+/* Fetching a repository to a folder: lists it, leaves what is there and right, fetches the
  * rest. A file appears under its name only when it is whole and its SHA-256 is that of the hub's
  * list; until then it is NAME.<first digits of the sum>.part, which the next run goes on with. A
  * file without a sum is checked by its size and starts anew each time (such files are small). */
@@ -25,10 +25,8 @@ typedef struct mdf_pull_progress {
 
 /* A zeroed member is its default; strings are borrowed. */
 typedef struct mdf_pull_options {
-    const char *hub;      /* http(s)://host[/path] */
-    const char *repo;     /* OWNER/NAME */
-    const char *revision; /* NULL = main */
-    const char *token;    /* NULL = none */
+    mdf_hub_repo from; /* revision NULL = main */
+    const char *token; /* NULL = none */
     const char *out_dir;
     const char *const *include; /* globs: only files that match one; none = all */
     size_t include_count;

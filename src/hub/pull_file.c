@@ -6,15 +6,14 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lock.h"
 
-#define BUFFER_BYTES ((size_t)1 << 20) /* of mdf_pull_job.buffer */
-#define NAME_DIGITS  16                /* of the sum, in the partial file's name */
+#define NAME_DIGITS 16 /* of the sum, in the partial file's name */
 
 /* A file while it grows. */
 typedef struct part {
@@ -60,7 +59,8 @@ static mdf_status read_back(part *p, int fd, const char *path, uint64_t limit, m
     while (p->have < limit) {
         const uint64_t rest = limit - p->have;
         const ssize_t n = pread(fd, p->job->buffer,
-                                rest < BUFFER_BYTES ? (size_t)rest : BUFFER_BYTES, (off_t)p->have);
+                                rest < MDF_PULL_BUFFER_BYTES ? (size_t)rest : MDF_PULL_BUFFER_BYTES,
+                                (off_t)p->have);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -137,10 +137,15 @@ static mdf_status open_part(part *p, mdf_error *err)
     if (p->fd < 0) {
         return mdf_file_fail(err, p->part_path, "create");
     }
-    if (flock(p->fd, LOCK_EX | LOCK_NB) != 0) {
-        (void)close(p->fd); /* it is another one's: must stay */
+    bool taken = false;
+    mdf_status status = mdf_lock_file(p->fd, p->part_path, &taken, err);
+    if (status == MDF_OK && !taken) {
+        status = mdf_fail(err, MDF_ERR_IO, "%s: another mdf pull is writing it", p->part_path);
+    }
+    if (status != MDF_OK) {
+        (void)close(p->fd); /* it may be another one's: must stay */
         p->fd = -1;
-        return mdf_fail(err, MDF_ERR_IO, "%s: another mdf pull is writing it", p->part_path);
+        return status;
     }
     if (fstat(p->fd, &st) != 0) {
         return mdf_file_fail(err, p->part_path, "inspect");
@@ -331,8 +336,7 @@ mdf_status mdf_pull_file(mdf_pull_job *job, const mdf_hub_file *f, mdf_pull_outc
     part p = {.job = job, .file = f, .fd = -1};
     mdf_strbuf url = mdf_strbuf_new(8192);
     forget(&p);
-    mdf_status status =
-        mdf_hub_file_url(&url, job->opt->hub, job->opt->repo, job->revision, f->path, err);
+    mdf_status status = mdf_hub_file_url(&url, &job->from, f->path, err);
     p.path = mdf_path_join(job->opt->out_dir, f->path);
     p.part_path = p.path == NULL ? NULL : mdf_pull_part_path(p.path, f);
     if (status == MDF_OK && p.part_path == NULL) {

@@ -6,9 +6,10 @@
 #include "io/csv.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/limits.h"
-#include "base/utf8.h"
+#include "io/text.h"
 
 typedef struct scanner {
     const uint8_t *data;
@@ -16,18 +17,38 @@ typedef struct scanner {
     size_t at;
     size_t line;
     const char *name;
-    char *text; /* NULL in the counting pass */
+    char separator; /* of fields */
+    char *text;     /* NULL in the counting pass */
     size_t text_len;
+    uint8_t before;   /* the last byte of the field so far */
+    bool has_content; /* something that is no blank stood in the record */
+    size_t blank_rows;
 } scanner;
 
 typedef enum field_end { END_FIELD, END_RECORD } field_end;
 
-static void emit(scanner *s, uint8_t c)
+static void put(scanner *s, uint8_t c)
 {
     if (s->text != NULL) {
         s->text[s->text_len] = (char)c;
     }
     s->text_len++;
+}
+
+/* Blanks are space, tab, line ends, and the no-break space of spreadsheets, C2 A0 in UTF-8. */
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void emit(scanner *s, uint8_t c)
+{
+    const bool half = s->before == 0xC2;
+    if (half ? c != 0xA0 : c != 0xC2 && !is_blank(c)) {
+        s->has_content = true;
+    }
+    s->before = half ? 0 : c;
+    put(s, c);
 }
 
 static mdf_status fail_line(const scanner *s, mdf_error *err, size_t line, const char *what)
@@ -38,6 +59,11 @@ static mdf_status fail_line(const scanner *s, mdf_error *err, size_t line, const
 static bool at_line_end(const scanner *s)
 {
     return s->at < s->len && (s->data[s->at] == '\n' || s->data[s->at] == '\r');
+}
+
+static bool at_separator(const scanner *s)
+{
+    return s->at < s->len && s->data[s->at] == (uint8_t)s->separator;
 }
 
 /* Consumes LF, CRLF or a lone CR. */
@@ -65,7 +91,7 @@ static mdf_status quoted(scanner *s, mdf_error *err)
         s->line += c == '\n' ? 1 : 0;
         emit(s, c);
     }
-    if (s->at < s->len && s->data[s->at] != ',' && !at_line_end(s)) {
+    if (s->at < s->len && !at_separator(s) && !at_line_end(s)) {
         return fail_line(s, err, s->line, "text follows the closing quote of a field");
     }
     return MDF_OK;
@@ -73,7 +99,7 @@ static mdf_status quoted(scanner *s, mdf_error *err)
 
 static mdf_status unquoted(scanner *s, mdf_error *err)
 {
-    while (s->at < s->len && s->data[s->at] != ',' && !at_line_end(s)) {
+    while (s->at < s->len && !at_separator(s) && !at_line_end(s)) {
         const uint8_t c = s->data[s->at];
         if (c == '"') {
             return fail_line(s, err, s->line, "a quote stands inside an unquoted field");
@@ -88,10 +114,11 @@ static mdf_status field(scanner *s, field_end *end, mdf_error *err)
 {
     const bool is_quoted = s->at < s->len && s->data[s->at] == '"';
     MDF_TRY(is_quoted ? quoted(s, err) : unquoted(s, err));
-    emit(s, '\0');
+    put(s, '\0');
+    s->before = 0;
     *end = END_RECORD;
     if (s->at < s->len) {
-        if (s->data[s->at] == ',') {
+        if (at_separator(s)) {
             s->at++;
             *end = END_FIELD;
         } else {
@@ -108,31 +135,81 @@ static void skip_empty_lines(scanner *s)
     }
 }
 
-static void rewind_to_start(scanner *s)
+/* Skips empty lines and counts records all of whose cells are blank, however many those are: what
+ * spreadsheets write below a table. */
+static void skip_blank_records(scanner *s)
 {
-    static const uint8_t mark[3] = {0xEF, 0xBB, 0xBF};
-    s->at = s->len >= sizeof mark && memcmp(s->data, mark, sizeof mark) == 0 ? sizeof mark : 0;
-    s->line = 1;
-    s->text_len = 0;
     skip_empty_lines(s);
+    while (s->at < s->len) {
+        const uint8_t c = s->data[s->at];
+        if (!is_blank(c) && c != 0xC2 && c != '"' && !at_separator(s)) {
+            return; /* most records, told by one byte */
+        }
+        scanner ahead = *s;
+        field_end end = END_FIELD;
+        ahead.text = NULL;
+        ahead.has_content = false;
+        while (end == END_FIELD && !ahead.has_content) {
+            if (field(&ahead, &end, NULL) != MDF_OK) {
+                return; /* the pass itself reports it */
+            }
+        }
+        if (ahead.has_content) {
+            return;
+        }
+        s->at = ahead.at;
+        s->line = ahead.line;
+        s->blank_rows++;
+        skip_empty_lines(s);
+    }
 }
 
-static mdf_status check_bytes(const scanner *s, mdf_error *err)
+/* "sep=;" on a line of its own, by which Excel is told the separator, or 0. */
+static char told_separator(const scanner *s)
 {
-    const size_t utf8_end = mdf_utf8_check(s->data, s->len);
-    const uint8_t *nul = s->len == 0 ? NULL : memchr(s->data, 0, s->len);
-    const size_t bad =
-        nul != NULL && (size_t)(nul - s->data) < utf8_end ? (size_t)(nul - s->data) : utf8_end;
-    if (bad == s->len) {
-        return MDF_OK;
+    const uint8_t *p = s->data + s->at;
+    const size_t left = s->len - s->at;
+    const bool is_line = left == 5 || (left > 5 && (p[5] == '\n' || p[5] == '\r'));
+    if (!is_line || strncasecmp((const char *)p, "sep=", 4) != 0) {
+        return '\0';
     }
-    size_t line = 1;
-    for (size_t i = 0; i < bad; i++) {
-        line += s->data[i] == '\n' ? 1 : 0;
+    return strchr(",;\t|", (char)p[4]) != NULL ? (char)p[4] : '\0';
+}
+
+/* The comma if the header has one outside of quotes, else semicolon or tab. */
+static char seen_separator(const scanner *s)
+{
+    bool is_quoted = false;
+    char found = '\0';
+    for (size_t i = s->at; i < s->len; i++) {
+        const char c = (char)s->data[i];
+        is_quoted = is_quoted != (c == '"');
+        if (!is_quoted && (c == '\n' || c == '\r' || c == ',')) {
+            found = c == ',' ? c : found;
+            break;
+        }
+        if (!is_quoted && (c == ';' || (c == '\t' && found == '\0'))) {
+            found = c;
+        }
     }
-    return mdf_fail_at(err, MDF_ERR_FORMAT, bad, "%s line %zu: %s", s->name, line,
-                       bad == utf8_end ? "the text is not UTF-8"
-                                       : "a zero byte stands in the text");
+    return found == '\0' ? ',' : found;
+}
+
+static void rewind_to_start(scanner *s)
+{
+    s->at = mdf_text_mark(s->data, s->len);
+    s->line = 1;
+    s->text_len = 0;
+    s->blank_rows = 0;
+    skip_empty_lines(s);
+    const char told = told_separator(s);
+    if (told != '\0') {
+        s->at += 5;
+        skip_empty_lines(s);
+    }
+    s->separator = told != '\0' ? told : seen_separator(s);
+    skip_blank_records(s);
+    s->blank_rows = 0; /* above the header they are no rows */
 }
 
 static mdf_status count_fields(scanner *s, size_t *columns, size_t *rows, mdf_error *err)
@@ -161,7 +238,7 @@ static mdf_status count_fields(scanner *s, size_t *columns, size_t *rows, mdf_er
             return mdf_fail(err, MDF_ERR_LIMIT, "%s: more than the limit of %d rows", s->name,
                             MDF_MAX_CASES);
         }
-        skip_empty_lines(s);
+        skip_blank_records(s);
     }
     if (records == 0) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: the table is empty, not even a header", s->name);
@@ -177,7 +254,7 @@ static void read_record(scanner *s, const char **cells)
         *cells++ = s->text + s->text_len;
         (void)field(s, &end, NULL);
     }
-    skip_empty_lines(s);
+    skip_blank_records(s);
 }
 
 mdf_status mdf_csv_parse(mdf_csv *out, const char *name, const uint8_t *data, size_t len,
@@ -189,7 +266,7 @@ mdf_status mdf_csv_parse(mdf_csv *out, const char *name, const uint8_t *data, si
                         MDF_MAX_TABLE_BYTES);
     }
     scanner s = {.data = data, .len = len, .name = name};
-    MDF_TRY(check_bytes(&s, err));
+    MDF_TRY(mdf_text_check(name, data, len, err));
     rewind_to_start(&s);
     mdf_csv t = {0};
     MDF_TRY(count_fields(&s, &t.column_count, &t.row_count, err));
@@ -208,6 +285,7 @@ mdf_status mdf_csv_parse(mdf_csv *out, const char *name, const uint8_t *data, si
         t.line[r] = s.line;
         read_record(&s, t.cell + r * t.column_count);
     }
+    t.blank_rows = s.blank_rows;
     *out = t;
     return MDF_OK;
 }
@@ -240,9 +318,10 @@ void mdf_csv_write_row(FILE *stream, const char *const *cells, size_t count)
         if (c != 0) {
             (void)fputc(',', stream);
         }
-        /* A lone empty cell would read back as an empty line. */
-        const bool lone_empty = count == 1 && cell[0] == '\0';
-        if (!lone_empty && strpbrk(cell, ",\"\r\n") == NULL) {
+        /* What would read back as an empty line, as another separator's header or as its line. */
+        const bool lone = count == 1 && (cell[0] == '\0' || strpbrk(cell, ";\t") != NULL);
+        const bool is_told = c == 0 && strncasecmp(cell, "sep=", 4) == 0;
+        if (!lone && !is_told && strpbrk(cell, ",\"\r\n") == NULL) {
             (void)fputs(cell, stream);
             continue;
         }

@@ -1,6 +1,10 @@
 /* CSV tables as in RFC 4180: quoted fields, doubled quotes, line breaks inside quotes, CRLF or LF,
  * an optional UTF-8 byte order mark. The first record names the columns.
  *
+ * As spreadsheets write them: fields may be separated by semicolons or tabs, when the header has no
+ * comma outside of quotes or a line "sep=;" stands before it; records whose cells are all blank
+ * are skipped and counted.
+ *
  * Stricter than most readers, because a silently shifted column would train on wrong labels: every
  * record must have as many fields as the header, quotes must balance, the bytes must be UTF-8.
  * Empty lines are skipped. */
@@ -19,6 +23,7 @@ typedef struct mdf_csv {
     size_t row_count;    /* without the header */
     const char **header; /* [column_count] */
     const char **cell;   /* [row_count, column_count] */
+    size_t blank_rows;   /* skipped */
     size_t *line;        /* [row_count] line of the file on which the row starts; first = 1 */
     mdf_arena arena;     /* holds all of the above */
 } mdf_csv;
@@ -34,7 +39,8 @@ int mdf_csv_column(const mdf_csv *t, const char *name);
 
 const char *mdf_csv_cell(const mdf_csv *t, size_t row, size_t column);
 
-/* Writes one record, quoting only where needed, ended by LF. Write errors stay in the stream. */
+/* Writes one record, separated by commas, quoting only where needed, ended by LF. Write errors stay
+ * in the stream. */
 void mdf_csv_write_row(FILE *stream, const char *const *cells, size_t count);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/foreign.h"
+
 enum {
     TYPES = MDF_GGUF_F64 + 1,
     DEFAULT_ALIGNMENT = 32,
@@ -177,7 +179,7 @@ static mdf_status fail_tensor(const reader *r, mdf_status code, const char *name
     return mdf_fail(r->err, code, "%s: tensor \"%.120s\": %s", r->g->path, name, what);
 }
 
-/* The number formats by their number in the file; only those with a name exist. */
+/* The number formats by their number in the file, those that are no longer written included. */
 static const struct {
     const char *name;
     int dtype; /* -1: not read here */
@@ -186,6 +188,8 @@ static const struct {
     [1] = {"F16", MDF_DTYPE_F16},
     [2] = {"Q4_0", MDF_DTYPE_Q4_0},
     [3] = {"Q4_1", MDF_DTYPE_Q4_1},
+    [4] = {"Q4_2", -1},
+    [5] = {"Q4_3", -1},
     [6] = {"Q5_0", MDF_DTYPE_Q5_0},
     [7] = {"Q5_1", MDF_DTYPE_Q5_1},
     [8] = {"Q8_0", MDF_DTYPE_Q8_0},
@@ -211,9 +215,17 @@ static const struct {
     [28] = {"F64", MDF_DTYPE_F64},
     [29] = {"IQ1_M", -1},
     [30] = {"BF16", MDF_DTYPE_BF16},
+    [31] = {"Q4_0_4_4", -1},
+    [32] = {"Q4_0_4_8", -1},
+    [33] = {"Q4_0_8_8", -1},
     [34] = {"TQ1_0", -1},
     [35] = {"TQ2_0", -1},
+    [36] = {"IQ4_NL_4_4", -1},
+    [37] = {"IQ4_NL_4_8", -1},
+    [38] = {"IQ4_NL_8_8", -1},
     [39] = {"MXFP4", -1},
+    [40] = {"NVFP4", -1},
+    [41] = {"Q1_0", -1},
 };
 
 static mdf_status read_format(reader *r, mdf_gguf_tensor *t)
@@ -412,7 +424,9 @@ static mdf_status parse(reader *r)
     uint64_t tensors = 0;
     uint64_t values = 0;
     if (r->len < 4 || memcmp(r->bytes, "GGUF", 4) != 0) {
-        return mdf_fail(r->err, MDF_ERR_FORMAT, "%s: not a GGUF file", r->g->path);
+        const char *kind = mdf_foreign_kind(r->bytes, r->len);
+        return mdf_fail(r->err, MDF_ERR_FORMAT, "%s: not a GGUF file%s%s", r->g->path,
+                        kind == NULL ? "" : " but ", kind == NULL ? "" : kind);
     }
     MDF_TRY(take(r, 4, &magic));
     MDF_TRY(take_u32(r, &version));

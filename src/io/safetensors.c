@@ -2,13 +2,12 @@
 #include "io/safetensors.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/safetensors_parts.h"
 
-enum { LENGTH_BYTES = 8, SHAPE_TEXT = 160 };
+enum { LENGTH_BYTES = 8 };
 
 typedef struct reader {
     mdf_safetensors *st;
@@ -148,11 +147,6 @@ static int by_place(const void *a, const void *b)
     return (s->bytes > t->bytes) - (s->bytes < t->bytes); /* empty ones first */
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const mdf_st_tensor *)a)->name, ((const mdf_st_tensor *)b)->name);
-}
-
 /* The numbers must follow each other without gap or overlap up to the last byte. */
 static mdf_status check_places(const reader *r)
 {
@@ -172,7 +166,7 @@ static mdf_status check_places(const reader *r)
         return mdf_fail(r->err, MDF_ERR_FORMAT, "%s: %zu bytes at the end belong to no tensor",
                         st->path, (size_t)(r->blob + r->blob_bytes - next));
     }
-    qsort(st->tensor, st->count, sizeof *st->tensor, by_name);
+    mdf_st_sort(st);
     return MDF_OK;
 }
 
@@ -290,62 +284,4 @@ void mdf_safetensors_close(mdf_safetensors *st)
     }
     mdf_arena_free(&st->arena);
     *st = (mdf_safetensors){0};
-}
-
-const mdf_st_tensor *mdf_safetensors_find(const mdf_safetensors *st, const char *name)
-{
-    const mdf_st_tensor key = {.name = name};
-    return st->count == 0 ? NULL : bsearch(&key, st->tensor, st->count, sizeof key, by_name);
-}
-
-const char *mdf_safetensors_metadata(const mdf_safetensors *st, const char *key)
-{
-    for (size_t i = 0; i < st->metadata_count; i++) {
-        if (strcmp(st->metadata[i].key, key) == 0) {
-            return st->metadata[i].value;
-        }
-    }
-    return NULL;
-}
-
-/* "[264, 64]" */
-static const char *shape_text(char text[SHAPE_TEXT], int rank, const int64_t *dim)
-{
-    size_t used = 0;
-    text[0] = '\0';
-    for (int i = 0; i < rank && used < SHAPE_TEXT; i++) {
-        const int n = snprintf(text + used, SHAPE_TEXT - used, "%s%lld", i > 0 ? ", " : "",
-                               (long long)dim[i]);
-        used += n > 0 ? (size_t)n : 0;
-    }
-    return text;
-}
-
-mdf_status mdf_safetensors_check_shape(const mdf_safetensors *st, const mdf_st_tensor *t, int rank,
-                                       const int64_t *dim, mdf_error *err)
-{
-    bool same = t->rank == rank;
-    for (int i = 0; i < rank && same; i++) {
-        same = t->dim[i] == dim[i];
-    }
-    if (!same) {
-        char has[SHAPE_TEXT];
-        char want[SHAPE_TEXT];
-        return mdf_fail(err, MDF_ERR_SHAPE,
-                        "%s: tensor \"%.120s\" has shape [%s], but the model needs [%s]", st->path,
-                        t->name, shape_text(has, t->rank, t->dim), shape_text(want, rank, dim));
-    }
-    return MDF_OK;
-}
-
-mdf_status mdf_safetensors_get(const mdf_safetensors *st, const char *name, int rank,
-                               const int64_t *dim, const mdf_st_tensor **out, mdf_error *err)
-{
-    const mdf_st_tensor *t = mdf_safetensors_find(st, name);
-    if (t == NULL) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s: tensor \"%.120s\" is missing", st->path, name);
-    }
-    MDF_TRY(mdf_safetensors_check_shape(st, t, rank, dim, err));
-    *out = t;
-    return MDF_OK;
 }

@@ -77,6 +77,10 @@ mdf_status mdf_safetensors_doubles(const mdf_safetensors *st, const mdf_st_tenso
 bool mdf_safetensors_floats_at(const mdf_safetensors *st, const mdf_st_tensor *t, size_t at,
                                size_t n, float *out) MDF_NODISCARD;
 
+/* t's bytes are not needed soon (mdf_map_release). Those that a torch file's table had to copy
+ * stay. */
+void mdf_safetensors_release(const mdf_safetensors *st, const mdf_st_tensor *t);
+
 /* t holds the row scales of an 8-bit tensor, not a tensor of its own. */
 bool mdf_safetensors_is_scale(const mdf_safetensors *st, const mdf_st_tensor *t);
 
@@ -102,18 +106,24 @@ mdf_status mdf_safetensors_save(const char *path, const mdf_st_entry *entry, siz
 
 /* --- several files --- */
 
-/* A model in shards: model.safetensors.index.json and the files that it names. */
+/* A model in one file or in shards with an index that names them; files of safetensors or of torch
+ * (io/torch_file.h). */
 typedef struct mdf_st_shards {
     mdf_safetensors *file; /* [files] */
     size_t files;
     char *path; /* as it was opened */
 } mdf_st_shards;
 
-/* path: a .safetensors file, an .index.json, or a folder that holds model.safetensors or
- * model.safetensors.index.json. Every tensor of the index must be in the file that it names, and
- * none in two. */
+/* path: a file of tensors, an .index.json, or a folder that holds model.safetensors,
+ * model.safetensors.index.json, pytorch_model.bin or pytorch_model.bin.index.json (the first that
+ * is there counts). A file is torch's by its first bytes, or because its name ends in .bin, .pth or
+ * .pt (then its reader tells what is wrong with it). Every tensor of the index must be in the file
+ * that it names, and none in two. */
 mdf_status mdf_st_shards_open(mdf_st_shards *s, const char *path, mdf_error *err) MDF_NODISCARD;
 void mdf_st_shards_close(mdf_st_shards *s);
+
+/* The file or index of a folder that would be opened; the caller frees *path. None: MDF_ERR_IO. */
+mdf_status mdf_st_shards_find_file(const char *folder, char **path, mdf_error *err) MDF_NODISCARD;
 
 /* The tensor and the file that has it (file may be NULL). */
 const mdf_st_tensor *mdf_st_shards_find(const mdf_st_shards *s, const char *name,

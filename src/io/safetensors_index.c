@@ -1,9 +1,11 @@
-/* model.safetensors.index.json: which tensor of a model in several files is in which of them. */
+/* model.safetensors.index.json and pytorch_model.bin.index.json: which tensor of a model in several
+ * files is in which of them. */
 #include "io/safetensors_index.h"
 
 #include <jansson.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/limits.h"
 
 static mdf_status no_memory(const char *name, mdf_error *err)
@@ -11,14 +13,17 @@ static mdf_status no_memory(const char *name, mdf_error *err)
     return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", name);
 }
 
-/* In the index's own folder, and a file of the format. */
+/* In the index's own folder, and a file of one of the formats. */
 static bool is_shard(const char *file)
 {
-    static const char end[] = ".safetensors";
+    static const char *const ends[] = {".safetensors", ".bin"};
     const size_t n = strlen(file);
-    const size_t m = sizeof end - 1;
-    return strchr(file, '/') == NULL && strchr(file, '\\') == NULL && n >= m &&
-           strcmp(file + n - m, end) == 0;
+    bool known = false;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const size_t m = strlen(ends[i]);
+        known = known || (n >= m && strcmp(file + n - m, ends[i]) == 0);
+    }
+    return known && strpbrk(file, "/\\") == NULL;
 }
 
 /* The number of the file of this name, which may be new. */
@@ -82,7 +87,7 @@ mdf_status mdf_st_index_parse(mdf_st_index *x, const char *bytes, size_t len, co
 {
     json_error_t where = {0};
     *x = (mdf_st_index){0};
-    json_t *root = json_loadb(len > 0 ? bytes : "", len, JSON_REJECT_DUPLICATES, &where);
+    json_t *root = mdf_json_load(bytes, len, JSON_REJECT_DUPLICATES, &where);
     if (root == NULL) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: not valid JSON: line %d: %s", name, where.line,
                         where.text);

@@ -1,4 +1,5 @@
-/* model.safetensors.index.json: which tensor of a model in several files is in which of them. */
+/* model.safetensors.index.json and pytorch_model.bin.index.json: which tensor of a model in several
+ * files is in which of them. */
 #ifndef MDF_IO_SAFETENSORS_INDEX_H
 #define MDF_IO_SAFETENSORS_INDEX_H
 

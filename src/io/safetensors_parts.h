@@ -11,6 +11,9 @@
 /* Gives the quantised tensors their type and the shape of their numbers. */
 mdf_status mdf_st_apply_types(mdf_safetensors *st, mdf_error *err) MDF_NODISCARD;
 
+/* Puts the tensors into the order that mdf_safetensors_find() relies on. */
+void mdf_st_sort(mdf_safetensors *st);
+
 /* --- writing --- */
 
 size_t mdf_st_entry_count(const mdf_st_entry *e); /* numbers */

@@ -1,9 +1,11 @@
-/* A model in several safetensors files, by its index. */
+/* A model in one file or several, by its index. */
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "io/safetensors.h"
 #include "io/safetensors_index.h"
+#include "io/torch_file.h"
 
 enum { MAX_INDEX_BYTES = 64 << 20 };
 
@@ -14,9 +16,29 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+/* An index by its name, or by its first byte: a file of tensors begins with the header's length,
+ * which would be absurd. */
+static bool is_index(const char *path)
+{
+    mdf_map map = {0};
+    bool json = ends_with(path, ".json");
+    if (!json && mdf_map_open(&map, path, NULL) == MDF_OK) {
+        const size_t mark = mdf_json_mark((const char *)map.data, map.len);
+        json = mark < map.len && map.data[mark] == '{' &&
+               (map.len < 8 || memcmp(map.data + 4, "\0\0\0\0", 4) != 0);
+        mdf_map_close(&map);
+    }
+    return json;
+}
+
 static mdf_status no_memory(const char *path, mdf_error *err)
 {
     return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
+}
+
+static mdf_status open_file(mdf_safetensors *st, const char *path, mdf_error *err)
+{
+    return mdf_torch_is(path) ? mdf_torch_open(st, path, err) : mdf_safetensors_open(st, path, err);
 }
 
 /* Opens the files of the index. */
@@ -26,7 +48,7 @@ static mdf_status open_files(mdf_st_shards *s, const char *folder, const mdf_st_
     for (size_t i = 0; i < x->files; i++) {
         char *path = mdf_path_join(folder, x->file[i]);
         const mdf_status status =
-            path == NULL ? no_memory(folder, err) : mdf_safetensors_open(&s->file[i], path, err);
+            path == NULL ? no_memory(folder, err) : open_file(&s->file[i], path, err);
         mdf_free(path);
         MDF_TRY(status);
         s->files++;
@@ -82,21 +104,44 @@ static mdf_status open_index(mdf_st_shards *s, const char *index, mdf_error *err
     return status;
 }
 
-static mdf_status open_folder(mdf_st_shards *s, const char *path, mdf_error *err)
+static mdf_status open_path(mdf_st_shards *s, const char *path, mdf_error *err)
 {
-    char *one = mdf_path_join(path, "model.safetensors");
-    char *index = mdf_path_join(path, "model.safetensors.index.json");
-    mdf_status status = MDF_OK;
-    if (one == NULL || index == NULL) {
-        status = no_memory(path, err);
-    } else if (!mdf_path_exists(one) && mdf_path_exists(index)) {
-        status = open_index(s, index, err);
-    } else {
-        status = mdf_safetensors_open(&s->file[0], one, err);
-        s->files = status == MDF_OK ? 1 : 0;
+    if (is_index(path)) {
+        return open_index(s, path, err);
     }
-    mdf_free(one);
-    mdf_free(index);
+    const mdf_status status = open_file(&s->file[0], path, err);
+    s->files = status == MDF_OK ? 1 : 0;
+    return status;
+}
+
+mdf_status mdf_st_shards_find_file(const char *folder, char **path, mdf_error *err)
+{
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
+                                        "pytorch_model.bin", "pytorch_model.bin.index.json"};
+    *path = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *one = mdf_path_join(folder, names[i]);
+        if (one == NULL) {
+            return no_memory(folder, err);
+        }
+        if (mdf_path_exists(one)) {
+            *path = one;
+            return MDF_OK;
+        }
+        mdf_free(one);
+    }
+    return mdf_fail(err, MDF_ERR_IO,
+                    "%s: no weights: neither model.safetensors nor pytorch_model.bin, nor the "
+                    "index of either, is there",
+                    folder);
+}
+
+static mdf_status open_folder(mdf_st_shards *s, const char *folder, mdf_error *err)
+{
+    char *path = NULL;
+    MDF_TRY(mdf_st_shards_find_file(folder, &path, err));
+    const mdf_status status = open_path(s, path, err);
+    mdf_free(path);
     return status;
 }
 
@@ -109,11 +154,8 @@ mdf_status mdf_st_shards_open(mdf_st_shards *s, const char *path, mdf_error *err
         status = no_memory(path, err);
     } else if (mdf_path_is_dir(path)) {
         status = open_folder(s, path, err);
-    } else if (ends_with(path, ".json")) {
-        status = open_index(s, path, err);
     } else {
-        status = mdf_safetensors_open(&s->file[0], path, err);
-        s->files = status == MDF_OK ? 1 : 0;
+        status = open_path(s, path, err);
     }
     if (status != MDF_OK) {
         mdf_st_shards_close(s);

@@ -25,7 +25,6 @@
 #define GPT2   BYTES("true")
 
 #define NOT_NAMED "tokenizer.ggml.pre names no pre-tokenizer; texts are split as GPT-2 splits them"
-#define NOT_NFC   "texts are not brought to the normal form NFC, as Qwen2's own tokenizer does"
 
 typedef struct pre_tokenizer {
     const char *name, *json;
@@ -37,7 +36,7 @@ static const pre_tokenizer pre_tokenizers[] = {
     {"llama-bpe", LLAMA3, true, NULL},  {"llama3", LLAMA3, true, NULL},
     {"llama-v3", LLAMA3, true, NULL},   {"smollm", DIGITS, false, NULL},
     {"starcoder", DIGITS, false, NULL}, {"gpt-2", GPT2, false, NULL},
-    {"qwen2", QWEN2, false, NOT_NFC},   {"default", GPT2, false, NOT_NAMED},
+    {"qwen2", QWEN2, false, NULL},      {"default", GPT2, false, NOT_NAMED},
     {"", GPT2, false, NOT_NAMED},
 };
 
@@ -279,7 +278,8 @@ static mdf_status make(const maker *m)
     MDF_TRY(sort_tokens(m));
     mdf_strbuf_puts(m->out, "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\n");
     put_added(m);
-    mdf_strbuf_puts(m->out, "\"normalizer\":null,\n\"pre_tokenizer\":");
+    mdf_strbuf_printf(m->out, "\"normalizer\":%s,\n\"pre_tokenizer\":",
+                      strcmp(m->pre->json, QWEN2) == 0 ? "{\"type\":\"NFC\"}" : "null");
     mdf_strbuf_puts(m->out, m->pre->json);
     mdf_strbuf_puts(m->out, ",\n");
     put_template(m);
@@ -302,6 +302,10 @@ static mdf_status find_pre(const mdf_gguf_vocab *v, const pre_tokenizer **pre, m
         return mdf_fail(err, MDF_ERR_ARG,
                         "tokenizer.ggml.model: \"%.*s\" is not supported, only gpt2",
                         shown(v->model), v->model.text);
+    }
+    if (v->merges == 0) { /* llama.cpp does not load such a file either */
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "tokenizer.ggml.merges: there are none, so texts would fall into letters");
     }
     for (size_t i = 0; i < sizeof pre_tokenizers / sizeof pre_tokenizers[0]; i++) {
         if (equals(v->pre, pre_tokenizers[i].name)) {

@@ -11,9 +11,9 @@
 
 /* Appends tokenizer.json. Control tokens become special added tokens, user-defined ones are found
  * in texts, too. Errors name the key, not the file: MDF_ERR_ARG for a kind of tokenizer or a
- * pre-tokenizer that is not known, MDF_ERR_FORMAT for tokens that are no text or stand twice and
- * for merges of what is no token. remark: filled where the result may split texts in another way
- * than the original, else its text is empty. */
+ * pre-tokenizer that is not known, MDF_ERR_FORMAT for tokens that are no text or stand twice, for
+ * merges of what is no token and for a vocabulary without merges. remark: filled where the result
+ * may split texts in another way than the original, else its text is empty. */
 mdf_status mdf_gguf_tokenizer_json(const mdf_gguf_vocab *v, mdf_strbuf *out, mdf_error *remark,
                                    mdf_error *err) MDF_NODISCARD;
 

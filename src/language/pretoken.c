@@ -3,10 +3,8 @@
 
 #include <string.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include "base/alloc.h"
+#include "base/pcre.h"
 
 /* GPT-2's own pattern, which ByteLevel uses. */
 static const char gpt2_pattern[] =
@@ -27,18 +25,6 @@ struct mdf_pretoken {
     pre_step step[MDF_MAX_PRE_STEPS];
     int count;
 };
-
-static void *pcre_alloc(size_t bytes, void *user)
-{
-    (void)user;
-    return mdf_alloc_raw(bytes);
-}
-
-static void pcre_free(void *p, void *user)
-{
-    (void)user;
-    mdf_free(p);
-}
 
 static mdf_status no_memory(mdf_error *err)
 {
@@ -61,9 +47,8 @@ static mdf_status compile_text(mdf_pretoken *p, pcre2_code **out, const mdf_strb
     if (*out == NULL) {
         PCRE2_UCHAR why[128] = {0};
         (void)pcre2_get_error_message(code, why, sizeof why);
-        return mdf_fail(
-            err, code == PCRE2_ERROR_HEAPLIMIT || code == 121 ? MDF_ERR_NOMEM : MDF_ERR_FORMAT,
-            "pre_tokenizer: the pattern is not valid: %s", (const char *)why);
+        return mdf_fail(err, mdf_pcre_no_memory(code) ? MDF_ERR_NOMEM : MDF_ERR_FORMAT,
+                        "pre_tokenizer: the pattern is not valid: %s", (const char *)why);
     }
     (void)pcre2_pattern_info(*out, PCRE2_INFO_MATCHEMPTY, &empty);
     if (empty != 0) {
@@ -106,7 +91,7 @@ mdf_status mdf_pretoken_new(mdf_pretoken **out, const mdf_tokenizer_spec *spec, 
     if (p == NULL) {
         return no_memory(err);
     }
-    p->memory = pcre2_general_context_create(pcre_alloc, pcre_free, NULL);
+    p->memory = mdf_pcre_memory();
     p->match = p->memory == NULL ? NULL : pcre2_match_context_create(p->memory);
     mdf_status status = p->match == NULL ? no_memory(err) : MDF_OK;
     if (status == MDF_OK) {

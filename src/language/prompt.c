@@ -82,12 +82,15 @@ static void put_header(mdf_marked *m, const frame *f, const char *role)
     put_text(m, f->behind_role);
 }
 
-static mdf_marked render(const frame *f, const char *text, bool with_image)
+static mdf_marked render(const frame *f, const char *text, int images)
 {
-    mdf_marked m = mdf_marked_new((size_t)MDF_MAX_TEXT_BYTES + 256);
+    mdf_marked m =
+        mdf_marked_new((size_t)MDF_MAX_TEXT_BYTES + 256 + (size_t)images * strlen(MDF_IMAGE_TOKEN));
     put_special(&m, f->begin);
     put_header(&m, f, "user");
-    put_special(&m, with_image ? MDF_IMAGE_TOKEN : NULL);
+    for (int i = 0; i < images; i++) {
+        put_special(&m, MDF_IMAGE_TOKEN);
+    }
     put_text(&m, text);
     put_special(&m, f->end);
     put_text(&m, f->behind_turn);
@@ -111,7 +114,7 @@ size_t mdf_prompt_capacity(const mdf_tokenizer *t, const char *text, const char 
 
 mdf_status mdf_prompt_build(const mdf_tokenizer *t, int32_t *token, size_t capacity, size_t *count,
                             int32_t *image_at, const char *text, const char *missing_text,
-                            bool with_image, mdf_error *err)
+                            int images, mdf_error *err)
 {
     *count = 0;
     *image_at = -1;
@@ -121,12 +124,12 @@ mdf_status mdf_prompt_build(const mdf_tokenizer *t, int32_t *token, size_t capac
         return mdf_fail(err, MDF_ERR_LIMIT, "the text has %zu bytes, more than the limit of %d",
                         bytes, MDF_MAX_TEXT_BYTES);
     }
-    mdf_marked m = render(frame_of(t), used, with_image);
+    mdf_marked m = render(frame_of(t), used, images);
     const mdf_status status = mdf_marked_encode(&m, t, token, capacity, count, err);
     mdf_marked_free(&m);
     MDF_TRY(status);
-    const int32_t image = with_image ? mdf_tokenizer_special(t, MDF_IMAGE_TOKEN) : -1;
-    for (size_t i = 0; with_image && *image_at < 0; i++) {
+    const int32_t image = images > 0 ? mdf_tokenizer_special(t, MDF_IMAGE_TOKEN) : -1;
+    for (size_t i = 0; images > 0 && *image_at < 0; i++) {
         *image_at = token[i] == image ? (int32_t)i : -1; /* is there: no text makes a special */
     }
     return MDF_OK;

@@ -12,16 +12,17 @@ mdf_status mdf_prompt_check(const mdf_tokenizer *t, mdf_error *err) MDF_NODISCAR
 /* The token that ends a turn, -1 = there is none. */
 int32_t mdf_prompt_end(const mdf_tokenizer *t);
 
-/* Tokens that mdf_prompt_build() may need at most for this text (with a picture). */
+/* Tokens that mdf_prompt_build() may need at most for this text with one picture. */
 size_t mdf_prompt_capacity(const mdf_tokenizer *t, const char *text, const char *missing_text);
 
 /* Writes the prompt of one case to token[0..capacity-1], its length to *count and the index of the
- * image token to *image_at (-1 without a picture). A NULL or empty text is missing_text, NULL being
- * "". Names of special tokens inside the text stay text. MDF_ERR_LIMIT when the text is longer
- * than MDF_MAX_TEXT_BYTES or the prompt than capacity; *count is 0 and *image_at -1 then. */
+ * image token to *image_at (-1 without a picture); those of further pictures follow it directly. A
+ * NULL or empty text is missing_text, NULL being "". Names of special tokens inside the text stay
+ * text. MDF_ERR_LIMIT when the text is longer than MDF_MAX_TEXT_BYTES or the prompt than capacity;
+ * *count is 0 and *image_at -1 then. */
 mdf_status mdf_prompt_build(const mdf_tokenizer *t, int32_t *token, size_t capacity, size_t *count,
                             int32_t *image_at, const char *text, const char *missing_text,
-                            bool with_image, mdf_error *err) MDF_NODISCARD;
+                            int images, mdf_error *err) MDF_NODISCARD;
 
 /* The fields mean what those of mdf_tree_view (nn/batch.h) mean; a caller copies the pointers.
  * A node comes after its parent. The end of turn ends every label: predicted, never fed. */

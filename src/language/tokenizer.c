@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "language/added.h"
 #include "language/bpe.h"
+#include "language/normalise.h"
 #include "language/pretoken.h"
 #include "language/tokenizer_json.h"
 
@@ -16,6 +17,7 @@ struct mdf_tokenizer {
     mdf_added added;
     mdf_pretoken *pre; /* NULL: the byte tokenizer */
     mdf_bpe bpe;
+    mdf_normal_form form;
     int32_t size;
     int32_t before[4], after[4];
     int before_count, after_count;
@@ -125,6 +127,23 @@ static mdf_status check_added(const mdf_tokenizer *t, const mdf_tokenizer_spec *
     return MDF_OK;
 }
 
+/* Tokens of the second pass are looked for in the normal form. */
+static mdf_status check_form(mdf_tokenizer *t, const mdf_added_token *a, mdf_error *err)
+{
+    const uint8_t *text = (const uint8_t *)a->content.text;
+    size_t n = a->content.len;
+    if (!a->normalized) {
+        return MDF_OK;
+    }
+    MDF_TRY(mdf_normalise(t->form, &text, &n, &t->arena, err));
+    return n == a->content.len && memcmp(text, a->content.text, n) == 0
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_FORMAT,
+                          "added_tokens: \"%.*s\" is not in the normal form that texts are brought "
+                          "to, which is not supported",
+                          (int)(a->content.len > 60 ? 60 : a->content.len), a->content.text);
+}
+
 /* The added tokens of the spec, and <|image|> behind them if it is not one of them. */
 static mdf_status add_tokens(mdf_tokenizer *t, const mdf_tokenizer_spec *s, int32_t image_token,
                              mdf_error *err)
@@ -139,6 +158,7 @@ static mdf_status add_tokens(mdf_tokenizer *t, const mdf_tokenizer_spec *s, int3
     for (size_t i = 0; i < count; i++) {
         all[i] = s->added[i];
         t->size = all[i].id >= t->size ? all[i].id + 1 : t->size;
+        MDF_TRY(check_form(t, &all[i], err));
         const mdf_text_view c = all[i].content;
         if (c.len != image.len || memcmp(c.text, image.text, image.len) != 0) {
             continue;
@@ -177,6 +197,7 @@ static mdf_status fill(mdf_tokenizer *t, const mdf_tokenizer_spec *s, int32_t im
                        mdf_error *err)
 {
     t->size = (int32_t)s->token_count;
+    t->form = s->form;
     MDF_TRY(mdf_bpe_new(&t->bpe, s, &t->arena, err));
     MDF_TRY(check_added(t, s, err));
     MDF_TRY(add_tokens(t, s, image_token, err));
@@ -234,21 +255,23 @@ int32_t mdf_tokenizer_special(const mdf_tokenizer *t, const char *name)
     return found == NULL ? -1 : found->id;
 }
 
-/* Byte pairs: one token a byte, of which an ill-formed one has become three, and a blank in front
- * of every piece. */
+/* Byte pairs: one token a byte, of which an ill-formed one has become three, and those of another
+ * normal form more, and a blank in front of every piece. */
 size_t mdf_tokenizer_most(const mdf_tokenizer *t, size_t bytes)
 {
     if (t->pre == NULL) {
         return bytes;
     }
-    return bytes > SIZE_MAX / 8 ? SIZE_MAX : bytes * (t->prefix_space ? 6 : 3);
+    const size_t growth = mdf_normal_form_growth(t->form);
+    const size_t most = (growth > 3 ? growth : 3) * (t->prefix_space ? 2 : 1);
+    return bytes > SIZE_MAX / most ? SIZE_MAX : bytes * most;
 }
 
 typedef struct encoder {
     const mdf_tokenizer *t;
     mdf_token_sink out;
     mdf_arena scratch;
-    bool specials;
+    bool specials, shielded;
     mdf_error *err;
 } encoder;
 
@@ -258,9 +281,33 @@ static bool encode_piece(void *user, const uint8_t *piece, size_t n)
     return mdf_bpe_encode(&e->t->bpe, piece, n, &e->out, &e->scratch);
 }
 
+/* The text without shields, in memory of the arena. */
+static mdf_status unshield(encoder *e, const uint8_t **text, size_t *n)
+{
+    const size_t len = sizeof MDF_SHIELD - 1;
+    uint8_t *copy = mdf_arena_alloc(&e->scratch, *n, 1);
+    size_t used = 0;
+    if (copy == NULL) {
+        return no_memory(e->err);
+    }
+    for (size_t i = 0; i < *n;) {
+        const bool shield = *n - i >= len && memcmp(*text + i, MDF_SHIELD, len) == 0;
+        if (!shield) {
+            copy[used++] = (*text)[i];
+        }
+        i += shield ? len : 1;
+    }
+    *text = copy;
+    *n = used;
+    return MDF_OK;
+}
+
 /* Text without added tokens. */
 static mdf_status encode_rest(encoder *e, const uint8_t *text, size_t n)
 {
+    if (e->shielded) {
+        MDF_TRY(unshield(e, &text, &n));
+    }
     if (e->t->pre != NULL) {
         return mdf_pretoken_split(e->t->pre, text, n, &e->scratch, encode_piece, e, e->err);
     }
@@ -277,6 +324,9 @@ static mdf_status encode_pass(encoder *e, int pass, const uint8_t *text, size_t 
     size_t done = 0;
     if (pass == 2) {
         return encode_rest(e, text, n);
+    }
+    if (pass == 1) {
+        MDF_TRY(mdf_normalise(e->t->form, &text, &n, &e->scratch, e->err));
     }
     for (size_t i = 0; i < n;) {
         const mdf_added_token *token = mdf_added_match(&e->t->added, pass, text + i, n - i);
@@ -357,6 +407,7 @@ mdf_status mdf_tokenizer_encode(const mdf_tokenizer *t, const char *text, size_t
     encoder e = {.t = t,
                  .out = {.id = id, .capacity = capacity},
                  .specials = (how & MDF_ENCODE_SPECIALS) != 0,
+                 .shielded = (how & MDF_ENCODE_SHIELDED) != 0,
                  .err = err};
     *count = 0;
     MDF_TRY(mdf_arena_init(&e.scratch, 0, 0, err));
@@ -364,6 +415,60 @@ mdf_status mdf_tokenizer_encode(const mdf_tokenizer *t, const char *text, size_t
     mdf_arena_free(&e.scratch);
     *count = status == MDF_OK ? e.out.count : 0;
     return status;
+}
+
+/* Bytes of the name of a special token that text begins with; 0 = none. */
+static size_t special_at(const mdf_tokenizer *t, const uint8_t *text, size_t n)
+{
+    size_t len = 0;
+    for (int pass = 0; pass < 2 && n > 0; pass++) {
+        const mdf_added_token *token = mdf_added_match(&t->added, pass, text, n);
+        if (token != NULL && token->special && token->content.len > len) {
+            len = token->content.len;
+        }
+    }
+    return len;
+}
+
+mdf_status mdf_tokenizer_shield(const mdf_tokenizer *t, const char *text, mdf_arena *a,
+                                const char **out, mdf_error *err)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    const size_t n = strlen(text);
+    size_t names = 0;
+    for (size_t i = 0; i < n; i++) {
+        names += special_at(t, s + i, n - i) > 0 ? 1 : 0;
+    }
+    *out = text;
+    if (names == 0) {
+        return MDF_OK;
+    }
+    char *copy = mdf_arena_alloc(a, n + names * (sizeof MDF_SHIELD - 1) + 1, 1);
+    size_t used = 0;
+    if (copy == NULL) {
+        return no_memory(err);
+    }
+    for (size_t i = 0; i < n;) {
+        const size_t len = special_at(t, s + i, n - i);
+        size_t first = 1; /* bytes of the character */
+        while (i + first < n && (s[i + first] & 0xC0) == 0x80) {
+            first++;
+        }
+        if (len > 0 && (len <= first || strstr(text, MDF_SHIELD) != NULL)) {
+            return mdf_fail(err, MDF_ERR_ARG,
+                            "the text has the name of a special token that can't be kept as text");
+        }
+        memcpy(copy + used, text + i, first);
+        used += first;
+        i += first;
+        if (len > 0) {
+            memcpy(copy + used, MDF_SHIELD, sizeof MDF_SHIELD - 1);
+            used += sizeof MDF_SHIELD - 1;
+        }
+    }
+    copy[used] = '\0';
+    *out = copy;
+    return MDF_OK;
 }
 
 bool mdf_tokenizer_has(const mdf_tokenizer *t, int32_t id)

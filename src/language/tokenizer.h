@@ -34,8 +34,12 @@ enum {
 enum {
     MDF_ENCODE_PLAIN = 0,    /* names of special tokens are text like any other: for users' texts */
     MDF_ENCODE_SPECIALS = 1, /* they are the special tokens */
-    MDF_ENCODE_TEMPLATE = 2  /* with the tokens that the file's template puts around a text */
+    MDF_ENCODE_TEMPLATE = 2, /* with the tokens that the file's template puts around a text */
+    MDF_ENCODE_SHIELDED = 4  /* MDF_SHIELD is left out, after it has kept names apart */
 };
+
+/* U+FDD0, which is no character and so in no text. */
+#define MDF_SHIELD "\xEF\xB7\x90"
 
 /* The bytes of the text; image_token is the id of <|image|>. */
 mdf_status mdf_tokenizer_new_bytes(mdf_tokenizer **out, int32_t image_token,
@@ -66,6 +70,13 @@ size_t mdf_tokenizer_most(const mdf_tokenizer *t, size_t bytes);
 mdf_status mdf_tokenizer_encode(const mdf_tokenizer *t, const char *text, size_t len, int how,
                                 int32_t *id, size_t capacity, size_t *count,
                                 mdf_error *err) MDF_NODISCARD;
+
+/* A copy of text, in memory of the arena, with MDF_SHIELD inside of every name of a special token;
+ * text itself if it has none. With MDF_ENCODE_SPECIALS | MDF_ENCODE_SHIELDED those names stay text.
+ * MDF_ERR_ARG: it has such a name and U+FDD0 too, or the name
+ * has one character only. */
+mdf_status mdf_tokenizer_shield(const mdf_tokenizer *t, const char *text, mdf_arena *a,
+                                const char **out, mdf_error *err) MDF_NODISCARD;
 
 bool mdf_tokenizer_has(const mdf_tokenizer *t, int32_t id);
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/utf8.h"
+#include "language/normalise.h"
 #include "language/tokenizer_lists.h"
 
 typedef struct reader {
@@ -293,6 +295,30 @@ static mdf_status read_post(const reader *r, const json_t *post)
     return MDF_OK;
 }
 
+/* One normal form, or several in a row. */
+static mdf_status read_normalizer(const reader *r, const json_t *item)
+{
+    const char *type = type_of(item);
+    if (item == NULL || json_is_null(item)) {
+        return MDF_OK;
+    }
+    if (type != NULL && strcmp(type, "Sequence") == 0) {
+        const json_t *list = json_object_get(item, "normalizers");
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            mdf_normal_form form = MDF_NORMAL_NONE;
+            const char *name = type_of(json_array_get(list, i));
+            if (name == NULL || !mdf_normal_form_from_name(name, &form)) {
+                return refuse(r, "normalizer", name == NULL ? "" : name);
+            }
+            r->spec->form = mdf_normal_form_then(r->spec->form, form);
+        }
+        return json_is_array(list) ? MDF_OK : bad(r, "normalizer", "has no list of normalizers");
+    }
+    return type != NULL && mdf_normal_form_from_name(type, &r->spec->form)
+               ? MDF_OK
+               : refuse(r, "normalizer", type == NULL ? "" : type);
+}
+
 static mdf_status read_rest(reader *r, const json_t *root)
 {
     const json_t *normalizer = json_object_get(root, "normalizer");
@@ -300,10 +326,7 @@ static mdf_status read_rest(reader *r, const json_t *root)
     if (!json_is_object(root)) {
         return mdf_fail(r->err, MDF_ERR_FORMAT, "the file is not a JSON object");
     }
-    if (normalizer != NULL && !json_is_null(normalizer)) {
-        const char *type = type_of(normalizer);
-        return refuse(r, "normalizer", type == NULL ? "" : type);
-    }
+    MDF_TRY(read_normalizer(r, normalizer));
     const char *type = type_of(decoder);
     if (decoder != NULL && !json_is_null(decoder) &&
         (type == NULL || strcmp(type, "ByteLevel") != 0)) {
@@ -363,7 +386,7 @@ static size_t byte_of_file(const skeleton *k, size_t at)
 static mdf_status read_skeleton(reader *r, const skeleton *k)
 {
     json_error_t where = {0};
-    json_t *root = json_loadb(k->text, k->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    json_t *root = mdf_json_load(k->text, k->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
     if (root == NULL) {
         const size_t at = byte_of_file(k, where.position > 0 ? (size_t)where.position : 0);
         return mdf_fail_at(r->err, MDF_ERR_FORMAT, at, "byte %zu: not valid JSON: %s", at,
@@ -383,6 +406,9 @@ static mdf_status parse(reader *r, const uint8_t *data, size_t len)
         return mdf_fail(r->err, MDF_ERR_LIMIT, "%zu bytes, more than the limit of %zu", len,
                         MDF_MAX_TOKENIZER_BYTES);
     }
+    const size_t mark = mdf_json_mark((const char *)data, len);
+    data += mark;
+    len -= mark;
     const size_t valid = mdf_utf8_check(data, len);
     if (valid != len) {
         return mdf_fail_at(r->err, MDF_ERR_FORMAT, valid, "byte %zu: not UTF-8", valid);

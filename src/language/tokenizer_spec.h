@@ -25,6 +25,15 @@ typedef struct mdf_added_token {
     bool normalized; /* looked for in a second pass, behind the others */
 } mdf_added_token;
 
+/* Unicode's normal forms. */
+typedef enum mdf_normal_form {
+    MDF_NORMAL_NONE,
+    MDF_NORMAL_NFC,
+    MDF_NORMAL_NFD,
+    MDF_NORMAL_NFKC,
+    MDF_NORMAL_NFKD
+} mdf_normal_form;
+
 typedef enum mdf_pre_kind {
     MDF_PRE_SPLIT,     /* pattern's matches and what lies between them are pieces */
     MDF_PRE_BYTE_LEVEL /* GPT-2's pattern if use_regex; a blank in front if prefix_space */
@@ -48,8 +57,9 @@ typedef struct mdf_tokenizer_spec {
     size_t merge_count;
     const mdf_added_token *added; /* [added_count] */
     size_t added_count;
-    bool ignore_merges; /* a piece that is a token is never merged together */
-    bool has_unknown;   /* a token stands for what has none: refused if a byte has none */
+    bool ignore_merges;   /* a piece that is a token is never merged together */
+    bool has_unknown;     /* a token stands for what has none: refused if a byte has none */
+    mdf_normal_form form; /* of texts between the added tokens of the first pass */
     mdf_pre_step pre[MDF_MAX_PRE_STEPS];
     int pre_count;
     int32_t before[4], after[4]; /* the template's tokens around a text */

@@ -1,5 +1,7 @@
-/* Label scores: where each label's token probabilities stand, and their sums. */
+/* Label scores, and what they are as probabilities. */
 #include "nn/answer.h"
+
+#include <math.h>
 
 bool mdf_answer_plan(mdf_graph *g, const mdf_config *c, const mdf_tree_view *t, int64_t cases,
                      const int32_t *behind, const int32_t *label, mdf_answer_rows *a)
@@ -54,4 +56,24 @@ mdf_tensor *mdf_answer_scores(mdf_graph *g, const mdf_answer_rows *a, mdf_tensor
         *log_prob = p;
     }
     return mdf_reshape(g, scores, 2, (int64_t[]){cases, labels});
+}
+
+void mdf_softmax_temperature(float *prob, const float *logits, size_t n, size_t classes,
+                             double temperature)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float *z = logits + i * classes;
+        float *p = prob + i * classes;
+        double top = (double)z[0];
+        for (size_t k = 1; k < classes; k++) {
+            top = (double)z[k] > top ? (double)z[k] : top;
+        }
+        double sum = 0;
+        for (size_t k = 0; k < classes; k++) {
+            sum += exp(((double)z[k] - top) / temperature);
+        }
+        for (size_t k = 0; k < classes; k++) {
+            p[k] = (float)(exp(((double)z[k] - top) / temperature) / sum);
+        }
+    }
 }

@@ -1,4 +1,5 @@
-/* Label scores: where each label's token probabilities stand, and their sums. */
+/* Label scores: where each label's token probabilities stand, their sums, and what they are as
+ * probabilities. */
 #ifndef MDF_NN_ANSWER_H
 #define MDF_NN_ANSWER_H
 
@@ -25,5 +26,9 @@ bool mdf_answer_plan(mdf_graph *g, const mdf_config *c, const mdf_tree_view *t, 
 mdf_tensor *mdf_answer_scores(mdf_graph *g, const mdf_answer_rows *a, mdf_tensor *h,
                               const mdf_text *text, int64_t cases, int64_t labels,
                               mdf_tensor **log_prob);
+
+/* prob [N,K] = softmax(logits [N,K] / temperature), row by row; may be in place. */
+void mdf_softmax_temperature(float *prob, const float *logits, size_t n, size_t classes,
+                             double temperature);
 
 #endif

@@ -134,6 +134,12 @@ static mdf_status read_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pict
     return MDF_OK;
 }
 
+/* Of a batch of one case that has some. */
+static int64_t count_pictures(const mdf_batch *b)
+{
+    return b->image_count == NULL ? 1 : b->image_count[0];
+}
+
 mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
                               mdf_error *err)
 {
@@ -149,6 +155,10 @@ mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pict
         return mdf_fail(err, MDF_ERR_ARG,
                         "fusion_config.attend = \"concat\": the picture's keys depend on the "
                         "prompt and can't be used again");
+    }
+    if (same_pictures && d->image.count > 0 && count_pictures(b) != d->image.of_case->pictures) {
+        return mdf_fail(err, MDF_ERR_ARG, "%lld pictures can't be the %lld of the prompt before",
+                        (long long)count_pictures(b), (long long)d->image.of_case->pictures);
     }
     mdf_graph_reset(&d->graph);
     mdf_kv_cache_clear(&d->cache, c, same_pictures);

@@ -19,8 +19,8 @@ void mdf_decoder_free(mdf_decoder *d);
 void mdf_decoder_watch(mdf_decoder *d, const volatile sig_atomic_t *stop);
 
 /* Reads a batch of one case; its tree and labels are not read. Starts afresh, but with
- * same_pictures the pictures are those of the call before and their keys are used again
- * (b->vision_image is not read then). */
+ * same_pictures the pictures are those of the call before, all of them, and their keys are used
+ * again (b->vision_image is not read then; another number of them is MDF_ERR_ARG). */
 mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
                               mdf_error *err) MDF_NODISCARD;
 

@@ -160,15 +160,16 @@ static mdf_tensor *encode(mdf_graph *g, const mdf_vision *v, mdf_real *tiles, co
                           const mdf_attn_plan *plan)
 {
     const mdf_config *c = v->config;
-    mdf_tensor *between[MDF_NODE_INPUTS] = {NULL};
-    int found = 0;
+    const int count = c->vision.intermediate_count;
+    mdf_tensor *between[MDF_NODE_INPUTS] = {NULL}; /* in the order of the settings */
     mdf_scope scope = mdf_scope_begin(g);
     mdf_tensor *x = mdf_scope_keep(g, &scope, embed(g, v, tiles, t));
     for (int i = 0; i < c->vision.num_hidden_layers; i++) {
-        if (found < c->vision.intermediate_count &&
-            c->vision.intermediate_layers_indices[found] == i) {
-            between[found++] = x;       /* trap 2: the state before layer i */
-            scope = mdf_scope_begin(g); /* which stays */
+        for (int k = 0; k < count; k++) {
+            if (c->vision.intermediate_layers_indices[k] == i) {
+                between[k] = x;             /* trap 2: the state before layer i */
+                scope = mdf_scope_begin(g); /* which stays */
+            }
         }
         x = mdf_scope_keep(g, &scope, vision_layer(g, v, &v->local[i], x, plan));
     }
@@ -179,7 +180,7 @@ static mdf_tensor *encode(mdf_graph *g, const mdf_vision *v, mdf_real *tiles, co
     for (int i = 0; i < c->vision.num_global_layers; i++) {
         x = mdf_scope_keep(g, &scope, vision_layer(g, v, &v->global[i], x, plan));
     }
-    return mdf_concat_interleave(g, x, between, found);
+    return mdf_concat_interleave(g, x, between, count);
 }
 
 mdf_image_tokens mdf_vision_forward(mdf_graph *g, const mdf_vision *v, const mdf_batch *b)

@@ -1,14 +1,16 @@
-/* Pictures through libvips: four loaders, limits from the header, errors as sentences. */
+/* Pictures through libvips: five loaders, limits from the header, errors as sentences. */
 #include "photo/image.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "photo/gif.h"
 
 enum { STRIP_ROWS = 64 }; /* rows asked of libvips at a time */
 
@@ -76,80 +78,32 @@ static void take_reason(char *out, size_t out_bytes)
     g_free(all);
 }
 
+/* A TIFF that libtiff has no decoder for is not damaged; out gets the compression's name. */
+static bool is_unread_compression(const char *reason, char *out, size_t out_bytes)
+{
+    static const char begin[] = "Compression scheme ";
+    if (strncmp(reason, begin, sizeof begin - 1) != 0) {
+        return false;
+    }
+    const long scheme = strtol(reason + sizeof begin - 1, NULL, 10);
+    const bool jpeg2000 = scheme == 33003 || scheme == 33005 || scheme == 34712;
+    const char *known = jpeg2000 ? "JPEG 2000, " : scheme == 50002 ? "JPEG XL, " : "";
+    (void)snprintf(out, out_bytes, "%sscheme %ld of TIFF", known, scheme);
+    return true;
+}
+
 static mdf_status vips_failure(const char *name, const char *what, mdf_error *err)
 {
     char reason[200];
+    char scheme[64];
     take_reason(reason, sizeof reason);
+    if (is_unread_compression(reason, scheme, sizeof scheme)) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: its compression (%s) is not read", name, scheme);
+    }
     if (reason[0] == '\0') {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: %s", name, what);
     }
     return mdf_fail(err, MDF_ERR_FORMAT, "%s: %s (%s)", name, what, reason);
-}
-
-/* ---- what kind of bytes -----------------------------------------------------------------------
- */
-
-mdf_image_format mdf_image_sniff(const void *bytes, size_t len)
-{
-    const uint8_t *b = bytes;
-    if (len >= 3 && memcmp(b, "\xFF\xD8\xFF", 3) == 0) {
-        return MDF_IMAGE_JPEG;
-    }
-    if (len >= 8 && memcmp(b, "\x89PNG\r\n\x1A\n", 8) == 0) {
-        return MDF_IMAGE_PNG;
-    }
-    if (len >= 12 && memcmp(b, "RIFF", 4) == 0 && memcmp(b + 8, "WEBP", 4) == 0) {
-        return MDF_IMAGE_WEBP;
-    }
-    if (len >= 4 && (memcmp(b, "II\x2A\0", 4) == 0 || memcmp(b, "MM\0\x2A", 4) == 0 ||
-                     memcmp(b, "II\x2B\0", 4) == 0 || memcmp(b, "MM\0\x2B", 4) == 0)) {
-        return MDF_IMAGE_TIFF;
-    }
-    return MDF_IMAGE_UNKNOWN;
-}
-
-static const char *format_name(mdf_image_format format)
-{
-    switch (format) {
-    case MDF_IMAGE_JPEG:
-        return "JPEG";
-    case MDF_IMAGE_PNG:
-        return "PNG";
-    case MDF_IMAGE_TIFF:
-        return "TIFF";
-    case MDF_IMAGE_WEBP:
-        return "WebP";
-    case MDF_IMAGE_UNKNOWN:
-        break;
-    }
-    return "unknown";
-}
-
-/* A guess that helps whoever renamed a file. */
-static const char *looks_like(const uint8_t *b, size_t len)
-{
-    if (len >= 4 && memcmp(b, "GIF8", 4) == 0) {
-        return "a GIF";
-    }
-    if (len >= 5 && memcmp(b, "%PDF-", 5) == 0) {
-        return "a PDF";
-    }
-    if (len >= 12 && memcmp(b + 4, "ftyp", 4) == 0) {
-        return "a HEIC, AVIF or video file";
-    }
-    if (len >= 2 && memcmp(b, "BM", 2) == 0) {
-        return "a BMP";
-    }
-    if (len >= 132 && memcmp(b + 128, "DICM", 4) == 0) {
-        return "a DICOM file";
-    }
-    const size_t n = len < 512 ? len : 512;
-    for (size_t i = 0; i < n; i++) {
-        if (b[i] < 0x20 && b[i] != '\n' && b[i] != '\r' && b[i] != '\t') {
-            return "no known picture format";
-        }
-    }
-    return "a text file";
 }
 
 /* ---- loading ----------------------------------------------------------------------------------
@@ -173,6 +127,9 @@ static int open_header(mdf_image_format format, const void *bytes, size_t len, V
     case MDF_IMAGE_WEBP:
         return vips_webpload_buffer(buf, len, out, "memory", TRUE, "fail_on", VIPS_FAIL_ON_ERROR,
                                     NULL);
+    case MDF_IMAGE_GIF:
+        return vips_gifload_buffer(buf, len, out, "memory", TRUE, "fail_on", VIPS_FAIL_ON_ERROR,
+                                   NULL);
     case MDF_IMAGE_UNKNOWN:
         break;
     }
@@ -208,9 +165,26 @@ static mdf_status check_header(const VipsImage *im, const char *name, mdf_error 
     return MDF_OK;
 }
 
-/* Opens the header only: nothing is decoded until pixels are asked for. */
-static mdf_status open_picture(VipsImage **out, const void *bytes, size_t len, const char *name,
-                               mdf_error *err)
+/* The first picture of a GIF alone, in memory of its own: libvips would look through the frames of
+ * all others first. */
+static mdf_status first_frame(uint8_t **copy, size_t *copy_len, const uint8_t *bytes, size_t len,
+                              const char *name, mdf_error *err)
+{
+    size_t end = 0;
+    MDF_TRY(mdf_gif_first_frame(&end, bytes, len, name, err));
+    uint8_t *own = mdf_alloc_raw(end + 1);
+    if (own == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for the picture", name);
+    }
+    memcpy(own, bytes, end);
+    own[end] = MDF_GIF_TRAILER;
+    *copy = own;
+    *copy_len = end + 1;
+    return MDF_OK;
+}
+
+static mdf_status check_bytes(mdf_image_format *format, const void *bytes, size_t len,
+                              const char *name, mdf_error *err)
 {
     if (len == 0) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: the file is empty", name);
@@ -219,23 +193,44 @@ static mdf_status open_picture(VipsImage **out, const void *bytes, size_t len, c
         return mdf_fail(err, MDF_ERR_LIMIT, "%s: larger than %zu MiB", name,
                         MDF_MAX_IMAGE_BYTES >> 20);
     }
-    const mdf_image_format format = mdf_image_sniff(bytes, len);
-    if (format == MDF_IMAGE_UNKNOWN) {
+    *format = mdf_image_sniff(bytes, len);
+    if (*format == MDF_IMAGE_UNKNOWN) {
         return mdf_fail(err, MDF_ERR_FORMAT,
-                        "%s: not a JPEG, PNG, TIFF or WebP picture (it looks like %s)", name,
-                        looks_like(bytes, len));
+                        "%s: not a " MDF_IMAGE_FORMATS " picture (it looks like %s)", name,
+                        mdf_image_looks_like(bytes, len));
     }
+    return MDF_OK;
+}
+
+/* Opens the header only: nothing is decoded until pixels are asked for. *copy: NULL, or bytes that
+ * must live as long as *out. */
+static mdf_status open_picture(VipsImage **out, uint8_t **copy, const void *bytes, size_t len,
+                               const char *name, mdf_error *err)
+{
+    mdf_image_format format = MDF_IMAGE_UNKNOWN;
+    MDF_TRY(check_bytes(&format, bytes, len, name, err));
     MDF_TRY(ready(err));
+    if (format == MDF_IMAGE_GIF) {
+        MDF_TRY(first_frame(copy, &len, bytes, len, name, err));
+        bytes = *copy;
+    }
     vips_error_clear();
     VipsImage *im = NULL;
+    mdf_status status = MDF_OK;
     if (open_header(format, bytes, len, &im) != 0) {
         char what[64];
-        snprintf(what, sizeof what, "the %s header is damaged or cut short", format_name(format));
-        return vips_failure(name, what, err);
+        snprintf(what, sizeof what, "the %s header is damaged or cut short",
+                 mdf_image_format_name(format));
+        status = vips_failure(name, what, err);
+    } else {
+        status = check_header(im, name, err);
     }
-    const mdf_status status = check_header(im, name, err);
     if (status != MDF_OK) {
-        g_object_unref(im);
+        if (im != NULL) {
+            g_object_unref(im);
+        }
+        mdf_free(*copy);
+        *copy = NULL;
         return status;
     }
     *out = im;
@@ -278,6 +273,31 @@ static int to_8_bits(VipsImage **im)
     return replace(im, failed, &next);
 }
 
+/* Inks without a profile, as Pillow has them: what the ink leaves of white, (255 - ink) (255 - key)
+ * / 255, rounded. */
+static int inks_to_srgb(VipsImage **im)
+{
+    VipsImage *step[8] = {NULL};
+    const int shift = (*im)->BandFmt == VIPS_FORMAT_USHORT ? 8 : 0;
+    const int failed = vips_rshift_const1(*im, &step[0], shift, NULL) != 0 ||
+                       vips_cast(step[0], &step[1], VIPS_FORMAT_UCHAR, NULL) != 0 ||
+                       vips_invert(step[1], &step[2], NULL) != 0 ||
+                       vips_extract_band(step[2], &step[3], 0, "n", 3, NULL) != 0 ||
+                       vips_extract_band(step[2], &step[4], 3, NULL) != 0 ||
+                       vips_multiply(step[3], step[4], &step[5], NULL) != 0 ||
+                       vips_linear1(step[5], &step[6], 1.0 / 255, 0, NULL) != 0 ||
+                       vips_rint(step[6], &step[7], NULL) != 0;
+    VipsImage *next = NULL;
+    const int made =
+        failed ? -1 : vips_copy(step[7], &next, "interpretation", VIPS_INTERPRETATION_sRGB, NULL);
+    for (size_t i = 0; i < sizeof step / sizeof step[0]; i++) {
+        if (step[i] != NULL) {
+            g_object_unref(step[i]);
+        }
+    }
+    return replace(im, made, &next);
+}
+
 /* Builds the chain of operations to 8-bit sRGB; no pixel is computed here, so that a failure of the
  * profile step is the profile's fault and the picture is still worth showing without it. */
 static int to_srgb(VipsImage **im)
@@ -293,6 +313,9 @@ static int to_srgb(VipsImage **im)
             vips_error_clear();
         }
     }
+    if ((*im)->Type == VIPS_INTERPRETATION_CMYK && (*im)->Bands == 4) {
+        return inks_to_srgb(im) != 0 ? -1 : to_8_bits(im);
+    }
     next = NULL;
     const int failed = vips_colourspace(*im, &next, VIPS_INTERPRETATION_sRGB, NULL);
     if (replace(im, failed, &next) != 0) {
@@ -301,17 +324,12 @@ static int to_srgb(VipsImage **im)
     return to_8_bits(im);
 }
 
-/* 8 bits, no colour management. */
-static int to_bytes(VipsImage **im)
+/* 16 bits, no colour management: a value stays what it is in the file. */
+static int to_levels(VipsImage **im)
 {
-    if ((*im)->BandFmt == VIPS_FORMAT_USHORT) {
-        VipsImage *next = NULL;
-        const int failed = vips_rshift_const1(*im, &next, 8, NULL);
-        if (replace(im, failed, &next) != 0) {
-            return -1;
-        }
-    }
-    return to_8_bits(im);
+    VipsImage *next = NULL;
+    const int failed = vips_cast(*im, &next, VIPS_FORMAT_USHORT, NULL);
+    return replace(im, failed, &next);
 }
 
 static int turn_upright(VipsImage **im)
@@ -324,41 +342,51 @@ static int turn_upright(VipsImage **im)
 /* ---- pixels -----------------------------------------------------------------------------------
  */
 
-/* Copies one row: 3 of 3 channels, or the largest colour channel into one. */
-static void copy_row(uint8_t *dst, const uint8_t *src, int width, int bands, int out_channels)
+/* What a row of the pipeline's end is copied into. */
+typedef void take_row_fn(void *out, const VipsPel *src, int y, const VipsImage *im);
+
+static void take_colours(void *out, const VipsPel *src, int y, const VipsImage *im)
 {
-    if (out_channels == bands) {
-        memcpy(dst, src, (size_t)width * (size_t)bands);
-        return;
-    }
+    const size_t row_bytes = (size_t)im->Xsize * 3;
+    memcpy(((mdf_image *)out)->rgb + (size_t)y * row_bytes, src, row_bytes);
+}
+
+/* The largest colour channel, so that a mask drawn in red keeps its value. */
+static void take_levels(void *out, const VipsPel *src, int y, const VipsImage *im)
+{
+    mdf_levels *levels = out;
+    const uint16_t *from = (const uint16_t *)(const void *)src;
+    uint16_t *to = levels->px + (size_t)y * (size_t)im->Xsize;
+    const int bands = im->Bands;
     const int colours = bands == 2 ? 1 : bands >= 3 ? 3 : bands;
-    for (int x = 0; x < width; x++) {
-        uint8_t best = src[x * bands];
+    for (int x = 0; x < im->Xsize; x++, from += bands) {
+        uint16_t best = from[0];
         for (int c = 1; c < colours; c++) {
-            best = src[x * bands + c] > best ? src[x * bands + c] : best;
+            best = from[c] > best ? from[c] : best;
+            levels->is_coloured = levels->is_coloured || from[c] != from[0];
         }
-        dst[x] = best;
+        to[x] = best;
     }
 }
 
-static const uint8_t *region_row(const VipsRegion *region, int y, size_t pixel_bytes)
+static const VipsPel *region_row(const VipsRegion *region, int y, size_t pixel_bytes)
 {
     return region->data + (ptrdiff_t)(y - region->valid.top) * region->bpl -
            (ptrdiff_t)pixel_bytes * region->valid.left;
 }
 
-/* Runs the pipeline into px [height, width, channels]. */
-static int read_pixels(VipsImage *im, uint8_t *px, int channels)
+/* Runs the pipeline. */
+static int read_pixels(VipsImage *im, take_row_fn *take, void *out)
 {
     VipsRegion *region = vips_region_new(im);
+    const size_t pixel_bytes = (size_t)im->Bands * (im->BandFmt == VIPS_FORMAT_USHORT ? 2 : 1);
     int failed = region == NULL ? -1 : 0;
     for (int y = 0; failed == 0 && y < im->Ysize; y += STRIP_ROWS) {
         const int rows = im->Ysize - y < STRIP_ROWS ? im->Ysize - y : STRIP_ROWS;
         const VipsRect strip = {.left = 0, .top = y, .width = im->Xsize, .height = rows};
         failed = vips_region_prepare(region, &strip);
         for (int r = 0; failed == 0 && r < rows; r++) {
-            copy_row(px + (size_t)(y + r) * (size_t)im->Xsize * (size_t)channels,
-                     region_row(region, y + r, (size_t)im->Bands), im->Xsize, im->Bands, channels);
+            take(out, region_row(region, y + r, pixel_bytes), y + r, im);
         }
     }
     if (region != NULL) {
@@ -367,57 +395,88 @@ static int read_pixels(VipsImage *im, uint8_t *px, int channels)
     return failed;
 }
 
-/* channels 3: to sRGB; 1: a mask. On success *px is [*height, *width, channels]. */
-static mdf_status decode(uint8_t **px, int *width, int *height, int channels, const void *bytes,
-                         size_t len, const char *name, mdf_error *err)
+static mdf_status convert(VipsImage **im, int to_pixels(VipsImage **), const char *name,
+                          mdf_error *err)
 {
-    VipsImage *im = NULL;
-    uint8_t *pixels = NULL;
-    MDF_TRY(open_picture(&im, bytes, len, name, err));
-    mdf_status status = MDF_OK;
-    if ((channels == 3 ? to_srgb(&im) : to_bytes(&im)) != 0 || turn_upright(&im) != 0) {
-        status = vips_failure(name, "the colours of the picture cannot be converted", err);
-        goto done;
+    if (to_pixels(im) != 0 || turn_upright(im) != 0) {
+        return vips_failure(name, "the colours of the picture cannot be converted", err);
     }
-    if (channels == 3 && im->Bands != 3) {
-        status = mdf_fail(err, MDF_ERR_FORMAT, "%s: %d channels do not make a colour picture", name,
-                          im->Bands);
-        goto done;
+    if (to_pixels == to_srgb && (*im)->Bands != 3) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: %d channels do not make a colour picture", name,
+                        (*im)->Bands);
     }
-    pixels = mdf_alloc((size_t)im->Xsize * (size_t)im->Ysize, (size_t)channels);
-    if (pixels == NULL) {
-        status = mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for %d x %d pixels", name,
-                          im->Xsize, im->Ysize);
-        goto done;
+    return MDF_OK;
+}
+
+/* px: out's memory, NULL when there was none. */
+static mdf_status fill(VipsImage *im, take_row_fn *take, void *out, const void *px,
+                       const char *name, mdf_error *err)
+{
+    if (px == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for %d x %d pixels", name, im->Xsize,
+                        im->Ysize);
     }
-    if (read_pixels(im, pixels, channels) != 0) {
-        status = vips_failure(name, "the picture is damaged or cut short", err);
-        goto done;
-    }
-    *px = pixels;
-    *width = im->Xsize;
-    *height = im->Ysize;
-    pixels = NULL;
-done:
-    mdf_free(pixels);
+    return read_pixels(im, take, out) == 0
+               ? MDF_OK
+               : vips_failure(name, "the picture is damaged or cut short", err);
+}
+
+/* Frees what open_picture() made and what libvips keeps for this thread. */
+static void close_picture(VipsImage *im, uint8_t *copy)
+{
     g_object_unref(im);
+    mdf_free(copy);
     vips_error_clear();
-    vips_thread_shutdown(); /* frees what libvips keeps for this thread */
-    return status;
+    vips_thread_shutdown();
 }
 
 mdf_status mdf_image_decode(mdf_image *out, const void *bytes, size_t len, const char *name,
                             mdf_error *err)
 {
-    return decode(&out->rgb, &out->width, &out->height, 3, bytes, len,
-                  name == NULL ? "picture" : name, err);
+    VipsImage *im = NULL;
+    uint8_t *copy = NULL;
+    mdf_image found = {0};
+    name = name == NULL ? "picture" : name;
+    MDF_TRY(open_picture(&im, &copy, bytes, len, name, err));
+    mdf_status status = convert(&im, to_srgb, name, err);
+    if (status == MDF_OK) {
+        found = (mdf_image){.width = im->Xsize, .height = im->Ysize};
+        found.rgb = mdf_alloc((size_t)im->Xsize * (size_t)im->Ysize, 3);
+        status = fill(im, take_colours, &found, found.rgb, name, err);
+    }
+    close_picture(im, copy);
+    if (status != MDF_OK) {
+        mdf_image_free(&found);
+        return status;
+    }
+    *out = found;
+    return MDF_OK;
 }
 
-mdf_status mdf_image_decode_grey(mdf_grey *out, const void *bytes, size_t len, const char *name,
-                                 mdf_error *err)
+mdf_status mdf_levels_decode(mdf_levels *out, const void *bytes, size_t len, const char *name,
+                             mdf_error *err)
 {
-    return decode(&out->px, &out->width, &out->height, 1, bytes, len, name == NULL ? "mask" : name,
-                  err);
+    VipsImage *im = NULL;
+    uint8_t *copy = NULL;
+    mdf_levels found = {0};
+    name = name == NULL ? "mask" : name;
+    MDF_TRY(open_picture(&im, &copy, bytes, len, name, err));
+    found.has_palette = vips_image_get_typeof(im, "palette-bit-depth") != 0 ||
+                        vips_image_get_typeof(im, "palette") != 0; /* libvips 8.15 and later */
+    mdf_status status = convert(&im, to_levels, name, err);
+    if (status == MDF_OK) {
+        found.width = im->Xsize;
+        found.height = im->Ysize;
+        found.px = mdf_alloc((size_t)im->Xsize * (size_t)im->Ysize, sizeof *found.px);
+        status = fill(im, take_levels, &found, found.px, name, err);
+    }
+    close_picture(im, copy);
+    if (status != MDF_OK) {
+        mdf_levels_free(&found);
+        return status;
+    }
+    *out = found;
+    return MDF_OK;
 }
 
 mdf_status mdf_image_read(mdf_image *out, const char *path, mdf_error *err)
@@ -426,16 +485,6 @@ mdf_status mdf_image_read(mdf_image *out, const char *path, mdf_error *err)
     size_t len = 0;
     MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
     const mdf_status status = mdf_image_decode(out, bytes, len, path, err);
-    mdf_free(bytes);
-    return status;
-}
-
-mdf_status mdf_image_read_grey(mdf_grey *out, const char *path, mdf_error *err)
-{
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    MDF_TRY(mdf_file_read(path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
-    const mdf_status status = mdf_image_decode_grey(out, bytes, len, path, err);
     mdf_free(bytes);
     return status;
 }
@@ -453,6 +502,14 @@ void mdf_grey_free(mdf_grey *im)
     if (im != NULL) {
         mdf_free(im->px);
         *im = (mdf_grey){0};
+    }
+}
+
+void mdf_levels_free(mdf_levels *l)
+{
+    if (l != NULL) {
+        mdf_free(l->px);
+        *l = (mdf_levels){0};
     }
 }
 

@@ -1,4 +1,4 @@
-/* Pictures: JPEG, PNG, TIFF and WebP bytes to 8-bit pixels, and pixels to PNG files.
+/* Pictures: JPEG, PNG, TIFF, WebP and GIF bytes to 8-bit pixels, and pixels to PNG files.
  *
  * The bytes are untrusted. The format is told by the first bytes, never by the file name; size
  * limits are checked on the header before a pixel is decoded; a damaged or truncated picture is an
@@ -7,6 +7,7 @@
 #define MDF_PHOTO_IMAGE_H
 
 #include "base/status.h"
+#include "photo/image_format.h"
 
 /* Packed sRGB. Owns rgb; a zeroed struct is a valid empty image. */
 typedef struct mdf_image {
@@ -15,27 +16,26 @@ typedef struct mdf_image {
     uint8_t *rgb; /* [height, width, 3] */
 } mdf_image;
 
-/* One channel, e.g. a vessel mask. Owns px. */
+/* One channel, a vessel mask say. Owns px. */
 typedef struct mdf_grey {
     int width;
     int height;
     uint8_t *px; /* [height, width] */
 } mdf_grey;
 
-/* What the first bytes say. */
-typedef enum mdf_image_format {
-    MDF_IMAGE_UNKNOWN,
-    MDF_IMAGE_JPEG,
-    MDF_IMAGE_PNG,
-    MDF_IMAGE_TIFF,
-    MDF_IMAGE_WEBP
-} mdf_image_format;
-
-mdf_image_format mdf_image_sniff(const void *bytes, size_t len);
+/* The values of a picture as they stand in the file, at its full depth. Owns px. */
+typedef struct mdf_levels {
+    int width;
+    int height;
+    uint16_t *px;     /* [height, width] the largest colour channel: red as bright as white */
+    bool has_palette; /* the file has a table of colours */
+    bool is_coloured; /* not all pixels are grey */
+} mdf_levels;
 
 /* Decodes to sRGB: EXIF orientation applied, embedded ICC profile converted (an unusable profile is
  * ignored), 16 bits reduced to 8, grey and CMYK converted, transparency laid over black, the
- * ground of fundus photographs; of a multi-page TIFF the first page. `name` is what an error calls
+ * ground of fundus photographs; of a TIFF of several pages the first one, and of a GIF the first
+ * frame. `name` is what an error calls
  * the picture (a path, say); NULL = "picture".
  *
  * Fails with MDF_ERR_FORMAT (not a picture, damaged, cut short), MDF_ERR_LIMIT (too many bytes or
@@ -46,14 +46,15 @@ mdf_status mdf_image_decode(mdf_image *out, const void *bytes, size_t len, const
 /* The same from a file. */
 mdf_status mdf_image_read(mdf_image *out, const char *path, mdf_error *err) MDF_NODISCARD;
 
-/* Decodes to one channel for masks: orientation applied, no colour management, transparency
- * dropped; of a colour picture the largest channel, so that a mask drawn in red stays 255. */
-mdf_status mdf_image_decode_grey(mdf_grey *out, const void *bytes, size_t len, const char *name,
-                                 mdf_error *err) MDF_NODISCARD;
-mdf_status mdf_image_read_grey(mdf_grey *out, const char *path, mdf_error *err) MDF_NODISCARD;
+/* Decodes to the values of the file, for masks (photo/mask.h): orientation applied, no colour
+ * management, transparency dropped. Fails as mdf_image_decode() does. Caller frees with
+ * mdf_levels_free(). */
+mdf_status mdf_levels_decode(mdf_levels *out, const void *bytes, size_t len, const char *name,
+                             mdf_error *err) MDF_NODISCARD;
 
 void mdf_image_free(mdf_image *im); /* leaves it empty; NULL is allowed */
 void mdf_grey_free(mdf_grey *im);
+void mdf_levels_free(mdf_levels *l);
 
 /* Zeroed (black) pixels. MDF_ERR_LIMIT above the limits of pictures. */
 mdf_status mdf_image_new(mdf_image *out, int width, int height, mdf_error *err) MDF_NODISCARD;

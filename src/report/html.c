@@ -10,7 +10,8 @@
 static void write_head(FILE *out, const mdf_report *r)
 {
     (void)fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                "<meta name=\"generator\" content=\"mdf " MDF_VERSION "\">\n<title>",
                 out);
     mdf_html_text(out, r->title);
     (void)fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n<header>\n<h1>",
@@ -70,6 +71,21 @@ static void write_metric(FILE *out, const char *name, double value, mdf_interval
         (void)fprintf(out, "%.3f to %.3f", ci.low, ci.high);
     }
     (void)fputs("</td></tr>\n", out);
+}
+
+static mdf_status write_left_out(FILE *out, const mdf_left_out *left, mdf_error *err)
+{
+    mdf_strbuf words = mdf_strbuf_new(1 << 16);
+    mdf_left_out_text(&words, left);
+    if (words.len > 0) {
+        (void)fputs("<p class=\"note\" role=\"note\"><strong>Left out of the numbers:</strong> ",
+                    out);
+        mdf_html_text(out, words.data);
+        (void)fputs(".</p>\n", out);
+    }
+    const bool failed = words.failed;
+    mdf_strbuf_free(&words);
+    return failed ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the report") : MDF_OK;
 }
 
 static void write_metrics(FILE *out, const mdf_report *r)
@@ -249,6 +265,9 @@ static mdf_status write_all(FILE *out, const mdf_report *r, mdf_error *err)
     write_facts(out, r);
     if (r->metrics != NULL) {
         write_metrics(out, r);
+        if (r->naming != NULL && r->naming->left_out != NULL) {
+            MDF_TRY(write_left_out(out, r->naming->left_out, err));
+        }
         write_classes(out, r);
         write_confusion(out, r);
         MDF_TRY(write_curves(out, r, err));

@@ -12,23 +12,6 @@ int mdf_argmax(const float *row, size_t classes)
     return (int)best;
 }
 
-void mdf_softmax_temperature(float *prob, const float *logits, size_t n, size_t classes,
-                             double temperature)
-{
-    for (size_t i = 0; i < n; i++) {
-        const float *z = logits + i * classes;
-        float *p = prob + i * classes;
-        const double top = (double)z[mdf_argmax(z, classes)];
-        double sum = 0;
-        for (size_t k = 0; k < classes; k++) {
-            sum += exp(((double)z[k] - top) / temperature);
-        }
-        for (size_t k = 0; k < classes; k++) {
-            p[k] = (float)(exp(((double)z[k] - top) / temperature) / sum);
-        }
-    }
-}
-
 double mdf_nll(const float *logits, const int *label, size_t n, size_t classes, double temperature)
 {
     double total = 0;

@@ -7,10 +7,6 @@
 
 #define MDF_ECE_BINS 15 /* equal widths over (0, 1], as in the paper */
 
-/* prob [N,K] = softmax(logits [N,K] / temperature), row by row; may be in place. */
-void mdf_softmax_temperature(float *prob, const float *logits, size_t n, size_t classes,
-                             double temperature);
-
 /* Mean negative log-likelihood of the labels [N] under softmax(logits / temperature). Cases with a
  * negative label don't count. */
 double mdf_nll(const float *logits, const int *label, size_t n, size_t classes, double temperature);

@@ -87,9 +87,9 @@ mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *
     return status;
 }
 
-/* The state as numbers: exact, and readable by any safetensors reader. best_score keeps its bits.
- */
-enum { STATE_NUMBERS = 5 };
+/* The state as numbers: exact, and readable by any safetensors reader. best_score and loss_mean
+ * keep their bits. The first checkpoints had five numbers, without loss_mean and monitor. */
+enum { STATE_NUMBERS = 7, STATE_NUMBERS_ONCE = 5 };
 
 mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
                                const mdf_train_state *s, mdf_error *err)
@@ -100,8 +100,9 @@ mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_o
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
     }
     weight_items(item, p);
-    int64_t state[STATE_NUMBERS] = {s->epoch, s->batch, s->best_epoch, o->step, 0};
+    int64_t state[STATE_NUMBERS] = {s->epoch, s->batch, s->best_epoch, o->step, 0, 0, s->monitor};
     memcpy(&state[4], &s->best_score, sizeof state[4]);
+    memcpy(&state[5], &s->loss_mean, sizeof state[5]);
     size_t n = p->count;
     const struct {
         const char *name;
@@ -135,6 +136,39 @@ static mdf_status read_block(const mdf_safetensors *file, const char *name, mdf_
     return mdf_safetensors_floats(file, t, out, err);
 }
 
+static mdf_status read_numbers(const mdf_safetensors *file, mdf_optimizer *o, mdf_train_state *s,
+                               mdf_error *err)
+{
+    const mdf_st_tensor *t = mdf_safetensors_find(file, "train.state");
+    int64_t state[STATE_NUMBERS];
+    if (t == NULL || t->dtype != MDF_DTYPE_I64 ||
+        (t->bytes != sizeof state && t->bytes != STATE_NUMBERS_ONCE * sizeof state[0])) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is missing", file->path);
+    }
+    memcpy(state, t->data, t->bytes);
+    double best_score;
+    double loss_mean = (double)NAN;
+    int64_t monitor = -1;
+    memcpy(&best_score, &state[4], sizeof best_score);
+    if (t->bytes == sizeof state) {
+        memcpy(&loss_mean, &state[5], sizeof loss_mean);
+        monitor = state[6];
+    }
+    if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[2] < 0 || state[2] > state[0] ||
+        state[3] < 0 || !isfinite(best_score) || isinf(loss_mean) || monitor < -1 ||
+        monitor > MDF_MONITOR_LOSS) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is not sensible", file->path);
+    }
+    s->epoch = (int)state[0];
+    s->batch = state[1];
+    s->best_epoch = (int)state[2];
+    o->step = state[3];
+    s->best_score = best_score;
+    s->loss_mean = loss_mean;
+    s->monitor = (int)monitor;
+    return MDF_OK;
+}
+
 static mdf_status read_state(const mdf_safetensors *file, mdf_params *p, mdf_optimizer *o,
                              mdf_train_state *s, mdf_error *err)
 {
@@ -144,24 +178,7 @@ static mdf_status read_state(const mdf_safetensors *file, mdf_params *p, mdf_opt
     if (o->ema != NULL) {
         MDF_TRY(read_block(file, "optimizer.ema", o->ema, o->total, err));
     }
-    const mdf_st_tensor *t = mdf_safetensors_find(file, "train.state");
-    int64_t state[STATE_NUMBERS];
-    if (t == NULL || t->dtype != MDF_DTYPE_I64 || t->bytes != sizeof state) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is missing", file->path);
-    }
-    memcpy(state, t->data, sizeof state);
-    double best_score;
-    memcpy(&best_score, &state[4], sizeof best_score);
-    if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[2] < 0 || state[2] > state[0] ||
-        state[3] < 0 || !isfinite(best_score)) {
-        return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is not sensible", file->path);
-    }
-    s->epoch = (int)state[0];
-    s->batch = state[1];
-    s->best_epoch = (int)state[2];
-    o->step = state[3];
-    s->best_score = best_score;
-    return MDF_OK;
+    return read_numbers(file, o, s, err);
 }
 
 mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o, mdf_train_state *s,

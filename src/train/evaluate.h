@@ -2,8 +2,9 @@
 #ifndef MDF_TRAIN_EVALUATE_H
 #define MDF_TRAIN_EVALUATE_H
 
+#include "data/batch_fill.h"
+#include "data/samples.h"
 #include "nn/mdf_mllm.h"
-#include "train/samples.h"
 
 typedef struct mdf_scores {
     float *score; /* [N,K] before the temperature */

@@ -126,6 +126,9 @@ json_t *mdf_metrics_json(const mdf_metrics *m, const mdf_metrics_naming *naming)
     if (naming->has_vessel_dice) {
         ok = json_object_set_new(out, "vessel_dice", number(naming->vessel_dice)) == 0 && ok;
     }
+    if (naming->left_out != NULL) {
+        ok = json_object_set_new(out, "left_out", mdf_left_out_json(naming->left_out)) == 0 && ok;
+    }
     if (naming->cases != NULL) {
         ok = json_object_set_new(out, "cases", cases_json(naming)) == 0 && ok;
     }
@@ -179,10 +182,24 @@ static void text_classes(mdf_strbuf *b, const mdf_metrics *m, const mdf_metrics_
     }
 }
 
+static void text_left_out(mdf_strbuf *b, const mdf_left_out *left)
+{
+    mdf_strbuf words = mdf_strbuf_new(1 << 16);
+    if (left != NULL) {
+        mdf_left_out_text(&words, left);
+    }
+    if (words.len > 0) {
+        mdf_strbuf_printf(b, "%-20s  %s\n", "left out", words.data);
+    }
+    b->failed = b->failed || words.failed;
+    mdf_strbuf_free(&words);
+}
+
 void mdf_metrics_text(mdf_strbuf *out, const mdf_metrics *m, const mdf_metrics_naming *naming)
 {
     const mdf_interval none = {(double)NAN, (double)NAN};
     mdf_strbuf_printf(out, "%-20s  %zu cases of %zu patients\n", "n", m->n, m->patients);
+    text_left_out(out, naming->left_out);
     text_line(out, "accuracy", m->accuracy, m->accuracy_ci);
     text_line(out, "balanced accuracy", m->balanced_accuracy, m->balanced_accuracy_ci);
     text_line(out, "macro F1", m->macro_f1, m->macro_f1_ci);

@@ -2,8 +2,8 @@
 #ifndef MDF_TRAIN_PREFETCH_H
 #define MDF_TRAIN_PREFETCH_H
 
+#include "data/batch_fill.h"
 #include "train/sampler.h"
-#include "train/samples.h"
 
 typedef struct mdf_prefetch mdf_prefetch;
 

@@ -44,8 +44,9 @@ mdf_status mdf_runlog_epoch(mdf_runlog *log, const mdf_train_event *e, mdf_error
         {"val_balanced_accuracy", "val/balanced_accuracy", e->val_balanced_accuracy},
         {"val_vessel_dice", "val/vessel_dice", e->val_vessel_dice},
     };
-    json_t *row = json_pack("{s:I,s:i,s:b,s:f}", "step", (json_int_t)step, "epoch", e->epoch,
-                            "best", e->best, "time", mdf_clock_wall_seconds());
+    json_t *row =
+        json_pack("{s:I,s:i,s:b,s:s,s:f}", "step", (json_int_t)step, "epoch", e->epoch, "best",
+                  e->best, "monitor", e->monitor, "time", mdf_clock_wall_seconds());
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++) {
         (void)json_object_set_new(row, number[i].key, number_or_null(number[i].value));
     }

@@ -4,7 +4,7 @@
 #define MDF_TRAIN_SAMPLER_H
 
 #include "base/status.h"
-#include "train/samples.h"
+#include "data/samples.h"
 
 typedef struct mdf_epoch_plan {
     size_t *index; /* [count] cases, batch after batch */

@@ -2,6 +2,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,19 +10,21 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "train/calibration.h"
+#include "base/lock.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
-#include "train/metrics.h"
 #include "train/optimizer.h"
 #include "train/prefetch.h"
+#include "train/relabel.h"
 #include "train/runlog.h"
 #include "train/sampler.h"
+#include "train/validation.h"
 #include "train/vocabulary.h"
 #include "weights/weights.h"
 
 typedef struct trainer {
     const mdf_train_options *opt;
+    mdf_lock lock; /* of the run folder */
     mdf_config config;
     mdf_manifest train_cases, val_cases;
     mdf_samples train, val;
@@ -35,10 +38,11 @@ typedef struct trainer {
     mdf_prefetch *prefetch;
     mdf_train_state state;
     mdf_runlog log;
+    mdf_monitor monitor;      /* what chooses the best epoch */
+    mdf_left_out left_out[2]; /* of the training and of the validation split */
     int64_t total_steps;
     double started; /* monotonic seconds */
     size_t images;
-    double loss_mean;
     double times[64]; /* of the last steps, in seconds */
     size_t time_count;
     size_t last_allocations;
@@ -50,6 +54,19 @@ static bool stopped(const trainer *t)
     return t->opt->stop != NULL && *t->opt->stop != 0;
 }
 
+static void note(const trainer *t, const char *fmt, ...) MDF_PRINTF(2, 3);
+static void note(const trainer *t, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (t->opt->note != NULL) {
+        t->opt->note(t->opt->user, text);
+    }
+}
+
 static void report(const trainer *t, const char *phase, size_t done, size_t total)
 {
     if (t->opt->progress != NULL) {
@@ -58,7 +75,7 @@ static void report(const trainer *t, const char *phase, size_t done, size_t tota
                                                           .total = total,
                                                           .images = t->images,
                                                           .epoch = t->state.epoch + 1,
-                                                          .loss = t->loss_mean});
+                                                          .loss = t->state.loss_mean});
     }
 }
 
@@ -69,56 +86,34 @@ static bool read_progress(void *user, size_t done, size_t total)
     return !stopped(t);
 }
 
-/* The labels of the training split become the model's, unless the configuration names them. */
-static mdf_status choose_labels(trainer *t, mdf_error *err)
-{
-    mdf_answer_config *a = &t->config.answer;
-    const mdf_manifest *m = &t->train_cases;
-    for (int k = 0; a->label_count == 0 && k < m->label_count; k++) {
-        bool used = false;
-        for (size_t i = 0; i < m->case_count; i++) {
-            used = used || m->cases[i].label == k;
-        }
-        if (!used) {
-            continue;
-        }
-        const size_t n = strlen(m->labels[k]);
-        if (n > MDF_MAX_LABEL_BYTES) {
-            return mdf_fail(err, MDF_ERR_LIMIT, "label \"%.40s...\": longer than %d bytes",
-                            m->labels[k], MDF_MAX_LABEL_BYTES);
-        }
-        /* label_count stays 0 in the loop's condition until all are in */
-        memcpy(a->labels[t->state.label_count], m->labels[k], n + 1);
-        t->state.label_count++;
-    }
-    a->label_count = a->label_count == 0 ? t->state.label_count : a->label_count;
-    if (a->label_count < 2) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "split \"%s\": its cases have %d label%s, but a classifier needs two",
-                        t->opt->train_split, a->label_count, a->label_count == 1 ? "" : "s");
-    }
-    return MDF_OK;
-}
-
-/* Renumbers the labels by the model's table. Cases of other labels stay for their masks, or go. */
-static mdf_status apply_labels(const trainer *t, mdf_manifest *m, bool keep_masks, mdf_error *err)
+/* One split by the model's labels; says what it leaves out. */
+static mdf_status apply_labels(const trainer *t, mdf_manifest *m, const char *split,
+                               bool keep_masks, mdf_left_out *left, mdf_error *err)
 {
     const mdf_answer_config *a = &t->config.answer;
-    size_t n = 0;
-    for (size_t i = 0; i < m->case_count; i++) {
-        mdf_manifest_case c = m->cases[i];
-        const char *name = c.label < 0 ? NULL : m->labels[c.label];
-        c.label = -1;
-        for (int k = 0; name != NULL && k < a->label_count; k++) {
-            c.label = strcmp(name, a->labels[k]) == 0 ? k : c.label;
-        }
-        const bool mask = keep_masks && (c.vessel_mask != NULL || c.lesion_mask != NULL);
-        if (c.label >= 0 || mask) {
-            m->cases[n++] = c;
-        }
+    const char *label[MDF_MAX_CLASSES];
+    for (int k = 0; k < a->label_count; k++) {
+        label[k] = a->labels[k];
     }
-    m->case_count = n;
-    return n > 0 ? MDF_OK : mdf_fail(err, MDF_ERR_ARG, "no case has one of the model's labels");
+    (void)mdf_relabel(left, m,
+                      &(mdf_relabel_options){.labels = label,
+                                             .label_count = (size_t)a->label_count,
+                                             .keep_vessel_masks = keep_masks,
+                                             .keep_lesion_masks = keep_masks});
+    mdf_strbuf text = mdf_strbuf_new(1 << 16);
+    mdf_left_out_text(&text, left);
+    mdf_status status = MDF_OK;
+    if (m->case_count == 0) {
+        status = mdf_fail(err, MDF_ERR_ARG, "split \"%s\": no case has one of the model's labels",
+                          split);
+    } else if (t->opt->strict && mdf_left_out_cases(left) > 0) {
+        status = mdf_fail(err, MDF_ERR_ARG, "--strict: split \"%s\": %s", split,
+                          text.data != NULL ? text.data : "cases are left out");
+    } else if (text.len > 0) {
+        note(t, "split \"%s\": %s", split, text.data);
+    }
+    mdf_strbuf_free(&text);
+    return status;
 }
 
 static mdf_status choose_cases(trainer *t, mdf_error *err)
@@ -128,10 +123,28 @@ static mdf_status choose_cases(trainer *t, mdf_error *err)
     MDF_TRY(mdf_manifest_keep_split(&t->train_cases, o->train_split, err));
     MDF_TRY(mdf_manifest_copy(&t->val_cases, o->manifest, err));
     MDF_TRY(mdf_manifest_keep_split(&t->val_cases, o->val_split, err));
-    MDF_TRY(choose_labels(t, err));
+    MDF_TRY(mdf_labels_of_cases(&t->config.answer, &t->train_cases, o->train_split, err));
     const bool masks = t->config.unet.mask_channels > 0 && t->config.train.mask_weight > 0;
-    MDF_TRY(apply_labels(t, &t->train_cases, masks && t->config.train.use_image, err));
-    return apply_labels(t, &t->val_cases, false, err);
+    MDF_TRY(apply_labels(t, &t->train_cases, o->train_split, masks && t->config.train.use_image,
+                         &t->left_out[0], err));
+    return apply_labels(t, &t->val_cases, o->val_split, false, &t->left_out[1], err);
+}
+
+/* The monitor of the configuration, or what this split can give. */
+static void choose_monitor(trainer *t)
+{
+    const mdf_monitor wanted = t->config.train.monitor;
+    const int classes = mdf_count_classes(&t->val);
+    t->monitor = mdf_monitor_possible(wanted, &t->val);
+    t->state.monitor = (int)t->monitor;
+    if (classes < 2) {
+        note(t,
+             "split \"%s\": all its cases have the label %s, so there is no AUC%s, and the "
+             "temperature stays %.3g",
+             t->opt->val_split, t->config.answer.labels[t->val.item[0].label],
+             t->monitor != wanted ? ": the smallest validation loss chooses the best epoch" : "",
+             t->config.answer.temperature);
+    }
 }
 
 static mdf_status read_pictures(trainer *t, mdf_error *err)
@@ -220,7 +233,7 @@ static mdf_status one_batch(trainer *t, const mdf_batch *b, double *loss, mdf_er
 static void note_step(trainer *t, double loss, double seconds, size_t cases, uint64_t allocations)
 {
     t->images += cases;
-    t->loss_mean = isnan(t->loss_mean) ? loss : 0.95 * t->loss_mean + 0.05 * loss;
+    t->state.loss_mean = isnan(t->state.loss_mean) ? loss : 0.95 * t->state.loss_mean + 0.05 * loss;
     t->times[t->time_count++ % 64] = seconds;
     t->last_allocations = (size_t)allocations;
 }
@@ -287,82 +300,33 @@ static bool keep_going(void *user, size_t done, size_t total)
     return !stopped(user);
 }
 
-/* Metrics of the validation split; the scores stay for the temperature. */
+/* Numbers of the validation split; the scores stay for the temperature. */
 static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, mdf_error *err)
 {
-    const size_t k = (size_t)t->config.answer.label_count;
     const bool masks = t->config.unet.mask_channels > 0;
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
     mdf_status status = mdf_score_samples(scores, &t->eval_graph, t->model, &t->val,
                                           &t->eval_buffer, masks, keep_going, t, err);
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
     MDF_TRY(status);
-    int *label = mdf_alloc(t->val.count, sizeof *label);
-    float *prob = mdf_alloc(t->val.count * k, sizeof *prob);
-    mdf_metrics m = {0};
-    if (label == NULL || prob == NULL) {
-        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the metrics");
-    } else {
-        for (size_t i = 0; i < t->val.count; i++) {
-            label[i] = t->val.item[i].label;
-        }
-        mdf_softmax_temperature(prob, scores->score, t->val.count, k, 1);
-        status = mdf_metrics_compute(
-            &m,
-            &(mdf_metrics_input){
-                .prob = prob, .label = label, .n = t->val.count, .classes = k, .resamples = 1},
-            err);
-        e->val_loss = mdf_nll(scores->score, label, t->val.count, k, 1);
-        e->val_auc = m.macro_auc;
-        e->val_balanced_accuracy = m.balanced_accuracy;
-        e->val_vessel_dice = scores->vessel_count > 0 ? scores->vessel_dice : (double)NAN;
-    }
-    mdf_metrics_free(&m);
-    mdf_free(label);
-    mdf_free(prob);
+    status = mdf_validation_numbers(e, scores, &t->val, err);
     if (status != MDF_OK) {
         mdf_scores_free(scores);
     }
     return status;
 }
 
-/* Fits the temperature on the validation scores and stores it in the configuration. */
+/* Fits the temperature on the validation scores and stores it in the configuration. One label alone
+ * says nothing about doubt: every score above the others would be taken for certain. */
 static mdf_status calibrate(trainer *t, const mdf_scores *scores, mdf_error *err)
 {
-    int *label = mdf_alloc(t->val.count, sizeof *label);
-    if (label == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the calibration");
-    }
-    for (size_t i = 0; i < t->val.count; i++) {
-        label[i] = t->val.item[i].label;
-    }
     double temperature = 1;
-    const mdf_status status = mdf_temperature_fit(&temperature, scores->score, label, t->val.count,
-                                                  (size_t)t->config.answer.label_count, err);
-    mdf_free(label);
-    if (status == MDF_OK) {
-        t->config.answer.temperature = temperature;
+    if (mdf_count_classes(&t->val) < 2) {
+        return MDF_OK;
     }
-    return status;
-}
-
-/* What train_config.monitor looks at, larger = better. A number that the split can't give never
- * wins. */
-static double score_of(const mdf_train_config *c, const mdf_train_event *e)
-{
-    double score = 0;
-    switch (c->monitor) {
-    case MDF_MONITOR_MACRO_AUC:
-        score = e->val_auc;
-        break;
-    case MDF_MONITOR_BALANCED_ACCURACY:
-        score = e->val_balanced_accuracy;
-        break;
-    case MDF_MONITOR_LOSS:
-        score = -e->val_loss;
-        break;
-    }
-    return isnan(score) ? -1e9 : score;
+    MDF_TRY(mdf_validation_temperature(&temperature, scores, &t->val, err));
+    t->config.answer.temperature = temperature;
+    return MDF_OK;
 }
 
 /* Validates, keeps the best weights, writes a row of metrics and the checkpoint. */
@@ -373,7 +337,8 @@ static mdf_status end_epoch(trainer *t, mdf_error *err)
                          .total = (size_t)t->total_steps,
                          .images = t->images,
                          .epoch = t->state.epoch + 1,
-                         .loss = t->loss_mean,
+                         .loss = t->state.loss_mean,
+                         .monitor = mdf_monitor_name(t->monitor),
                          .epoch_end = true};
     mdf_scores scores = {0};
     mdf_status status = validate(t, &e, &scores, err);
@@ -386,7 +351,7 @@ static mdf_status end_epoch(trainer *t, mdf_error *err)
                        (long long)t->optimizer.step);
         return mdf_fail_prefix(err, status, where);
     }
-    const double score = score_of(&t->config.train, &e);
+    const double score = mdf_validation_score(t->monitor, &e);
     e.best = t->state.best_epoch == 0 || score > t->state.best_score;
     if (e.best) {
         t->state.best_score = score;
@@ -424,6 +389,9 @@ static void summarise(trainer *t, mdf_train_summary *s)
     *s = (mdf_train_summary){.epochs = t->state.epoch,
                              .best_epoch = t->state.best_epoch,
                              .best_score = t->state.best_score,
+                             .monitor = mdf_monitor_name(t->monitor),
+                             .left_out = mdf_left_out_cases(&t->left_out[0]),
+                             .val_left_out = mdf_left_out_cases(&t->left_out[1]),
                              .temperature = t->config.answer.temperature,
                              .step_seconds = n > 0 ? t->times[n / 2] : 0,
                              .allocations = t->last_allocations,
@@ -452,12 +420,12 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
     return MDF_OK;
 }
 
-/* Too many epochs since the best one? Asked right after a validation only. */
+/* Too many evaluations since the best one? Asked right after a validation only. */
 static bool no_progress(const trainer *t)
 {
-    const int patience = t->config.train.patience;
-    return patience > 0 && t->state.best_epoch > 0 &&
-           t->state.epoch - t->state.best_epoch >= patience;
+    const mdf_train_config *c = &t->config.train;
+    return c->patience > 0 && t->state.best_epoch > 0 &&
+           t->state.epoch - t->state.best_epoch >= (int64_t)c->patience * c->eval_every;
 }
 
 static mdf_status loop(trainer *t, mdf_error *err)
@@ -516,10 +484,24 @@ static mdf_status resume(trainer *t, mdf_error *err)
     mdf_free(old);
     mdf_free(path);
     MDF_TRY(status);
-    return mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err);
+    MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
+    const int was = t->state.monitor;
+    if (was >= 0 && was != (int)t->monitor) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: its best epoch was chosen by %s, which can't be compared with %s; "
+                        "resume with the same settings and data",
+                        dir, mdf_monitor_name((mdf_monitor)was), mdf_monitor_name(t->monitor));
+    }
+    t->state.monitor = (int)t->monitor;
+    if (t->optimizer.step > 0 && isnan(t->state.loss_mean)) {
+        note(t, "the checkpoint of an earlier mdf has no running mean of the training loss: it "
+                "begins anew");
+    }
+    return MDF_OK;
 }
 
-static mdf_status prepare(trainer *t, mdf_error *err)
+/* A new run needs a folder without one, an old one its checkpoint. */
+static mdf_status check_folder(const trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
     if (!t->opt->resume && mdf_checkpoint_exists(dir)) {
@@ -532,9 +514,36 @@ static mdf_status prepare(trainer *t, mdf_error *err)
                         "%s: there is no checkpoint to go on from; leave out --resume to begin",
                         dir);
     }
+    return MDF_OK;
+}
+
+/* The folder for this process alone. Readers of its files (eval, export) need no lock: every file
+ * is replaced as a whole. */
+static mdf_status lock_folder(trainer *t, mdf_error *err)
+{
+    const char *dir = t->opt->out_dir;
+    bool taken = false;
+    char *path = mdf_path_join(dir, MDF_RUN_LOCK);
+    if (path == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
+    }
+    const mdf_status status = mdf_lock_take(&t->lock, path, &taken, err);
+    mdf_free(path);
+    MDF_TRY(status);
+    return taken ? MDF_OK
+                 : mdf_fail(err, MDF_ERR_ARG, "%s: another training is writing this folder", dir);
+}
+
+static mdf_status prepare(trainer *t, mdf_error *err)
+{
+    const char *dir = t->opt->out_dir;
+    MDF_TRY(check_folder(t, err));
     MDF_TRY(choose_cases(t, err));
     MDF_TRY(mdf_make_dirs(dir, err));
+    MDF_TRY(lock_folder(t, err));
+    MDF_TRY(check_folder(t, err)); /* once more: another training may just have ended */
     MDF_TRY(read_pictures(t, err));
+    choose_monitor(t);
     MDF_TRY(make_tree(t, err));
     MDF_TRY(build(t, err));
     if (t->opt->resume) {
@@ -559,6 +568,7 @@ static void free_all(trainer *t)
     mdf_samples_free(&t->val);
     mdf_manifest_free(&t->train_cases);
     mdf_manifest_free(&t->val_cases);
+    mdf_lock_release(&t->lock);
     mdf_free(t);
 }
 
@@ -569,8 +579,9 @@ mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary, m
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the trainer");
     }
     t->opt = opt;
+    t->lock.fd = -1;
     t->config = *opt->config;
-    t->loss_mean = (double)NAN;
+    t->state.loss_mean = (double)NAN;
     t->started = mdf_clock_seconds();
     mdf_status status = prepare(t, err);
     if (status == MDF_OK) {

@@ -11,6 +11,9 @@
 #include "config/config.h"
 #include "data/manifest.h"
 
+/* Locked in the run folder while a training writes there (base/lock.h); gone afterwards. */
+#define MDF_RUN_LOCK "train.lock"
+
 /* One line of progress. */
 typedef struct mdf_train_event {
     const char *phase;  /* "read", "train", "validate" */
@@ -21,6 +24,7 @@ typedef struct mdf_train_event {
     bool epoch_end;     /* the numbers below are fresh */
     double val_loss, val_auc, val_balanced_accuracy, val_vessel_dice;
     bool best;
+    const char *monitor; /* what chooses the best epoch: "macro_auc", "balanced_accuracy", "loss" */
 } mdf_train_event;
 
 typedef struct mdf_train_options {
@@ -33,7 +37,9 @@ typedef struct mdf_train_options {
     const char
         *tokenizer_path; /* tokenizer "bpe": copied to out_dir if there is none. May be NULL */
     bool resume;
+    bool strict; /* a case that is left out, for its label or for want of one, is an error */
     void (*progress)(void *user, const mdf_train_event *event); /* may be NULL */
+    void (*note)(void *user, const char *text); /* what the user should know; may be NULL */
     void *user;
     const volatile sig_atomic_t *stop; /* may be NULL */
 } mdf_train_options;
@@ -41,14 +47,17 @@ typedef struct mdf_train_options {
 typedef struct mdf_train_summary {
     int epochs, best_epoch;
     double best_score, temperature;
-    double step_seconds; /* median time of a step */
-    size_t allocations;  /* of the last step */
+    const char *monitor;           /* what best_score is of; "loss": its negative */
+    size_t left_out, val_left_out; /* cases of the splits without a label of the model */
+    double step_seconds;           /* median time of a step */
+    size_t allocations;            /* of the last step */
     int64_t parameters;
     size_t tensors, tensors_taken; /* all, and those that init_dir had */
 } mdf_train_summary;
 
-/* MDF_ERR_STOPPED: *stop was set; the checkpoint holds the work so far. MDF_ERR_NUMERIC: the loss
- * is not a number; the last checkpoint stays. */
+/* MDF_ERR_ARG: the data does not fit, or out_dir has a run already (resume false) or none (resume
+ * true), or another process is training in it. MDF_ERR_STOPPED: *stop was set; the checkpoint holds
+ * the work so far. MDF_ERR_NUMERIC: the loss is not a number; the last checkpoint stays. */
 mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary,
                      mdf_error *err) MDF_NODISCARD;
 

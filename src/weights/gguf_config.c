@@ -125,8 +125,37 @@ static mdf_status read_list(const source *s, const char *name, int most, int *ou
     return MDF_OK;
 }
 
+/* Adapters and tables of importance have the architecture of their model, but not its weights. */
+static mdf_status check_purpose(const mdf_gguf *file, mdf_error *err)
+{
+    static const char *const models[] = {"model", "mmproj"};
+    const mdf_gguf_value *v = mdf_gguf_value_of(file, "general.type");
+    mdf_gguf_string type = {"", 0};
+    if (v == NULL) {
+        return MDF_OK;
+    }
+    if (!mdf_gguf_text(v, &type)) {
+        return mdf_fail(err, MDF_ERR_FORMAT, "%s: \"general.type\" is not a text", file->path);
+    }
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        if (type.len == strlen(models[i]) && memcmp(type.text, models[i], type.len) == 0) {
+            return MDF_OK;
+        }
+    }
+    if (type.len == 7 && memcmp(type.text, "adapter", 7) == 0) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "%s is an adapter, not a model: adapters are read from PEFT's folders only",
+                        file->path);
+    }
+    return mdf_fail(err, MDF_ERR_FORMAT, "%s is no model: its \"general.type\" is \"%.*s\"",
+                    file->path, type.len < 60 ? (int)type.len : 60, type.text);
+}
+
 mdf_status mdf_gguf_architecture(const mdf_gguf_files *f, bool *vision, mdf_error *err)
 {
+    for (size_t i = 0; i < f->files; i++) {
+        MDF_TRY(check_purpose(&f->file[i], err));
+    }
     const mdf_gguf_value *v = mdf_gguf_files_value(f, "general.architecture", NULL);
     mdf_gguf_string name = {"", 0};
     if (v == NULL || !mdf_gguf_text(v, &name)) {

@@ -1,9 +1,9 @@
 /* LoRA adapters of PEFT for these models: W' = W + scale * B A for the matrices that they name.
  *
- * adapter_config.json and adapter_model.safetensors, names in any of the models' namings behind
- * "base_model.model."; scale = lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora;
- * rank_pattern and alpha_pattern as in PEFT. What would mean something else (DoRA, embeddings,
- * biases, whole modules) is refused by name. */
+ * adapter_config.json (lora_config.h) and adapter_model.safetensors, names in any of the models'
+ * namings behind "base_model.model."; scale = lora_alpha / r, or lora_alpha / sqrt(r) with
+ * use_rslora; rank_pattern and alpha_pattern as in PEFT. Which modules are changed is what the file
+ * has tensors for; every tensor must be used, and there must be one. */
 #ifndef MDF_WEIGHTS_LORA_H
 #define MDF_WEIGHTS_LORA_H
 
@@ -33,12 +33,13 @@ mdf_status mdf_lora_parse(mdf_lora *l, const char *bytes, size_t len, const char
 mdf_status mdf_lora_load(mdf_lora *l, const char *dir, mdf_error *err) MDF_NODISCARD;
 void mdf_lora_free(mdf_lora *l);
 
-/* Every pair's weight is in w with the shape [out, in]. */
+/* Every pair's weight is in w with the shape [out, in]; those that are not are named. */
 mdf_status mdf_lora_check(const mdf_lora *l, const mdf_weights *w, mdf_error *err) MDF_NODISCARD;
 
 const mdf_lora_pair *mdf_lora_find(const mdf_lora *l, const char *name); /* or NULL */
 
-/* Adds the change of numbers [at, at + n), row-major, of the weight to w [n]. Sums in double. */
-void mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w);
+/* Adds the change of numbers [at, at + n), row-major, of the weight to w [n]. Sums in double.
+ * false: one is not finite. */
+bool mdf_lora_add(const mdf_lora_pair *p, size_t at, size_t n, float *w) MDF_NODISCARD;
 
 #endif

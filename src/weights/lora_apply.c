@@ -1,6 +1,7 @@
 /* LoRA adapters added to a loaded model. */
 #include "weights/lora_apply.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -37,20 +38,23 @@ static bool read_row(const mdf_tensor *t, size_t row, size_t n, float *x)
     return true;
 }
 
-/* One row with the change, rounded. x is scratch of n numbers, bytes of a row. */
+/* One row with the change, rounded. x is scratch of n numbers, bytes of a row. false: a number that
+ * the format can't hold. */
 static bool write_row(const change *c, size_t row, size_t n, float *x, uint8_t *bytes)
 {
-    bool ok = read_row(c->from, row, n, x);
-    mdf_lora_add(c->pair, row * n, n, x);
     uint8_t *to = c->bytes == NULL ? bytes : c->bytes + row * mdf_dtype_row_bytes(c->type, n);
-    ok = ok && mdf_dtype_from_floats(c->type, x, n, to);
-    if (c->data != NULL) {
-        ok = ok && mdf_dtype_to_floats(c->type, to, n, x);
-        for (size_t i = 0; i < n; i++) {
+    if (!read_row(c->from, row, n, x) || !mdf_lora_add(c->pair, row * n, n, x) ||
+        !mdf_dtype_from_floats(c->type, x, n, to) || !mdf_dtype_to_floats(c->type, to, n, x)) {
+        return false;
+    }
+    bool finite = true;
+    for (size_t i = 0; i < n; i++) { /* half precision ends at 65504 */
+        finite = finite && isfinite(x[i]);
+        if (c->data != NULL) {
             c->data[row * n + i] = (mdf_real)x[i];
         }
     }
-    return ok;
+    return finite;
 }
 
 static mdf_status write_rows(const change *c, mdf_error *err)

@@ -219,3 +219,22 @@ mdf_status mdf_weights_check(const mdf_weights *w, mdf_error *err)
     mdf_free(numbers);
     return status;
 }
+
+mdf_status mdf_weights_read(mdf_params *p, const mdf_safetensors *file, mdf_error *err)
+{
+    mdf_weights w;
+    mdf_safetensors one = *file;
+    MDF_TRY(mdf_weights_borrow(&w, &one, err));
+    const mdf_status status = mdf_weights_set(p, &w, err);
+    mdf_weights_close(&w);
+    return status;
+}
+
+mdf_status mdf_weights_load(mdf_params *p, const char *path, mdf_error *err)
+{
+    mdf_weights w;
+    MDF_TRY(mdf_weights_open(&w, path, err));
+    const mdf_status status = mdf_weights_set(p, &w, err);
+    mdf_weights_close(&w);
+    return status;
+}

@@ -24,7 +24,8 @@ typedef struct mdf_weights {
     mdf_st_shards shards;
     mdf_model_weight *item; /* [count], sorted by name */
     size_t count;
-    size_t bytes; /* of all tensors in the files */
+    size_t bytes;  /* of all tensors in the files */
+    bool borrowed; /* the file is the caller's */
     mdf_arena arena;
 } mdf_weights;
 
@@ -32,6 +33,8 @@ typedef struct mdf_weights {
  * ("model.language_model.layers.") and text-only ("model.layers.") files become one; a tensor that
  * is there under two of them is MDF_ERR_FORMAT. */
 mdf_status mdf_weights_open(mdf_weights *w, const char *path, mdf_error *err) MDF_NODISCARD;
+/* The same of a file that is open already, and stays so: it must outlive w. */
+mdf_status mdf_weights_borrow(mdf_weights *w, mdf_safetensors *file, mdf_error *err) MDF_NODISCARD;
 void mdf_weights_close(mdf_weights *w);
 
 const mdf_model_weight *mdf_weights_find(const mdf_weights *w, const char *name); /* or NULL */

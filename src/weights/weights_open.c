@@ -84,15 +84,10 @@ static mdf_status index_shards(mdf_weights *w, mdf_error *err)
     return MDF_OK;
 }
 
-static mdf_status begin(mdf_weights *w, mdf_error *err)
-{
-    *w = (mdf_weights){0};
-    return mdf_arena_init(&w->arena, 0, 0, err);
-}
-
 mdf_status mdf_weights_open(mdf_weights *w, const char *path, mdf_error *err)
 {
-    MDF_TRY(begin(w, err));
+    *w = (mdf_weights){0};
+    MDF_TRY(mdf_arena_init(&w->arena, 0, 0, err));
     mdf_status status = mdf_st_shards_open(&w->shards, path, err);
     if (status == MDF_OK) {
         status = index_shards(w, err);
@@ -103,9 +98,22 @@ mdf_status mdf_weights_open(mdf_weights *w, const char *path, mdf_error *err)
     return status;
 }
 
+mdf_status mdf_weights_borrow(mdf_weights *w, mdf_safetensors *file, mdf_error *err)
+{
+    *w = (mdf_weights){.shards = {.file = file, .files = 1}, .borrowed = true};
+    MDF_TRY(mdf_arena_init(&w->arena, 0, 0, err));
+    const mdf_status status = index_shards(w, err);
+    if (status != MDF_OK) {
+        mdf_weights_close(w);
+    }
+    return status;
+}
+
 void mdf_weights_close(mdf_weights *w)
 {
-    mdf_st_shards_close(&w->shards);
+    if (!w->borrowed) {
+        mdf_st_shards_close(&w->shards);
+    }
     mdf_arena_free(&w->arena);
     *w = (mdf_weights){0};
 }
@@ -114,27 +122,4 @@ const mdf_model_weight *mdf_weights_find(const mdf_weights *w, const char *name)
 {
     const mdf_model_weight key = {.name = name};
     return w->count == 0 ? NULL : bsearch(&key, w->item, w->count, sizeof key, by_name);
-}
-
-mdf_status mdf_weights_read(mdf_params *p, const mdf_safetensors *file, mdf_error *err)
-{
-    mdf_weights w;
-    mdf_safetensors one = *file; /* lent: not closed here */
-    MDF_TRY(begin(&w, err));
-    w.shards = (mdf_st_shards){.file = &one, .files = 1};
-    mdf_status status = index_shards(&w, err);
-    if (status == MDF_OK) {
-        status = mdf_weights_set(p, &w, err);
-    }
-    mdf_arena_free(&w.arena);
-    return status;
-}
-
-mdf_status mdf_weights_load(mdf_params *p, const char *path, mdf_error *err)
-{
-    mdf_weights w;
-    MDF_TRY(mdf_weights_open(&w, path, err));
-    const mdf_status status = mdf_weights_set(p, &w, err);
-    mdf_weights_close(&w);
-    return status;
 }

@@ -4,9 +4,9 @@ tiny_data data
 tiny_train data run --set epochs=1 >/dev/null
 echo old >where.png
 echo old >report.html
-(ulimit -f 4 && "$mdf" predict --quiet --model run --heatmap where.png data/images/P0001_left.png >/dev/null)
+(ulimit -f 4 && "$mdf" predict --quiet --model run --force --heatmap where.png data/images/P0001_left.png >/dev/null)
 echo "exit code $?"
-(ulimit -f 4 && "$mdf" eval --quiet --model run --data data --report report.html >/dev/null)
+(ulimit -f 4 && "$mdf" eval --quiet --model run --data data --force --report report.html >/dev/null)
 echo "exit code $?"
 (ulimit -f 1 && "$mdf" eval --quiet --model run --data data --split train --json result.json >/dev/null)
 echo "exit code $?"

@@ -15,6 +15,7 @@ static void check(const mdf_hub_file *f)
     const size_t n = strlen(f->path);
     const size_t sum = strlen(f->sha256);
     mdf_strbuf url = mdf_strbuf_new(8192);
+    const mdf_hub_repo repo = {.hub = "https://h", .name = "a/b", .revision = "main"};
     if (n == 0 || f->path[0] == '/' || strcmp(f->path, "..") == 0 ||
         strncmp(f->path, "../", 3) == 0 || strstr(f->path, "/../") != NULL ||
         (n > 2 && strcmp(f->path + n - 3, "/..") == 0) || strstr(f->path, "//") != NULL ||
@@ -23,7 +24,7 @@ static void check(const mdf_hub_file *f)
         strspn(f->sha256, "0123456789abcdef") != sum) {
         abort();
     }
-    if (mdf_hub_file_url(&url, "https://h", "a/b", "main", f->path, NULL) != MDF_OK ||
+    if (mdf_hub_file_url(&url, &repo, f->path, NULL) != MDF_OK ||
         strpbrk(url.data + 8, "?# \\\r\n:@") != NULL) {
         abort();
     }

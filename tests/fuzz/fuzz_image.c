@@ -1,10 +1,11 @@
 /* Any bytes as a picture: no crash, and what is accepted is a picture within the limits that can be
- * resized and searched for a field of view. */
+ * resized, or a mask that is empty just when it has no foreground. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
 #include "photo/image.h"
+#include "photo/mask.h"
 #include "photo/resize.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,7 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     mdf_image_free(&im);
     mdf_grey mask = {0};
-    if (mdf_image_decode_grey(&mask, data, size, "fuzz", NULL) != MDF_OK && mask.px != NULL) {
+    mdf_mask_info info = {0};
+    if (mdf_mask_decode(&mask, &info, data, size, "fuzz", NULL) != MDF_OK) {
+        if (mask.px != NULL) {
+            abort();
+        }
+    } else if (info.foreground > (size_t)mask.width * (size_t)mask.height ||
+               (info.kind == MDF_MASK_EMPTY) != (info.foreground == 0)) {
         abort();
     }
     mdf_grey_free(&mask);

@@ -5,7 +5,7 @@
 #include "base/sha256.h"
 #include "support/http_server.h"
 
-enum { HUB_FILES = 8, HUB_LOG = 64 };
+enum { HUB_FILES = 64, HUB_LOG = 64 };
 
 typedef struct hub_file {
     const char *path;
@@ -17,6 +17,7 @@ typedef struct hub_file {
 typedef struct fake_hub {
     http_server server;
     const char *repo;     /* "org/tiny" */
+    bool dataset;         /* it is a data set, no model */
     const char *revision; /* as it stands in addresses */
     hub_file file[HUB_FILES];
     int files;
@@ -56,6 +57,11 @@ static inline void hub_sum(const hub_file *f, char hex[MDF_SHA256_HEX + 1])
     mdf_sha256_start(&s);
     mdf_sha256_add(&s, f->data, f->len);
     mdf_sha256_hex(&s, hex);
+}
+
+static inline const char *hub_kind(const fake_hub *h)
+{
+    return h->dataset ? "datasets" : "models";
 }
 
 static inline void hub_note(fake_hub *h, const http_question *q)
@@ -109,8 +115,8 @@ static inline void hub_list(fake_hub *h, const http_question *q, http_answer *a)
     if (last < h->files) {
         char url[512];
         char link[1024];
-        (void)snprintf(url, sizeof url, "%s/api/models/%s/tree/%s?recursive=true&cursor=%d",
-                       h->server.url, h->repo, h->revision, last);
+        (void)snprintf(url, sizeof url, "%s/api/%s/%s/tree/%s?recursive=true&cursor=%d",
+                       h->server.url, hub_kind(h), h->repo, h->revision, last);
         (void)snprintf(link, sizeof link, "<%s>; rel=\"next\"", h->next != NULL ? h->next : url);
         hub_add_header(a, "Link", link);
     }
@@ -202,13 +208,14 @@ static inline void hub_answer(void *user, const http_question *q, http_answer *a
         a->code = h->fail_code;
         return;
     }
-    (void)snprintf(want, sizeof want, "/api/models/%s/tree/%s?recursive=true", h->repo,
+    (void)snprintf(want, sizeof want, "/api/%s/%s/tree/%s?recursive=true", hub_kind(h), h->repo,
                    h->revision);
     if (strncmp(q->target, want, strlen(want)) == 0) {
         hub_list(h, q, a);
         return;
     }
-    const int n = snprintf(want, sizeof want, "/%s/resolve/%s/", h->repo, h->revision);
+    const int n = snprintf(want, sizeof want, "/%s%s/resolve/%s/", h->dataset ? "datasets/" : "",
+                           h->repo, h->revision);
     if (strncmp(q->target, want, (size_t)n) == 0) {
         for (int i = 0; i < h->files; i++) {
             if (strcmp(q->target + n, h->file[i].path) == 0) {

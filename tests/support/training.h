@@ -66,7 +66,15 @@ typedef struct watch {
     volatile sig_atomic_t stop;
     size_t stop_at; /* step after which to stop; 0 = never */
     double val_loss, val_auc;
+    char note[1024]; /* all that was said, one after the other */
 } watch;
+
+static inline void on_note(void *user, const char *text)
+{
+    watch *w = user;
+    const size_t n = strlen(w->note);
+    (void)snprintf(w->note + n, sizeof w->note - n, "%s\n", text);
+}
 
 static inline void on_event(void *user, const mdf_train_event *e)
 {
@@ -94,6 +102,7 @@ static inline mdf_status train(const char *run, const char *const *set, const ch
                                                              .init_dir = init_dir,
                                                              .resume = resume,
                                                              .progress = on_event,
+                                                             .note = on_note,
                                                              .user = w,
                                                              .stop = &w->stop},
                                         &summary, err);

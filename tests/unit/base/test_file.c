@@ -240,6 +240,36 @@ static void running_out_of_memory_is_reported_and_leaves_nothing(void **state)
     test_folder_remove(&f);
 }
 
+/* As Git LFS writes them; the last is a text about them. */
+static void a_pointer_of_git_lfs_is_called_one(void **state)
+{
+    (void)state;
+    test_folder f;
+    char path[512];
+    char want[700];
+    uint8_t *data = NULL;
+    size_t len = 0;
+    mdf_map map = {0};
+    mdf_error err = {0};
+    test_folder_make(&f);
+    join(path, &f, "model.safetensors");
+    (void)snprintf(want, sizeof want,
+                   "%s: it is a Git LFS pointer, not the file: git lfs pull fetches that", path);
+    test_put(
+        &f, "model.safetensors",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e"
+        "adbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n");
+    assert_int_equal(mdf_file_read(path, 1000, &data, &len, &err), MDF_ERR_FORMAT);
+    assert_string_equal(err.text, want);
+    err = (mdf_error){0};
+    assert_int_equal(mdf_map_open(&map, path, &err), MDF_ERR_FORMAT);
+    assert_string_equal(err.text, want);
+    assert_true(data == NULL && map.data == NULL);
+    test_put(&f, "model.safetensors", "version https://git-lfs");
+    expect_content(path, "version https://git-lfs");
+    test_folder_remove(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +279,7 @@ int main(void)
         cmocka_unit_test(an_aborted_write_leaves_nothing),
         cmocka_unit_test(what_cannot_be_read_is_named_with_its_reason),
         cmocka_unit_test(a_map_shows_the_bytes_and_refuses_an_empty_file),
+        cmocka_unit_test(a_pointer_of_git_lfs_is_called_one),
         cmocka_unit_test(bytes_of_a_map_leave_memory_and_come_back),
         cmocka_unit_test(folders_are_made_with_their_parents_but_not_through_a_file),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaves_nothing),

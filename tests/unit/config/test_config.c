@@ -122,8 +122,8 @@ static void a_wrong_type_or_value_is_named(void **state)
            "c.json: fusion_config.attend = \"brunch\" is not known: it must be one of \"branch\", "
            "\"concat\"");
     expect("\"mdf_mllm\"", "\"mistral\"", MDF_ERR_ARG,
-           "c.json: model_type = \"mistral\" is not known: it must be one of \"mdf_mllm\", "
-           "\"mllama\", \"llama\"");
+           "c.json: model_type is \"mistral\", another architecture: mllama and llama are read, "
+           "and this project's own, mdf_mllm");
     expect("\"labels\": []", "\"labels\": [\"a\", 3]", MDF_ERR_FORMAT,
            "c.json: answer_config.labels[1] must be a text in quotes, not 3");
     expect("\"labels\": []", "\"labels\": [\"a\", \"\"]", MDF_ERR_ARG,

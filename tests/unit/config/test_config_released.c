@@ -129,7 +129,67 @@ static void a_llama_text_model_is_read(void **state)
     assert_string_equal(err.text, "vision.image_size: this model has no vision_config");
     assert_int_equal(mdf_config_set(&config, "mask_channels=0", &err), MDF_ERR_ARG);
     assert_string_equal(err.text, "mask_channels: this model has no unet_config");
-    expect_released_error(LLAMA(""), MDF_ERR_FORMAT, "c.json: text_config.vocab_size is missing");
+}
+
+static void read_released(const char *text)
+{
+    mdf_error err = {0};
+    assert_int_equal(mdf_config_parse(&config, text, strlen(text), "c.json", &err), MDF_OK);
+}
+
+/* The first is what MllamaConfig() of transformers 4.49 writes: Llama 3.2 11B's sizes are the
+ * defaults of its classes, which its files lack. */
+static void what_transformers_leaves_out_is_its_default(void **state)
+{
+    (void)state;
+    read_released("{\"image_token_index\": 128256, \"model_type\": \"mllama\", \"text_config\": "
+                  "{\"model_type\": \"mllama_text_model\"}, \"transformers_version\": \"4.49.0\", "
+                  "\"vision_config\": {\"model_type\": \"mllama_vision_model\"}}");
+    assert_int_equal(config.text.vocab_size, 128256);
+    assert_int_equal(config.text.num_hidden_layers, 40);
+    assert_int_equal(config.text.num_key_value_heads, 8);
+    assert_int_equal(config.text.cross_count, 8);
+    assert_int_equal(config.text.cross_attention_layers[7], 38);
+    assert_true(config.text.rms_norm_eps == 1e-5 && config.text.rope_theta == 500000.0);
+    assert_int_equal(config.vision.image_size, 448);
+    assert_int_equal(config.vision.intermediate_count, 5);
+    assert_int_equal(mdf_config_vision_output(&config), 7680);
+    expect_round_trip();
+    read_released("{\"model_type\": \"mllama\", \"text_config\": null}");
+    assert_int_equal(config.image_token_index, 128256);
+    assert_int_equal(config.vision.num_hidden_layers, 32);
+    read_released("{\"model_type\": \"llama\", \"num_attention_heads\": 16}");
+    assert_int_equal(config.text.num_key_value_heads, 16); /* as many as heads */
+    assert_int_equal(config.text.intermediate_size, 11008);
+    assert_int_equal(config.text.max_position_embeddings, 2048);
+    assert_int_equal(config.image_token_index, 32000);
+    assert_true(config.text.rms_norm_eps == 1e-6 && config.text.rope_theta == 10000.0);
+    assert_false(mdf_config_has_vision(&config));
+    expect_round_trip();
+    read_released("{\"model_type\": \"llama\", \"num_key_value_heads\": null}");
+    assert_int_equal(config.text.num_key_value_heads, 32);
+    expect_released_error("{\"model_type\": \"mllama\", \"vision_config\": 3}", MDF_ERR_FORMAT,
+                          "c.json: vision_config must be an object {...}");
+}
+
+/* Keys are sorted in transformers' files: most of another architecture come before its name. */
+static void another_architecture_is_named_before_its_keys(void **state)
+{
+    (void)state;
+    static const char *const kind[] = {"qwen2", "mistral", "gemma2", "mllama_text_model"};
+    for (size_t i = 0; i < sizeof kind / sizeof kind[0]; i++) {
+        char text[200];
+        char sentence[200];
+        (void)snprintf(text, sizeof text,
+                       "{\"attention_bias\": true, \"bos_token_id\": 1, \"model_type\": \"%s\", "
+                       "\"sliding_window\": 4096}",
+                       kind[i]);
+        (void)snprintf(sentence, sizeof sentence,
+                       "c.json: model_type is \"%s\", another architecture: mllama and llama are "
+                       "read, and this project's own, mdf_mllm",
+                       kind[i]);
+        expect_released_error(text, MDF_ERR_ARG, sentence);
+    }
 }
 
 static void what_would_be_another_model_is_refused(void **state)
@@ -161,6 +221,8 @@ int main(void)
         cmocka_unit_test(the_released_models_own_file_is_read_in_both_forms),
         cmocka_unit_test(what_transformers_4_and_5_save_is_the_same_model),
         cmocka_unit_test(a_llama_text_model_is_read),
+        cmocka_unit_test(what_transformers_leaves_out_is_its_default),
+        cmocka_unit_test(another_architecture_is_named_before_its_keys),
         cmocka_unit_test(what_would_be_another_model_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

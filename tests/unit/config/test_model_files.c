@@ -80,12 +80,36 @@ static void generation_is_read(void **state)
                        "\"bos_token_id\": 0, \"eos_token_id\": [3, 5, 7], \"pad_token_id\": 4}";
     mdf_generation g = {0};
     assert_int_equal(mdf_generation_parse(&g, text, strlen(text), "g.json", &config, NULL), MDF_OK);
-    assert_true(g.sample && g.temperature == 0.6 && g.top_p == 0.9 && g.top_k == 0);
+    assert_true(g.sample && g.temperature == 0.6 && g.top_p == 0.9 && g.top_k == 50);
     assert_int_equal(g.eos_count, 3);
     assert_int_equal(g.eos_token_id[2], 7);
     text = "{\"eos_token_id\": 9}";
     assert_int_equal(mdf_generation_parse(&g, text, strlen(text), "g.json", &config, NULL), MDF_OK);
     assert_true(!g.sample && g.eos_count == 1 && g.eos_token_id[0] == 9);
+}
+
+/* As transformers 4.49's GenerationConfig: its defaults, with a file or without; None, which JSON
+ * writes as null, is no filter. */
+static void what_generation_leaves_out_is_as_in_transformers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int top_k;
+    } file[] = {{NULL, 50},
+                {"{}", 50},
+                {"{\"temperature\": null, \"top_p\": null}", 50},
+                {"{\"top_k\": null}", 0},
+                {"{\"top_k\": 0}", 0},
+                {"{\"top_k\": 7}", 7}};
+    for (size_t i = 0; i < sizeof file / sizeof file[0]; i++) {
+        const size_t len = file[i].text == NULL ? 0 : strlen(file[i].text);
+        mdf_generation g = {0};
+        assert_int_equal(mdf_generation_parse(&g, file[i].text, len, "g.json", &config, NULL),
+                         MDF_OK);
+        assert_true(!g.sample && g.temperature == 1 && g.top_p == 1);
+        assert_int_equal(g.top_k, file[i].top_k);
+    }
 }
 
 static void expect_generation(const char *text, const char *sentence)
@@ -137,6 +161,7 @@ int main(void)
         cmocka_unit_test(a_preprocessor_is_read_in_both_places),
         cmocka_unit_test(a_preprocessor_of_another_model_is_refused),
         cmocka_unit_test(generation_is_read),
+        cmocka_unit_test(what_generation_leaves_out_is_as_in_transformers),
         cmocka_unit_test(generation_that_makes_no_sense_is_refused),
         cmocka_unit_test(files_that_are_not_there_leave_the_published_settings),
     };

@@ -183,6 +183,51 @@ static void a_released_model_comes_and_goes_unchanged(void **state)
     }
 }
 
+/* transformers has no tied head of the right size: the first vocab_size rows of the table are
+ * written out as lm_head, in any format, and the settings no longer say that it is tied. */
+static void a_tied_head_is_written_out_for_transformers(void **state)
+{
+    (void)state;
+    static const mdf_dtype type[] = {MDF_DTYPE_F32, MDF_DTYPE_BF16, MDF_DTYPE_Q8_0};
+    static mdf_config c;
+    for (size_t k = 0; k < 3; k++) {
+        test_folder f;
+        char tied[256];
+        char theirs[256];
+        mdf_rewrite_result r;
+        mdf_weights a;
+        mdf_weights b;
+        mdf_init_result made;
+        size_t n = 0;
+        size_t m = 0;
+        mdf_rewrite how = {.precision = mdf_precision_for(MDF_DTYPE_F32), .hugging_face = true};
+        test_folder_make(&f);
+        path_in(tied, &f, "tied");
+        path_in(theirs, &f, "theirs");
+        assert_int_equal(mdf_config_load(&c, MDF_TEST_DATA "/../presets/tiny.json", NULL), MDF_OK);
+        assert_int_equal(mdf_config_set(&c, "tie_word_embeddings=true", NULL), MDF_OK);
+        const mdf_precision p = mdf_precision_for(type[k]);
+        assert_int_equal(mdf_model_init(tied, &c, &p, 7, NULL, &made, NULL), MDF_OK);
+        assert_int_equal(mdf_model_rewrite(tied, theirs, &how, NULL, &r, NULL), MDF_OK);
+        mdf_rewrite_result_free(&r);
+        assert_int_equal(mdf_model_config_read(&c, theirs, NULL), MDF_OK);
+        assert_false(c.text.tie_word_embeddings);
+        assert_int_equal(mdf_weights_open(&a, tied, NULL), MDF_OK);
+        assert_int_equal(mdf_weights_open(&b, theirs, NULL), MDF_OK);
+        assert_null(mdf_weights_find(&a, "lm_head.weight"));
+        float *table = floats_of(&a, "model.language_model.embed_tokens.weight", &n);
+        float *head = floats_of(&b, "lm_head.weight", &m);
+        assert_int_equal(m, (size_t)c.text.vocab_size * (size_t)c.text.hidden_size);
+        assert_int_equal(n, m + 8 * (size_t)c.text.hidden_size);
+        assert_memory_equal(table, head, m * sizeof *head);
+        mdf_free(table);
+        mdf_free(head);
+        mdf_weights_close(&a);
+        mdf_weights_close(&b);
+        test_folder_remove(&f);
+    }
+}
+
 static void an_adapter_is_merged_on_the_way_in(void **state)
 {
     (void)state;
@@ -250,6 +295,7 @@ int main(void)
         cmocka_unit_test(random_weights_have_the_asked_distribution),
         cmocka_unit_test(quantised_weights_are_as_far_off_as_the_report_says),
         cmocka_unit_test(a_released_model_comes_and_goes_unchanged),
+        cmocka_unit_test(a_tied_head_is_written_out_for_transformers),
         cmocka_unit_test(an_adapter_is_merged_on_the_way_in),
         cmocka_unit_test(plain_blocks_round_to_nearest),
     };

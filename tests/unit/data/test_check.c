@@ -67,9 +67,9 @@ static void every_fault_is_found(void **state)
     /* dr: 2 train; normal: 1 train, 1 test; unlabelled: 1 test */
     static const size_t want[3][2] = {{2, 0}, {1, 1}, {0, 1}};
     assert_memory_equal(c.count, want, sizeof want);
-    assert_int_equal(c.unreadable_count, 1);
-    assert_int_equal(c.unreadable[0].number, 4);
-    assert_non_null(strstr(c.unreadable[0].reason, "broken.jpg"));
+    assert_int_equal(c.unreadable.count, 1);
+    assert_int_equal(c.unreadable.item[0].number, 4);
+    assert_non_null(strstr(c.unreadable.item[0].reason, "broken.jpg"));
     assert_int_equal(c.pair_count, 1);
     assert_int_equal(c.pairs[0].first, 0);
     assert_int_equal(c.pairs[0].second, 2);
@@ -95,6 +95,110 @@ static void every_fault_is_found(void **state)
     assert_non_null(strstr(text.data, "unreadable pictures: 1 of 5\n"));
     assert_non_null(strstr(text.data, "patients on two sides: 1\n  P1\n"));
     mdf_strbuf_free(&text);
+    mdf_check_free(&c);
+    mdf_manifest_free(&m);
+    test_folder_remove(&f);
+}
+
+static void put_mask(const test_folder *f, const char *name, int width, int height, uint8_t low,
+                     uint8_t high)
+{
+    static uint8_t px[SIDE * SIDE];
+    for (int i = 0; i < width * height; i++) {
+        px[i] = i < 100 ? high : low;
+    }
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", f->path, name);
+    assert_int_equal(mdf_png_write(path, px, width, height, 1, NULL), MDF_OK);
+}
+
+static void expect_item(const test_folder *f, const mdf_check_item *item, size_t number,
+                        const char *rest)
+{
+    assert_int_equal(item->number, number);
+    assert_memory_equal(item->reason, f->path, strlen(f->path));
+    assert_string_equal(item->reason + strlen(f->path), rest);
+}
+
+/* Damaged, of another shape, empty, and with values that may mean several things. */
+static void masks_are_opened_too(void **state)
+{
+    (void)state;
+    test_folder f;
+    mdf_manifest m;
+    mdf_check c;
+    test_folder_make(&f);
+    put_picture(&f, "a.png", 1, 1);
+    put_mask(&f, "usual.png", SIDE, SIDE, 0, 255);
+    put_mask(&f, "one.png", SIDE / 2, SIDE / 2, 0, 1);
+    put_mask(&f, "empty.png", SIDE, SIDE, 0, 0);
+    put_mask(&f, "full.png", SIDE, SIDE, 1, 1);
+    put_mask(&f, "flat.png", SIDE, SIDE / 2, 0, 255);
+    test_put(&f, "broken.png", "garbage");
+    test_put(&f, "broken_picture.png", "garbage");
+    test_put(
+        &f, "metadata.csv",
+        "file_name,vessel_mask,lesion_mask\na.png,usual.png,empty.png\na.png,one.png,full.png\n"
+        "a.png,broken.png,flat.png\nbroken_picture.png,flat.png,\n");
+    const char *const dirs[] = {f.path};
+    assert_int_equal(mdf_manifest_load(&m, dirs, 1, NULL), MDF_OK);
+    assert_int_equal(mdf_check_run(&c, &m, &(mdf_check_options){0}, NULL), MDF_OK);
+    assert_int_equal(c.masks[0].count, 4);
+    assert_int_equal(c.masks[0].empty, 0);
+    assert_int_equal(c.masks[1].count, 3);
+    assert_int_equal(c.masks[1].empty, 1);
+    assert_int_equal(c.unusable_masks.count, 2); /* the shape of a lost picture is not known */
+    expect_item(&f, &c.unusable_masks.item[0], 2,
+                "/broken.png: not a JPEG, PNG, TIFF, WebP or GIF picture (it looks like a text "
+                "file)");
+    expect_item(&f, &c.unusable_masks.item[1], 2,
+                "/flat.png: a mask of 96 x 48 pixels for a picture of 96 x 96");
+    assert_int_equal(c.unclear_masks.count, 1);
+    expect_item(&f, &c.unclear_masks.item[0], 1, "/full.png: value 1: all of it is foreground");
+    c.unreadable.count = 0; /* a mask alone makes a fault */
+    c.pairs_across_splits = 0;
+    assert_true(mdf_check_has_faults(&c));
+    mdf_strbuf text = mdf_strbuf_new(1 << 16);
+    mdf_check_text(&text, &c);
+    assert_non_null(strstr(text.data, "\nmasks: 4 of vessels (0 empty), 3 of lesions (1 empty)\n"
+                                      "unusable masks: 2\n  "));
+    assert_non_null(strstr(text.data, "\nmasks whose values leave open what is meant: 1\n  "));
+    mdf_strbuf_free(&text);
+    json_t *j = mdf_check_json(&c);
+    const json_t *masks = json_object_get(j, "masks");
+    assert_int_equal(json_integer_value(json_object_get(masks, "lesion_empty")), 1);
+    assert_int_equal(json_array_size(json_object_get(masks, "unusable")), 2);
+    assert_int_equal(json_array_size(json_object_get(masks, "unclear")), 1);
+    json_decref(j);
+    c.unreadable.count = 1;
+    mdf_check_free(&c);
+    mdf_manifest_free(&m);
+    test_folder_remove(&f);
+}
+
+static void the_notes_on_the_data_stand_in_the_report(void **state)
+{
+    (void)state;
+    test_folder f;
+    mdf_manifest m;
+    mdf_check c;
+    test_folder_make(&f);
+    test_put(&f, "dr/1.jpg", "");
+    test_put(&f, "dr/2.bmp", "");
+    const char *const dirs[] = {f.path};
+    assert_int_equal(mdf_manifest_load(&m, dirs, 1, NULL), MDF_OK);
+    assert_int_equal(mdf_check_run(&c, &m, &(mdf_check_options){.skip_images = true}, NULL),
+                     MDF_OK);
+    mdf_strbuf text = mdf_strbuf_new(1 << 16);
+    mdf_check_text(&text, &c);
+    char want[128];
+    (void)snprintf(want, sizeof want,
+                   "\nnotes\n  %s: 1 file is no picture that mdf reads: .bmp (1)\n", f.path);
+    assert_non_null(strstr(text.data, want));
+    mdf_strbuf_free(&text);
+    json_t *j = mdf_check_json(&c);
+    assert_int_equal(json_array_size(json_object_get(j, "notes")), 1);
+    json_decref(j);
     mdf_check_free(&c);
     mdf_manifest_free(&m);
     test_folder_remove(&f);
@@ -158,6 +262,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_fault_is_found),
+        cmocka_unit_test(masks_are_opened_too),
+        cmocka_unit_test(the_notes_on_the_data_stand_in_the_report),
         cmocka_unit_test(the_check_can_be_stopped_and_can_leave_pictures_alone),
         cmocka_unit_test(labels_are_found_as_whole_words),
     };

@@ -136,7 +136,10 @@ static void a_byte_order_mark_and_foreign_letters_are_read(void **state)
     assert_string_equal(m.cases[0].text, "\xE7\x9C\xBC\r\n.");
     mdf_manifest_free(&m);
     test_put(&f, "metadata.csv", "file_name,text\n\xC3\xA9.jpg,caf\xE9\n"); /* Latin-1 */
-    expect_error(&f, MDF_ERR_FORMAT, "/metadata.csv line 2: the text is not UTF-8");
+    expect_error(
+        &f, MDF_ERR_FORMAT,
+        "/metadata.csv line 2: the text is not UTF-8 (Latin-1 or another old encoding?); save it "
+        "as UTF-8");
     test_folder_remove(&f);
 }
 
@@ -230,9 +233,10 @@ static void errors_name_table_line_and_column(void **state)
                  "per class");
     test_put(&f, "metadata.csv", "image,label\na.jpg,dr\n");
     expect_error(&f, MDF_ERR_FORMAT,
-                 "/metadata.csv: no column file_name; the columns are: image, label");
+                 "/metadata.csv: no column file_name; the columns are: image, label; is 'image' "
+                 "what you mean?");
     test_put(&f, "metadata.csv", "file_name,label,label\na.jpg,dr,dr\n");
-    expect_error(&f, MDF_ERR_FORMAT, "/metadata.csv: the column label stands 2 times");
+    expect_error(&f, MDF_ERR_FORMAT, "/metadata.csv: the column label stands there twice");
     test_put(&f, "metadata.csv", "file_name,label\n\"a.jpg,dr\n");
     expect_error(&f, MDF_ERR_FORMAT, "/metadata.csv line 2: a quoted field is not closed");
     test_put(&f, "metadata.csv", "file_name,label\n,dr\n");

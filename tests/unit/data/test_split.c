@@ -193,6 +193,51 @@ static void json_lines_and_class_folders_are_written_too(void **state)
     test_folder_remove(&f);
 }
 
+static void expect_written(const test_folder *f, const char *name, const char *want)
+{
+    const char *const dirs[] = {f->path};
+    const mdf_split_options all = {.names = names, .shares = (double[]){1}, .count = 1};
+    char path[128];
+    uint8_t *data = NULL;
+    size_t len = 0;
+    mdf_manifest m;
+    mdf_error err = {0};
+    assert_int_equal(mdf_manifest_load(&m, dirs, 1, &err), MDF_OK);
+    assert_int_equal(mdf_split_assign(&m, &all, NULL), MDF_OK);
+    if (mdf_split_write(&m, 0, &err) != MDF_OK) {
+        fail_msg("%s", err.text);
+    }
+    mdf_manifest_free(&m);
+    (void)snprintf(path, sizeof path, "%s/%s", f->path, name);
+    assert_int_equal(mdf_file_read(path, 1 << 20, &data, &len, NULL), MDF_OK);
+    assert_string_equal((const char *)data, want);
+    mdf_free(data);
+}
+
+/* The column goes where the table has it, under the table's own name. */
+static void columns_in_another_spelling_are_written_back(void **state)
+{
+    (void)state;
+    test_folder f;
+    test_folder_make(&f);
+    test_put(&f, "a.jpg", "");
+    test_put(&f, "metadata.csv", "Split;File Name;Age\nTest;a.jpg;61,5\n;;\n");
+    expect_written(&f, "metadata.csv", "Split,File Name,Age\ntrain,a.jpg,\"61,5\"\n");
+    test_folder_remove(&f);
+    test_folder_make(&f);
+    test_put(&f, "a.jpg", "");
+    test_put(&f, "metadata.jsonl", "{\"Split\":\"x\",\"File Name\":\"a.jpg\"}\n \n");
+    expect_written(&f, "metadata.jsonl", "{\"Split\":\"train\",\"File Name\":\"a.jpg\"}\n");
+    test_folder_remove(&f);
+    test_folder_make(&f);
+    test_put(&f, "dr/p1/a.jpg", "");
+    test_put(&f, "dr/b.jpg", "");
+    expect_written(&f, "metadata.csv",
+                   "file_name,label,split,patient_id,text\ndr/b.jpg,dr,train,,\n"
+                   "dr/p1/a.jpg,dr,train,p1,\n");
+    test_folder_remove(&f);
+}
+
 /* The data stays as it is, and the table elsewhere says the same about it. */
 static void a_table_elsewhere_is_a_data_set_of_the_same_cases(void **state)
 {
@@ -249,6 +294,7 @@ int main(void)
         cmocka_unit_test(bad_shares_are_refused),
         cmocka_unit_test(the_table_gets_the_column_and_keeps_the_others),
         cmocka_unit_test(json_lines_and_class_folders_are_written_too),
+        cmocka_unit_test(columns_in_another_spelling_are_written_back),
         cmocka_unit_test(a_table_elsewhere_is_a_data_set_of_the_same_cases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

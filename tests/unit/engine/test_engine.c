@@ -185,7 +185,7 @@ static void pictures_prepared_in_another_way_are_refused(void **state)
     (void)state;
     static const char other[] =
         "/small: image_mean and image_std of its preprocessor settings are not the published ones, "
-        "which pictures are normalised with";
+        "which models with labels are trained with";
     expect_preparation("{" MEAN ", " STD "}", MDF_OK, "");
     expect_preparation("{}", MDF_OK, "");
     expect_preparation("{\"image_mean\": [0.5, 0.5, 0.5], \"image_std\": [0.5, 0.5, 0.5]}",

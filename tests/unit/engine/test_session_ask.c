@@ -8,42 +8,14 @@
 
 #include <cmocka.h>
 
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
-#include "engine/session.h"
 #include "nn/answer.h"
 #include "support/eye.h"
 #include "support/near.h"
-
-#define GOLDEN MDF_TEST_DATA "/golden/ask/"
-
-enum { TOKENS = 12 };
-
-typedef struct model {
-    mdf_engine *engine;
-    mdf_session *session;
-} model;
-
-static void open_model(model *m, const char *dir, const char *lora)
-{
-    mdf_error err = {0};
-    const mdf_engine_options opt = {.model_dir = dir, .lora = lora, .labels_optional = true};
-    if (mdf_engine_open(&m->engine, &opt, &err) != MDF_OK ||
-        mdf_session_new(&m->session, m->engine, &err) != MDF_OK) {
-        fail_msg("%s", err.text);
-    }
-}
-
-static void close_model(model *m)
-{
-    mdf_session_free(m->session);
-    mdf_engine_close(m->engine);
-}
+#include "unit/engine/ask_golden.h"
 
 /* bytes must be freed. */
 static mdf_question question_of(const json_t *row, uint8_t **bytes)
@@ -54,24 +26,11 @@ static mdf_question question_of(const json_t *row, uint8_t **bytes)
                       .max_tokens = TOKENS};
     *bytes = NULL;
     if (picture != NULL) {
-        char path[512];
-        (void)snprintf(path, sizeof path, GOLDEN "%s", picture);
-        assert_int_equal(mdf_file_read(path, 1 << 20, bytes, &q.image_bytes, NULL), MDF_OK);
+        *bytes = read_picture(picture, &q.image_bytes);
         q.image = *bytes;
         q.name = picture;
     }
     return q;
-}
-
-static void expect_reply(const mdf_reply *r, const json_t *row)
-{
-    const json_t *want = json_object_get(row, "tokens");
-    assert_int_equal(r->prompt_count, json_array_size(json_object_get(row, "prompt")));
-    assert_int_equal(r->token_count, json_array_size(want));
-    for (int i = 0; i < r->token_count; i++) {
-        assert_int_equal(r->token[i], json_integer_value(json_array_get(want, (size_t)i)));
-    }
-    assert_string_equal(r->text, json_string_value(json_object_get(row, "answer")));
 }
 
 static json_t *read_rows(void)
@@ -168,7 +127,8 @@ static void words_come_one_after_the_other_and_can_be_stopped(void **state)
     q.on_text = hear;
     q.user = &all;
     assert_int_equal(mdf_session_ask(m.session, &q, &r, NULL), MDF_OK);
-    assert_string_equal(all.text, r.text);
+    assert_int_equal(all.len, r.text_bytes);
+    assert_memory_equal(all.text, r.text, r.text_bytes);
     assert_int_equal(all.calls, TOKENS + 1); /* and the end */
     q.user = &some;
     assert_int_equal(mdf_session_ask(m.session, &q, &r, NULL), MDF_OK);
@@ -318,9 +278,10 @@ static void what_can_not_be_asked_is_refused(void **state)
                    "the text is not UTF-8");
     expect_refused(&text, (mdf_question){.question = "a", .image = "x", .image_bytes = 1},
                    MDF_ERR_ARG, "picture: this model reads text only: it has no vision tower");
-    expect_refused(
-        &vision, (mdf_question){.question = "a", .image = "x", .image_bytes = 1, .name = "eye"},
-        MDF_ERR_FORMAT, "eye: not a JPEG, PNG, TIFF or WebP picture (it looks like a text file)");
+    expect_refused(&vision,
+                   (mdf_question){.question = "a", .image = "x", .image_bytes = 1, .name = "eye"},
+                   MDF_ERR_FORMAT,
+                   "eye: not a JPEG, PNG, TIFF, WebP or GIF picture (it looks like a text file)");
     expect_refused(&text, (mdf_question){.question = longer}, MDF_ERR_LIMIT,
                    "text and question have more than 8192 bytes, or out of memory");
     longer[3000] = '\0';
@@ -423,24 +384,49 @@ static void a_photograph_may_be_classified_in_several_tiles(void **state)
     assert_int_equal(mdf_png_encode(&png, &len, eye.rgb, eye.width, eye.height, 3, NULL), MDF_OK);
     const mdf_result usual = classify(&m, png, len, MDF_VIEW_USUAL, 0);
     const mdf_result one = classify(&m, png, len, MDF_VIEW_CROP, 1);
-    assert_false(m.session->view.has_tile);
+    assert_int_equal(m.session->view.room, 0); /* no tile but the batch's */
     assert_memory_equal(one.prob, usual.prob, sizeof one.prob);
     const mdf_result four = classify(&m, png, len, MDF_VIEW_CROP, MDF_TILES_ALL);
-    assert_int_equal(m.session->view.id, 6); /* 2 x 2 of a large square */
+    assert_int_equal(m.session->view.id[0], 6); /* 2 x 2 of a large square */
     assert_memory_not_equal(four.prob, usual.prob, sizeof four.prob);
     assert_memory_equal(four.prob, classify(&m, png, len, MDF_VIEW_CROP, 4).prob, sizeof four.prob);
     (void)classify(&m, png, len, MDF_VIEW_CROP, 2);
-    assert_int_equal(m.session->view.id, 1); /* of 1 x 1, 1 x 2, 2 x 1: the fewest */
+    assert_int_equal(m.session->view.id[0], 1); /* of 1 x 1, 1 x 2, 2 x 1: the fewest */
     (void)classify(&m, png, len, MDF_VIEW_WHOLE, 0);
-    assert_int_equal(m.session->view.id, 1);
+    assert_int_equal(m.session->view.id[0], 1);
     (void)classify(&m, png, len, MDF_VIEW_WHOLE, MDF_TILES_ALL);
-    assert_int_equal(m.session->view.id, 6);
+    assert_int_equal(m.session->view.id[0], 6);
     const mdf_result again = classify(&m, png, len, MDF_VIEW_USUAL, 0);
     assert_memory_equal(again.prob, usual.prob, sizeof again.prob);
     mdf_result r;
     const mdf_case five = {.image = png, .image_bytes = len, .tiles = 5};
     assert_int_equal(mdf_session_classify(m.session, &five, &r, &err), MDF_ERR_ARG);
     assert_string_equal(err.text, "picture: 5 tiles are wanted, but this model takes 4 at most");
+    mdf_free(png);
+    mdf_image_free(&eye);
+    close_model(&m);
+}
+
+/* "The same picture" is that of the question before, not one that was classified since. */
+static void what_is_classified_is_not_the_picture_of_a_question(void **state)
+{
+    (void)state;
+    model m;
+    mdf_error err = {0};
+    mdf_reply r;
+    mdf_image eye = draw_eye();
+    uint8_t *png = NULL;
+    size_t len = 0;
+    open_model(&m, MDF_TEST_DATA "/golden/model", NULL);
+    assert_int_equal(mdf_png_encode(&png, &len, eye.rgb, eye.width, eye.height, 3, NULL), MDF_OK);
+    mdf_question q = {.image = png, .image_bytes = len, .question = "What?", .max_tokens = 1};
+    assert_int_equal(mdf_session_ask(m.session, &q, &r, &err), MDF_OK);
+    (void)classify(&m, png, len, MDF_VIEW_CROP, 4);
+    assert_int_equal(m.session->view.photos, 0);
+    q.same_image = true;
+    assert_int_equal(mdf_session_ask(m.session, &q, &r, &err), MDF_OK);
+    assert_int_equal(m.session->view.id[0], 1); /* seen anew: in one tile, and by the U-Net */
+    assert_true(m.session->view.has_unet);
     mdf_free(png);
     mdf_image_free(&eye);
     close_model(&m);
@@ -485,6 +471,7 @@ int main(void)
         cmocka_unit_test(an_answer_ends_where_the_model_does),
         cmocka_unit_test(a_model_with_labels_reads_what_it_classifies),
         cmocka_unit_test(a_photograph_may_be_classified_in_several_tiles),
+        cmocka_unit_test(what_is_classified_is_not_the_picture_of_a_question),
         cmocka_unit_test(running_out_of_memory_is_reported),
     };
     return cmocka_run_group_tests_name("engine/session_ask", tests, NULL, NULL);

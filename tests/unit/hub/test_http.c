@@ -387,6 +387,32 @@ static void tokens_and_addresses_that_are_refused(void **state)
     }
 }
 
+static void origins_are_scheme_host_and_port(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } known[] = {
+        {"https://h.example", "HTTPS://H.EXAMPLE:443/x?y", true},
+        {"http://h.example:80/", "http://h.example", true},
+        {"http://h.example", "https://h.example", false},
+        {"https://h.example", "https://h.example:444", false},
+        {"https://h.example", "https://h.example.org", false},
+        {"https://h.example", "https://x.h.example", false},
+        {"https://me@h.example", "https://me@h.example", false}, /* an address that is refused */
+        {"h.example", "h.example", false},
+        {"ftp://h.example", "ftp://h.example", false},
+        {"", "", false},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (mdf_http_same_origin(known[i].a, known[i].b) != known[i].same ||
+            mdf_http_same_origin(known[i].b, known[i].a) != known[i].same) {
+            fail_msg("%s and %s", known[i].a, known[i].b);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +426,7 @@ int main(void)
         cmocka_unit_test(redirects_are_followed_but_not_everywhere),
         cmocka_unit_test(the_token_stays_at_its_host),
         cmocka_unit_test(tokens_and_addresses_that_are_refused),
+        cmocka_unit_test(origins_are_scheme_host_and_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,33 +165,54 @@ static void addresses(void **state)
 {
     (void)state;
     mdf_strbuf out = mdf_strbuf_new(4096);
-    assert_int_equal(mdf_hub_list_url(&out, "https://h/x//", "Own-er/n.a_me", "refs/pr/1", NULL),
+    assert_int_equal(mdf_hub_list_url(&out,
+                                      &(mdf_hub_repo){.hub = "https://h/x//",
+                                                      .name = "Own-er/n.a_me",
+                                                      .revision = "refs/pr/1"},
+                                      NULL),
                      MDF_OK);
     assert_string_equal(out.data,
                         "https://h/x/api/models/Own-er/n.a_me/tree/refs%2Fpr%2F1?recursive=true");
     mdf_strbuf_clear(&out);
-    assert_int_equal(
-        mdf_hub_file_url(&out, "http://h:1", "name", "v1.0", "a b/\xc3\xa4?#%.json", NULL), MDF_OK);
+    mdf_hub_repo repo = {.hub = "http://h:1", .name = "name", .revision = "v1.0"};
+    assert_int_equal(mdf_hub_file_url(&out, &repo, "a b/\xc3\xa4?#%.json", NULL), MDF_OK);
     assert_string_equal(out.data, "http://h:1/name/resolve/v1.0/a%20b/%C3%A4%3F%23%25.json");
+    mdf_strbuf_clear(&out);
+    repo.kind = MDF_HUB_DATASET;
+    assert_int_equal(mdf_hub_file_url(&out, &repo, "a/b.png", NULL), MDF_OK);
+    assert_string_equal(out.data, "http://h:1/datasets/name/resolve/v1.0/a/b.png");
+    mdf_strbuf_clear(&out);
+    repo.name = "o/n";
+    assert_int_equal(mdf_hub_list_url(&out, &repo, NULL), MDF_OK);
+    assert_string_equal(out.data, "http://h:1/api/datasets/o/n/tree/v1.0?recursive=true");
     mdf_strbuf_clear(&out);
     static const char *const bad[] = {"",       "/",     "a/",    "/b",   "a/b/c", "../b", "a/..",
                                       "a..b/c", "a b/c", "a/b?x", "-a/b", ".a/b",  "a/b\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         mdf_error err = {0};
-        assert_int_equal(mdf_hub_list_url(&out, "https://h", bad[i], "main", &err), MDF_ERR_ARG);
+        repo.name = bad[i];
+        assert_int_equal(mdf_hub_list_url(&out, &repo, &err), MDF_ERR_ARG);
         assert_non_null(strstr(err.text, "is not a repository: OWNER/NAME"));
     }
     static const char *const no_revision[] = {"", "a b", "a\r\nX: y", "\x7f"};
+    repo.name = "a/b";
     for (size_t i = 0; i < sizeof no_revision / sizeof no_revision[0]; i++) {
         mdf_error err = {0};
-        assert_int_equal(mdf_hub_file_url(&out, "https://h", "a/b", no_revision[i], "c", &err),
-                         MDF_ERR_ARG);
+        repo.revision = no_revision[i];
+        assert_int_equal(mdf_hub_file_url(&out, &repo, "c", &err), MDF_ERR_ARG);
         assert_non_null(strstr(err.text, "is not a revision"));
     }
+    char long_revision[MDF_HUB_REVISION_BYTES + 1];
+    memset(long_revision, 'r', sizeof long_revision);
+    long_revision[sizeof long_revision - 1] = '\0';
+    assert_false(mdf_hub_is_revision(long_revision));
+    long_revision[sizeof long_revision - 2] = '\0';
+    assert_true(mdf_hub_is_revision(long_revision));
     mdf_strbuf_free(&out);
     mdf_strbuf small = mdf_strbuf_new(20);
     mdf_error err = {0};
-    assert_int_equal(mdf_hub_list_url(&small, "https://h", "a/b", "main", &err), MDF_ERR_LIMIT);
+    repo.revision = "main";
+    assert_int_equal(mdf_hub_list_url(&small, &repo, &err), MDF_ERR_LIMIT);
     assert_string_equal(err.text, "the address is too long");
     mdf_strbuf_free(&small);
 }

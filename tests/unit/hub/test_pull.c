@@ -57,8 +57,7 @@ static void set_up(fixture *f)
     hub_start(&f->hub);
     test_folder_make(&f->folder);
     (void)snprintf(f->out, sizeof f->out, "%s/out/deep", f->folder.path);
-    f->opt = (mdf_pull_options){.hub = f->hub.server.url,
-                                .repo = "org/tiny",
+    f->opt = (mdf_pull_options){.from = {.hub = f->hub.server.url, .name = "org/tiny"},
                                 .out_dir = f->out,
                                 .attempts = 3,
                                 .retry_ms = 1,
@@ -200,6 +199,26 @@ static void a_pull_and_another_one(void **state)
     must_pull(&f);
     expect_all(&f);
     assert_int_equal(f.result.outcome[2], MDF_PULL_FETCHED);
+    tear_down(&f);
+}
+
+static void a_data_set_has_addresses_of_its_own(void **state)
+{
+    (void)state;
+    fixture f;
+    set_up(&f);
+    f.hub.dataset = true;
+    f.hub.page = 2;
+    must_fail(&f, MDF_ERR_IO, "org/tiny: the hub has no such repository");
+    f.opt.from.kind = MDF_HUB_DATASET;
+    must_pull(&f);
+    expect_all(&f);
+    expect_question(&f, 0, "/api/datasets/org/tiny/tree/main?recursive=true|||");
+    expect_question(&f, 1, "/api/datasets/org/tiny/tree/main?recursive=true&cursor=2|||");
+    expect_question(&f, 2, "/datasets/org/tiny/resolve/main/config.json|||");
+    expect_question(&f, 3, "/datasets/org/tiny/resolve/main/sub/model.safetensors|||");
+    f.hub.dataset = false;
+    must_fail(&f, MDF_ERR_IO, "org/tiny: the hub has no such repository");
     tear_down(&f);
 }
 
@@ -362,7 +381,8 @@ static void refusals_say_what_to_do(void **state)
         bool token;
         const char *reason, *list, *file;
     } known[] = {
-        {401, false, NULL, "private, gated or not there; give a token with --token-file or MDF_TOK",
+        {401, false, NULL,
+         "private, gated or not there; give a token with --token-file, MDF_TOKEN or",
          "the hub asks who you are (401); give a token"},
         {401, true, NULL, "the hub does not accept the token (401)",
          "the hub does not accept the token (401)"},
@@ -578,6 +598,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pull_and_another_one),
+        cmocka_unit_test(a_data_set_has_addresses_of_its_own),
         cmocka_unit_test(cuts_are_mended_within_a_run),
         cmocka_unit_test(a_later_run_goes_on),
         cmocka_unit_test(partial_files_of_every_kind),

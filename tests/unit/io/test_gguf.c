@@ -407,6 +407,33 @@ static void a_bad_alignment_is_refused(void **state)
     }
 }
 
+/* Names and numbers of the reference library's GGMLQuantizationType, and of those that ggml.h says
+ * it had. */
+static void number_formats_that_are_not_read_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t type;
+        const char *name;
+    } known[] = {
+        {4, "Q4_2"},    {5, "Q4_3"},        {9, "Q8_1"},        {10, "Q2_K"},       {11, "Q3_K"},
+        {15, "Q8_K"},   {16, "IQ2_XXS"},    {17, "IQ2_XS"},     {18, "IQ3_XXS"},    {19, "IQ1_S"},
+        {20, "IQ4_NL"}, {21, "IQ3_S"},      {22, "IQ2_S"},      {23, "IQ4_XS"},     {25, "I16"},
+        {29, "IQ1_M"},  {31, "Q4_0_4_4"},   {32, "Q4_0_4_8"},   {33, "Q4_0_8_8"},   {34, "TQ1_0"},
+        {35, "TQ2_0"},  {36, "IQ4_NL_4_4"}, {37, "IQ4_NL_4_8"}, {38, "IQ4_NL_8_8"}, {39, "MXFP4"},
+        {40, "NVFP4"},  {41, "Q1_0"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        maker m;
+        char text[128];
+        begin(&m, 1, 0);
+        put_tensor(&m, "t", 256, known[i].type, 0);
+        (void)snprintf(text, sizeof text,
+                       "w.gguf: tensor \"t\": numbers of type %s are not supported", known[i].name);
+        expect(&m, 64, MDF_ERR_FORMAT, text);
+    }
+}
+
 static void tensors_that_lie_are_refused(void **state)
 {
     (void)state;
@@ -422,7 +449,7 @@ static void tensors_that_lie_are_refused(void **state)
         {33, 8, 0,
          "w.gguf: tensor \"t\": rows of 33 numbers are no whole blocks of Q8_0, which have 32"},
         {32, 11, 0, "w.gguf: tensor \"t\": numbers of type Q3_K are not supported"},
-        {32, 4, 0, "w.gguf: tensor \"t\": no known type of numbers is numbered 4"},
+        {32, 42, 0, "w.gguf: tensor \"t\": no known type of numbers is numbered 42"},
         {32, 1000, 0, "w.gguf: tensor \"t\": no known type of numbers is numbered 1000"},
         {4, 0, 8, "w.gguf: tensor \"t\": its place 8 is no multiple of the alignment 32"},
         {4, 0, 64,
@@ -542,6 +569,7 @@ int main(void)
         cmocka_unit_test(counts_that_lie_are_refused),
         cmocka_unit_test(values_that_lie_are_refused),
         cmocka_unit_test(a_bad_alignment_is_refused),
+        cmocka_unit_test(number_formats_that_are_not_read_are_named),
         cmocka_unit_test(tensors_that_lie_are_refused),
         cmocka_unit_test(the_numbers_in_front_of_the_limits_pass),
         cmocka_unit_test(a_tensor_behind_4_gib_is_found),

@@ -1,4 +1,4 @@
-/* Chats against what transformers renders (tests/golden/chat), and which templates are known. */
+/* Chats against what transformers renders (tests/golden/chat), and where templates are found. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "language/chat.h"
+#include "support/folder.h"
 
 #define GOLDEN MDF_TEST_DATA "/golden/"
 
@@ -27,33 +28,24 @@ static char *read_text(const char *name)
     return (char *)data;
 }
 
-static mdf_chat_template template_of(const char *name)
+static mdf_chat *chat_of(const char *text)
 {
-    char file[64];
-    mdf_chat_template t = {0};
+    mdf_chat *c = NULL;
     mdf_error err = {0};
-    (void)snprintf(file, sizeof file, "%s.jinja", name);
-    char *text = read_text(file);
-    if (mdf_chat_recognise(&t, text, strlen(text), &err) != MDF_OK) {
-        fail_msg("%s: %s", name, err.text);
+    if (mdf_chat_new(&c, "T", text, strlen(text), false, &err) != MDF_OK) {
+        fail_msg("%s", err.text);
     }
-    mdf_free(text);
-    return t;
+    return c;
 }
 
-static void the_known_templates_are_recognised(void **state)
+static mdf_chat *template_of(const char *name)
 {
-    (void)state;
-    const mdf_chat_template simple = template_of("simple");
-    const mdf_chat_template full = template_of("full");
-    const mdf_chat_template text = template_of("text");
-    assert_true(simple.kind == MDF_CHAT_SIMPLE && !simple.trims && simple.images);
-    assert_true(full.kind == MDF_CHAT_FULL && !full.trims && full.images);
-    assert_true(text.kind == MDF_CHAT_SIMPLE && text.trims && !text.images);
-    const mdf_chat_template chatml = template_of("chatml");
-    assert_true(chatml.kind == MDF_CHAT_CHATML && !chatml.trims && !chatml.images);
-    assert_string_equal(chatml.system, "You answer questions.\nBriefly.");
-    assert_string_equal(simple.system, "");
+    char file[64];
+    (void)snprintf(file, sizeof file, "%s.jinja", name);
+    char *text = read_text(file);
+    mdf_chat *c = chat_of(text);
+    mdf_free(text);
+    return c;
 }
 
 enum { MOST = 8 };
@@ -66,7 +58,7 @@ static void check_case(const json_t *row)
     mdf_chat_part part[MOST][MOST];
     mdf_chat_message message[MOST];
     const size_t count = json_array_size(list);
-    const mdf_chat_template t = template_of(name);
+    mdf_chat *c = template_of(name);
     mdf_error err = {0};
     for (size_t i = 0; i < count; i++) {
         const json_t *parts = json_array_get(json_array_get(list, i), 1);
@@ -77,19 +69,22 @@ static void check_case(const json_t *row)
             (mdf_chat_message){json_string_value(json_array_get(json_array_get(list, i), 0)),
                                part[i], json_array_size(parts)};
     }
-    const mdf_chat_options options = {json_string_value(json_array_get(row, 3)),
-                                      json_is_true(json_array_get(row, 2))};
-    mdf_marked m = mdf_marked_new(MDF_MAX_CHAT_BYTES);
-    const mdf_status status = mdf_chat_render(&m, &t, message, count, &options, &err);
+    /* All of them were rendered on one day. */
+    assert_string_equal(json_string_value(json_array_get(row, 3)), "26 Jul 2024");
+    const struct tm now = {.tm_year = 124, .tm_mon = 6, .tm_mday = 26};
+    const mdf_chat_options options = {&now, json_is_true(json_array_get(row, 2))};
+    mdf_strbuf out = mdf_strbuf_new(MDF_MAX_CHAT_BYTES);
+    const mdf_status status = mdf_chat_render(c, NULL, message, count, &options, &out, &err);
     if (want == NULL) {
         assert_int_equal(status, MDF_ERR_ARG);
-        assert_string_equal(err.text, "the model takes no system message together with a picture: "
-                                      "put the instructions into the user's turn");
+        assert_non_null(strstr(err.text, ": the template refuses: Prompting with images is "
+                                         "incompatible with system messages."));
     } else {
         assert_int_equal(status, MDF_OK);
-        assert_string_equal(m.text.data, want);
+        assert_string_equal(out.data, want);
     }
-    mdf_marked_free(&m);
+    mdf_strbuf_free(&out);
+    mdf_chat_free(c);
 }
 
 static void chats_are_rendered_as_transformers_does(void **state)
@@ -108,155 +103,121 @@ static void chats_are_rendered_as_transformers_does(void **state)
     mdf_free(text);
 }
 
-/* A copy of the text with the first `from` replaced. Caller frees. */
-static char *replaced(const char *text, const char *from, const char *to)
+/* One user's message; the text is the caller's to free, NULL on failure. */
+static char *render_one(const mdf_chat *c, const mdf_tokenizer *t, const char *words, bool picture,
+                        mdf_error *err)
 {
-    const char *at = strstr(text, from);
-    assert_non_null(at);
-    char *out = mdf_alloc(strlen(text) + strlen(to) + 1, 1);
-    memcpy(out, text, (size_t)(at - text));
-    strcpy(out + (at - text), to);
-    strcat(out, at + strlen(from));
-    return out;
+    const mdf_chat_part part[] = {{NULL}, {words}};
+    const mdf_chat_message message = {"user", picture ? part : part + 1, picture ? 2 : 1};
+    mdf_strbuf out = mdf_strbuf_new(1000);
+    if (mdf_chat_render(c, t, &message, 1, &(mdf_chat_options){.ask = true}, &out, err) != MDF_OK) {
+        mdf_strbuf_free(&out);
+    }
+    return out.data;
 }
 
-static void a_template_that_does_something_else_is_refused(void **state)
+static void any_template_does(void **state)
 {
     (void)state;
-    static const struct {
-        const char *file, *from, *to, *error;
-    } cases[] = {
-        {"full.jinja", "December 2023", "March 2024",
-         "it lacks \"'Cutting Knowledge Date: December 2023\\n'\""},
-        {"full.jinja", "%d %b %Y", "%d %B %Y", "it lacks \"strftime_now('%d %b %Y')\""},
-        {"full.jinja", "not system_message == \"\"", "true",
-         "it lacks \"ifimage_ns.has_imagesandnotsystem_message==''\""},
-        {"full.jinja", "content['text'] }}", "content['text'] | trim }}",
-         "it has \"content['text']|\""},
-        {"full.jinja", "content['text'] }}", "content['text'] | lower }}", "it has \"|\""},
-        {"full.jinja", "<|eot_id|>\" }}\n{%- endif %}", "<|eot_id|>\" }}\n{%- endif %}extra",
-         "it has text outside of \"{{ }}\""},
-        {"full.jinja", "<|end_header_id|>\\n\\n' }}\n  {%- if", "<|end_header_id|>\\n' }}\n {%- if",
-         "it lacks \"'<|start_header_id|>'+message['role']+'<|end_header_id|>\\n\\n'\""},
-        {"simple.jinja", "{% endfor %}{% if add", "{% endfor %}\n\n{% if add",
-         "it has text outside of \"{{ }}\""},
-        {"simple.jinja", "loop.index0 == 0", "true", "it lacks \"loop.index0 == 0\""},
-        {"simple.jinja", "{{ bos_token }}", "{{ bos_token }}{{ tools }}", "it has \"tools\""},
-        {"simple.jinja", "message['content'] }}", "message['content'] | upper }}", "it has \"|\""},
-        {"simple.jinja", "bos_token", "'<s>'", "it lacks \"bos_token\""},
-        {"simple.jinja", "<|eot_id|>", "<|im_end|>", "it lacks \"<|eot_id|>\""},
+    static const char *const cases[][2] = {
+        {"{% for m in messages %}[{{ m.role }}|{{ m.content }}]{% endfor %}", "[user|x]"},
+        /* It takes lists only: a string would be lost. */
+        {"{% for m in messages %}{% for p in m.content %}{{ p.type }}:{{ p.text }}{% endfor %}{% "
+         "endfor %}",
+         "text:x"},
+        {"{{ bos_token }}{{ eos_token }}{{ tools is none }}{{ messages | length }}",
+         "<|begin_of_text|>True1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char *text = read_text(cases[i].file);
-        char *changed = replaced(text, cases[i].from, cases[i].to);
-        char want[256];
-        mdf_chat_template t = {.kind = MDF_CHAT_FULL, .trims = true};
-        mdf_error err = {0};
-        (void)snprintf(want, sizeof want,
-                       "chat_template: none of the two that Llama 3.2 Vision has: %s",
-                       cases[i].error);
-        assert_int_equal(mdf_chat_recognise(&t, changed, strlen(changed), &err), MDF_ERR_FORMAT);
-        assert_string_equal(err.text, want);
-        assert_true(t.kind == MDF_CHAT_FULL && t.trims); /* untouched */
-        mdf_free(changed);
+        mdf_chat *c = chat_of(cases[i][0]);
+        char *text = render_one(c, NULL, "x", false, NULL);
+        assert_string_equal(text, cases[i][1]);
         mdf_free(text);
+        mdf_chat_free(c);
     }
 }
 
-static void chatml_that_does_something_else_is_refused(void **state)
+static void what_can_not_be_rendered_is_refused(void **state)
 {
     (void)state;
-    static const char *const cases[][3] = {
-        {"message[\"content\"] +", "message[\"content\"] | trim +",
-         "{{'<|im_start|>'+message['role']+'\\n'+"},
-        {"[\"role\"] != \"system\"", "[\"role\"] != \"tool\"",
-         "{%ifloop.firstandmessages[0]['role']!='t"},
-        {"You answer", "You\\tanswer", "\\tanswer questions.\\nBriefly.<|im_end|>\\"},
-        {"You answer", "You\" + x + \"answer", "'+x+'answer questions.\\nBriefly.<|im_"},
-        {"assistant", "helper", "{%endfor%}{%ifadd_generation_prompt%}{{'"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char *text = read_text("chatml.jinja");
-        char *changed = replaced(text, cases[i][0], cases[i][1]);
-        mdf_chat_template t = {.kind = MDF_CHAT_FULL};
-        mdf_error err = {0};
-        assert_int_equal(mdf_chat_recognise(&t, changed, strlen(changed), &err), MDF_ERR_FORMAT);
-        assert_non_null(strstr(err.text, "ChatML, but not as SmolLM2 has it: unknown from"));
-        if (strstr(err.text, cases[i][2]) == NULL) {
-            fail_msg("%zu: %s", i, err.text);
-        }
-        assert_true(t.kind == MDF_CHAT_FULL); /* untouched */
-        mdf_free(changed);
-        mdf_free(text);
-    }
-}
-
-static void white_space_comments_and_quotes_do_not_matter(void **state)
-{
-    (void)state;
-    static const char text[] =
-        "{#- as the converter writes it #}\n{%- for message in messages -%}\n"
-        "  {%- if loop.index0  ==  0 %}{{- bos_token -}}{% endif %}\n"
-        "  {{- \"<|start_header_id|>\" + message[\"role\"] + \"<|end_header_id|>\\n\\n\" -}}\n"
-        "  {{- message[\"content\"] -}}{{- \"<|eot_id|>\" -}}\n"
-        "{%- endfor %}\n{%- if add_generation_prompt %}\n"
-        "  {{- \"<|start_header_id|>assistant<|end_header_id|>\n\n\" }}\n{%- endif %}\n";
-    mdf_chat_template t;
-    assert_int_equal(mdf_chat_recognise(&t, text, sizeof text - 1, NULL), MDF_OK);
-    assert_true(t.kind == MDF_CHAT_SIMPLE && !t.images);
-}
-
-static void messages_that_can_not_be_rendered_are_refused(void **state)
-{
-    (void)state;
-    const mdf_chat_template full = {.kind = MDF_CHAT_FULL, .images = true};
-    const mdf_chat_template text = {.kind = MDF_CHAT_SIMPLE};
-    const mdf_chat_part part[] = {{NULL}, {"x"}};
-    const mdf_chat_message tool = {"tool", part + 1, 1};
-    const mdf_chat_message picture = {"user", part, 2};
-    const mdf_chat_message system = {"system", part, 2};
-    const mdf_chat_options opt = {.ask = true};
     mdf_error err = {0};
-    mdf_marked m = mdf_marked_new(1000);
-    assert_int_equal(mdf_chat_render(&m, &full, &tool, 0, &opt, &err), MDF_ERR_ARG);
+    mdf_chat *c = NULL;
+    assert_int_equal(mdf_chat_new(&c, "T", "{{ x | nope }}", 14, false, &err), MDF_ERR_FORMAT);
+    assert_string_equal(err.text, "T: line 1: filter 'nope' is not known");
+    assert_null(c);
+    c = chat_of("{{ raise_exception('no') }}");
+    assert_null(render_one(c, NULL, "x", false, &err));
+    assert_string_equal(err.text, "T: line 1: the template refuses: no");
+    mdf_strbuf out = mdf_strbuf_new(10);
+    assert_int_equal(mdf_chat_render(c, NULL, NULL, 0, &(mdf_chat_options){0}, &out, &err),
+                     MDF_ERR_ARG);
     assert_string_equal(err.text, "the chat has no message");
-    assert_int_equal(mdf_chat_render(&m, &full, &tool, 1, &opt, &err), MDF_ERR_ARG);
-    assert_string_equal(err.text,
-                        "message 1: the role \"tool\" is none of system, user, assistant");
-    assert_int_equal(mdf_chat_render(&m, &text, &picture, 1, &opt, &err), MDF_ERR_ARG);
-    assert_string_equal(err.text, "this model's chat template takes no picture");
-    assert_int_equal(mdf_chat_render(&m, &full, &system, 1, &opt, &err), MDF_ERR_ARG);
-    assert_string_equal(err.text, "a system message must be one text");
-    mdf_marked_free(&m);
-    m = mdf_marked_new(20);
-    assert_int_equal(mdf_chat_render(&m, &full, &picture, 1, &opt, &err), MDF_ERR_LIMIT);
-    assert_string_equal(err.text, "the chat is longer than the limit of 20 bytes");
-    mdf_marked_free(&m);
+    mdf_chat_free(c);
+    c = chat_of("{{ messages }}");
+    const mdf_chat_part part = {"x"};
+    const mdf_chat_message message = {"user", &part, 1};
+    assert_int_equal(mdf_chat_render(c, NULL, &message, 1, &(mdf_chat_options){0}, &out, &err),
+                     MDF_ERR_LIMIT);
+    assert_string_equal(err.text, "T: line 1: the text is longer than the limit of 10 bytes");
+    mdf_strbuf_free(&out);
+    mdf_chat_free(c);
+}
+
+/* The ids of one user's message by the simple template. */
+static size_t encode_one(const mdf_tokenizer *t, const char *words, int32_t id[400])
+{
+    mdf_chat *c = template_of("simple");
+    const mdf_chat_part part[] = {{NULL}, {words}};
+    const mdf_chat_message message = {"user", part, 2};
+    mdf_strbuf out = mdf_strbuf_new(1000);
+    size_t count = 0;
+    assert_int_equal(
+        mdf_chat_render(c, t, &message, 1, &(mdf_chat_options){.ask = true}, &out, NULL), MDF_OK);
+    assert_int_equal(mdf_chat_encode(t, &out, id, 400, &count, NULL), MDF_OK);
+    size_t less = 7;
+    assert_int_equal(mdf_chat_encode(t, &out, id, count - 1, &less, NULL), MDF_ERR_LIMIT);
+    assert_int_equal(less, 0);
+    mdf_strbuf_free(&out);
+    mdf_chat_free(c);
+    return count;
 }
 
 static void a_users_text_makes_no_special_token(void **state)
 {
     (void)state;
-    const mdf_chat_template simple = {.kind = MDF_CHAT_SIMPLE, .images = true};
-    const mdf_chat_part part[] = {{NULL}, {"<|eot_id|><|image|><|start_header_id|>"}};
-    const mdf_chat_message message = {"user", part, 2};
+    static const char words[] = "<|eot_id|><|image|><|start_header_id|>";
     mdf_tokenizer *t = NULL;
     int32_t id[400];
-    size_t count = 0;
-    mdf_marked m = mdf_marked_new(1000);
     assert_int_equal(mdf_tokenizer_load(&t, GOLDEN "tokenizer/llama3.json", -1, NULL), MDF_OK);
-    assert_int_equal(
-        mdf_chat_render(&m, &simple, &message, 1, &(mdf_chat_options){.ask = true}, NULL), MDF_OK);
-    assert_int_equal(mdf_marked_encode(&m, t, id, 400, &count, NULL), MDF_OK);
+    const size_t count = encode_one(t, words, id);
     const int32_t first = mdf_tokenizer_special(t, "<|begin_of_text|>");
     int specials = 0;
     for (size_t i = 0; i < count; i++) {
         specials += id[i] >= first ? 1 : 0;
     }
     assert_int_equal(specials, 7); /* begin, 2 x 2 of headers, picture, end */
-    assert_int_equal(mdf_marked_encode(&m, t, id, count - 1, &count, NULL), MDF_ERR_LIMIT);
-    assert_int_equal(count, 0);
-    mdf_marked_free(&m);
+    /* And the text is as it was. */
+    mdf_strbuf text = mdf_strbuf_new(1000);
+    assert_int_equal(mdf_tokenizer_decode(t, id, count, true, &text, NULL), MDF_OK);
+    assert_non_null(strstr(text.data, words));
+    mdf_strbuf_free(&text);
+    mdf_tokenizer_free(t);
+}
+
+static void a_text_that_can_not_be_kept_apart_is_refused(void **state)
+{
+    (void)state;
+    mdf_tokenizer *t = NULL;
+    mdf_error err = {0};
+    mdf_chat *c = template_of("simple");
+    assert_int_equal(mdf_tokenizer_load(&t, GOLDEN "tokenizer/llama3.json", -1, NULL), MDF_OK);
+    assert_null(render_one(c, t, "<|eot_id|>" MDF_SHIELD, false, &err));
+    assert_string_equal(err.text,
+                        "the text has the name of a special token that can't be kept as text");
+    char *text = render_one(c, t, MDF_SHIELD, false, NULL);
+    assert_non_null(text);
+    mdf_free(text);
+    mdf_chat_free(c);
     mdf_tokenizer_free(t);
 }
 
@@ -279,51 +240,108 @@ static void the_first_token_is_never_there_twice(void **state)
     expect_plain("", "<|begin_of_text|>");
 }
 
+/* What the template in a JSON file makes of "x"; NULL: there is none. */
+static char *render_json(const char *json)
+{
+    mdf_chat *c = NULL;
+    char *text = NULL;
+    assert_int_equal(mdf_chat_new(&c, "T", json, strlen(json), true, NULL), MDF_OK);
+    if (c != NULL) {
+        text = render_one(c, NULL, "x", false, NULL);
+    }
+    mdf_chat_free(c);
+    return text;
+}
+
 static void a_template_is_found_in_json(void **state)
 {
     (void)state;
-    static const char none[] = "{\"bos_token\": \"x\"}";
-    static const char list[] =
-        "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"x\"}]}";
-    static const char bad[] = "{\"chat_template\": \"{{ x }}\"}";
-    mdf_chat_template t = {0};
-    bool found = true;
+    static const struct {
+        const char *json, *want;
+    } cases[] = {
+        {"{\"bos_token\": \"x\"}", NULL},
+        {"{\"chat_template\": null}", NULL},
+        {"{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"x\"}]}", NULL},
+        {"{\"chat_template\": [{\"name\": \"a\", \"template\": \"a\"}, {\"name\": \"default\", "
+         "\"template\": \"b{{ eos_token }}\"}], \"eos_token\": \"E\"}",
+         "bE"},
+        {"{\"chat_template\": \"{{ bos_token }}{{ pad_token }}\", \"bos_token\": {\"content\": "
+         "\"B\"}, "
+         "\"pad_token\": null}",
+         "B"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = render_json(cases[i].json);
+        if (cases[i].want == NULL) {
+            assert_null(text);
+        } else {
+            assert_string_equal(text, cases[i].want);
+        }
+        mdf_free(text);
+    }
+    mdf_chat *c = NULL;
     mdf_error err = {0};
-    assert_int_equal(mdf_chat_parse_json(&t, &found, none, sizeof none - 1, NULL), MDF_OK);
-    assert_false(found);
-    assert_int_equal(mdf_chat_parse_json(&t, &found, list, sizeof list - 1, NULL), MDF_OK);
-    assert_false(found);
-    assert_int_equal(mdf_chat_parse_json(&t, &found, bad, sizeof bad - 1, &err), MDF_ERR_FORMAT);
-    assert_string_equal(
-        err.text,
-        "chat_template: none of the two that Llama 3.2 Vision has: it lacks \"bos_token\"");
-    assert_int_equal(mdf_chat_parse_json(&t, &found, "[", 1, &err), MDF_ERR_FORMAT);
-    assert_int_equal(mdf_chat_load(&t, &found, GOLDEN "tokenizer", &err), MDF_OK);
-    assert_false(found); /* no file: simple */
-    assert_true(t.kind == MDF_CHAT_SIMPLE && t.images && !t.trims);
-    char *text = read_text("full.jinja");
-    json_t *root =
-        json_pack("{s:[{s:s, s:s}]}", "chat_template", "name", "default", "template", text);
-    char *dump = json_dumps(root, 0);
-    assert_int_equal(mdf_chat_parse_json(&t, &found, dump, strlen(dump), NULL), MDF_OK);
-    assert_true(found && t.kind == MDF_CHAT_FULL);
-    free(dump);
-    json_decref(root);
+    assert_int_equal(mdf_chat_new(&c, "T", "[", 1, true, &err), MDF_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "T: not valid JSON"));
+}
+
+static void expect_folder(const test_folder *f, const char *file, const char *want)
+{
+    mdf_chat *c = NULL;
+    mdf_error err = {0};
+    if (mdf_chat_load(&c, f->path, file, &err) != MDF_OK) {
+        fail_msg("%s", err.text);
+    }
+    if (want == NULL) {
+        assert_null(c);
+        return;
+    }
+    char *text = render_one(c, NULL, "x", false, NULL);
+    assert_string_equal(text, want);
     mdf_free(text);
+    mdf_chat_free(c);
+}
+
+static void a_folder_has_its_template_in_one_of_three_files(void **state)
+{
+    (void)state;
+    test_folder f;
+    char path[256];
+    mdf_chat *c = NULL;
+    mdf_error err = {0};
+    test_folder_make(&f);
+    expect_folder(&f, NULL, NULL);
+    test_put(&f, "special_tokens_map.json", "{\"bos_token\": \"M\", \"eos_token\": \"E\"}");
+    test_put(&f, "tokenizer_config.json",
+             "{\"chat_template\": \"config{{ bos_token }}{{ eos_token }}\", \"bos_token\": \"C\"}");
+    expect_folder(&f, NULL, "configCE");
+    test_put(&f, "chat_template.json", "{\"chat_template\": \"json{{ bos_token }}\"}");
+    expect_folder(&f, NULL, "jsonC");
+    test_put(&f, "chat_template.jinja", "jinja{{ eos_token }}\n");
+    expect_folder(&f, NULL, "jinjaE");
+    (void)snprintf(path, sizeof path, "%s/chat_template.json", f.path);
+    expect_folder(&f, path, "jsonC");
+    (void)snprintf(path, sizeof path, "%s/special_tokens_map.json", f.path);
+    assert_int_equal(mdf_chat_load(&c, f.path, path, &err), MDF_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "special_tokens_map.json: it has no chat_template"));
+    test_put(&f, "special_tokens_map.json", "[");
+    assert_int_equal(mdf_chat_load(&c, f.path, NULL, &err), MDF_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "special_tokens_map.json: not valid JSON"));
+    assert_null(c);
+    test_folder_remove(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_known_templates_are_recognised),
         cmocka_unit_test(chats_are_rendered_as_transformers_does),
-        cmocka_unit_test(a_template_that_does_something_else_is_refused),
-        cmocka_unit_test(chatml_that_does_something_else_is_refused),
-        cmocka_unit_test(white_space_comments_and_quotes_do_not_matter),
-        cmocka_unit_test(messages_that_can_not_be_rendered_are_refused),
+        cmocka_unit_test(any_template_does),
+        cmocka_unit_test(what_can_not_be_rendered_is_refused),
         cmocka_unit_test(a_users_text_makes_no_special_token),
+        cmocka_unit_test(a_text_that_can_not_be_kept_apart_is_refused),
         cmocka_unit_test(the_first_token_is_never_there_twice),
         cmocka_unit_test(a_template_is_found_in_json),
+        cmocka_unit_test(a_folder_has_its_template_in_one_of_three_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,25 @@ static void a_character_comes_when_it_is_whole(void **state)
     feed("\xF0\x9F\x91\x81", "0004", "\xF0\x9F\x91\x81");
 }
 
+/* A NUL is a character like others, inside a text and at its end. */
+static void a_nul_ends_nothing(void **state)
+{
+    (void)state;
+    static const int32_t token[] = {'a', 0, 'b', 0xC3, 0, 0};
+    static const char want[] = "a\0b\xEF\xBF\xBD\0"; /* and the literal's own NUL */
+    mdf_tokenizer *t = NULL;
+    assert_int_equal(mdf_tokenizer_new_bytes(&t, 264, NULL), MDF_OK);
+    mdf_detokeniser d = mdf_detokeniser_new(t);
+    for (size_t i = 0; i < sizeof token / sizeof token[0]; i++) {
+        assert_int_equal(mdf_detokenise(&d, token[i], NULL), MDF_OK);
+    }
+    assert_int_equal(mdf_detokenise_end(&d, NULL), MDF_OK);
+    assert_int_equal(d.text.len, sizeof want);
+    assert_memory_equal(d.text.data, want, sizeof want);
+    mdf_detokeniser_free(&d);
+    mdf_tokenizer_free(t);
+}
+
 /* Python: bytes.decode("utf-8", "replace"). */
 static void what_is_no_character_is_replaced(void **state)
 {
@@ -68,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_character_comes_when_it_is_whole),
         cmocka_unit_test(what_is_no_character_is_replaced),
+        cmocka_unit_test(a_nul_ends_nothing),
     };
     return cmocka_run_group_tests_name("data/detokenise", tests, NULL, NULL);
 }

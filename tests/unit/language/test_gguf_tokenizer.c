@@ -164,6 +164,10 @@ static void arrays_that_make_no_tokenizer_are_named(void **state)
     s.merge[0] = text("a \xff");
     refused(&s, MDF_ERR_FORMAT,
             "tokenizer.ggml.merges: item 0 is empty, has a zero byte or is not UTF-8");
+    make(&s);
+    s.v.merges = 0;
+    refused(&s, MDF_ERR_FORMAT,
+            "tokenizer.ggml.merges: there are none, so texts would fall into letters");
     static char longest[8192];
     memset(longest, 'a', sizeof longest - 1);
     longest[4] = ' ';
@@ -203,8 +207,24 @@ static void what_may_differ_is_said(void **state)
     json_decref(json_of(&s, "tokenizer.ggml.pre names no pre-tokenizer"));
     s.v.pre = text("default");
     json_decref(json_of(&s, "tokenizer.ggml.pre names no pre-tokenizer"));
+}
+
+/* As Qwen2's own tokenizer.json has it. */
+static void qwen2_brings_texts_to_nfc(void **state)
+{
+    (void)state;
+    small s;
+    make(&s);
     s.v.pre = text("qwen2");
-    json_decref(json_of(&s, "texts are not brought to the normal form NFC"));
+    json_t *root = json_of(&s, "");
+    json_t *want = json_pack("{s:s}", "type", "NFC");
+    assert_true(json_equal(json_object_get(root, "normalizer"), want));
+    json_decref(want);
+    json_decref(root);
+    s.v.pre = text("llama3");
+    root = json_of(&s, "");
+    assert_true(json_is_null(json_object_get(root, "normalizer")));
+    json_decref(root);
 }
 
 /* Llama 3 begins texts by itself, others when the file says so. */
@@ -258,6 +278,7 @@ int main(void)
         cmocka_unit_test(tokenizers_are_those_that_the_library_saves),
         cmocka_unit_test(arrays_that_make_no_tokenizer_are_named),
         cmocka_unit_test(what_may_differ_is_said),
+        cmocka_unit_test(qwen2_brings_texts_to_nfc),
         cmocka_unit_test(texts_begin_as_the_file_says),
         cmocka_unit_test(the_settings_name_the_special_tokens),
     };

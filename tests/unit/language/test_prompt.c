@@ -31,7 +31,7 @@ static int free_bytes(void **state)
     return 0;
 }
 
-static void expect_prompt(const char *text, const char *missing, bool image, const int32_t *want,
+static void expect_prompt(const char *text, const char *missing, int images, const int32_t *want,
                           size_t want_count, int32_t want_image_at)
 {
     int32_t token[ROOM];
@@ -39,7 +39,7 @@ static void expect_prompt(const char *text, const char *missing, bool image, con
     int32_t image_at = 99;
     mdf_error err = {0};
     assert_int_equal(
-        mdf_prompt_build(bytes, token, ROOM, &count, &image_at, text, missing, image, &err),
+        mdf_prompt_build(bytes, token, ROOM, &count, &image_at, text, missing, images, &err),
         MDF_OK);
     assert_int_equal(count, want_count);
     assert_memory_equal(token, want, want_count * sizeof *want);
@@ -56,6 +56,22 @@ static void a_prompt_with_a_picture(void **state)
                             's', 't', 'a',  'n',  't', 258, 10,  10};
     expect_prompt("OD\xC3\xA9", "none", true, want, COUNT(want), 9);
     assert_int_equal(mdf_prompt_capacity(bytes, "OD\xC3\xA9", "none"), COUNT(want));
+}
+
+static void further_pictures_follow_the_first(void **state)
+{
+    (void)state;
+    const int32_t want[] = {256,   257,   'u',   's', 'e', 'r', 258, 10,  10,
+                            IMAGE, IMAGE, IMAGE, 'O', 259, 257, 'a', 's', 's',
+                            'i',   's',   't',   'a', 'n', 't', 258, 10,  10};
+    int32_t token[64];
+    size_t count = 0;
+    int32_t image_at = 0;
+    assert_int_equal(
+        mdf_prompt_build(bytes, token, COUNT(token), &count, &image_at, "O", "", 3, NULL), MDF_OK);
+    assert_int_equal(count, COUNT(want));
+    assert_memory_equal(token, want, sizeof want);
+    assert_int_equal(image_at, 9);
 }
 
 static void a_prompt_without_a_picture(void **state)
@@ -262,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_prompt_with_a_picture),
+        cmocka_unit_test(further_pictures_follow_the_first),
         cmocka_unit_test(a_prompt_without_a_picture),
         cmocka_unit_test(a_missing_and_an_empty_text_are_the_stand_in),
         cmocka_unit_test(special_tokens_in_the_text_stay_bytes),

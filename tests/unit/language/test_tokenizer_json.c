@@ -112,11 +112,44 @@ static void a_file_is_read(void **state)
     free(copy);
 }
 
+static void normal_forms_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        mdf_normal_form form;
+    } want[] = {
+        {"null", MDF_NORMAL_NONE},
+        {"{\"type\":\"NFC\"}", MDF_NORMAL_NFC},
+        {"{\"type\":\"NFKD\"}", MDF_NORMAL_NFKD},
+        {"{\"type\":\"Sequence\",\"normalizers\":[]}", MDF_NORMAL_NONE},
+        {"{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKD\"},{\"type\":\"NFC\"}]}",
+         MDF_NORMAL_NFKC},
+        {"{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"NFD\"}]}",
+         MDF_NORMAL_NFD},
+    };
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        mdf_tokenizer_spec s;
+        uint8_t *copy = NULL;
+        assert_int_equal(parse(&s, text, build(NORMALIZER, want[i].json), &copy, NULL), MDF_OK);
+        assert_int_equal(s.form, want[i].form);
+        mdf_tokenizer_spec_free(&s);
+        free(copy);
+    }
+}
+
 static void what_is_not_known_is_named(void **state)
 {
     (void)state;
     const mdf_status f = MDF_ERR_FORMAT;
-    expect_error(NORMALIZER, "{\"type\":\"NFC\"}", f, "normalizer: \"NFC\" is not supported");
+    expect_error(NORMALIZER, "{\"type\":\"Lowercase\"}", f,
+                 "normalizer: \"Lowercase\" is not supported");
+    expect_error(
+        NORMALIZER,
+        "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"Strip\"}]}", f,
+        "normalizer: \"Strip\" is not supported");
+    expect_error(NORMALIZER, "{\"type\":\"Sequence\"}", f, "normalizer has no list of normalizers");
+    expect_error(NORMALIZER, "[]", f, "normalizer: \"\" is not supported");
     expect_error(DECODER, "{\"type\":\"Metaspace\"}", f, "decoder: \"Metaspace\" is not supported");
     expect_error(MODEL, "\"type\":\"Unigram\"", f, "model.type: \"Unigram\" is not supported");
     expect_error(MODEL, "\"byte_fallback\":true", f,
@@ -281,6 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_read),
+        cmocka_unit_test(normal_forms_are_read),
         cmocka_unit_test(what_is_not_known_is_named),
         cmocka_unit_test(broken_lists_are_named),
         cmocka_unit_test(every_cut_is_an_error),

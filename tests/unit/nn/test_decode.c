@@ -90,6 +90,12 @@ static void pictures_are_read_once(void **state)
     }
     must(mdf_decoder_prompt(d, &m.batch, true, &err), &err);
     far(mdf_decoder_logits(d), want, n, "logits");
+    /* one of the two is not the two */
+    const int32_t one = 1;
+    mdf_batch fewer = m.batch;
+    fewer.image_count = &one;
+    assert_int_equal(mdf_decoder_prompt(d, &fewer, true, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text, "1 pictures can't be the 2 of the prompt before");
     /* back to the prompt, and on with something else */
     const int64_t prompt = mdf_decoder_used(d);
     must(mdf_decoder_next(d, 20, &err), &err);

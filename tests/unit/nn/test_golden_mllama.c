@@ -82,6 +82,7 @@ static void check_model(const char *model, const char *const *names, const char 
 static const char *const tile_cases[] = {"one", "wide", "high", "three", "square", "tower", NULL};
 static const char *const slot_cases[] = {"one", "three", NULL};
 static const char *const picture_cases[] = {"two", "adjacent", "mixed", "batch", "text", NULL};
+static const char *const order_cases[] = {"wide", NULL};
 static const char *const padding_cases[] = {"left", "right", NULL};
 
 static void every_tile_grid_agrees(void **state)
@@ -103,6 +104,14 @@ static void several_pictures_and_none_agree(void **state)
     (void)state;
     check_model("pictures", picture_cases, NULL);
     check_model("pictures", picture_cases, plain);
+}
+
+/* A layer listed twice, layers out of order: the features are joined as the list has them. */
+static void intermediate_states_in_any_order_agree(void **state)
+{
+    (void)state;
+    check_model("order", order_cases, NULL);
+    check_model("order", order_cases, plain);
 }
 
 static void padded_batches_agree(void **state)
@@ -212,7 +221,7 @@ static void losses_and_gradients_of_every_tensor_agree(void **state)
     static const char *const cases[][2] = {
         {"tiles", "one"},         {"tiles", "wide"},    {"tiles", "high"},  {"tiles", "three"},
         {"tiles", "square"},      {"slots", "one"},     {"slots", "three"}, {"pictures", "two"},
-        {"pictures", "adjacent"}, {"pictures", "text"},
+        {"pictures", "adjacent"}, {"pictures", "text"}, {"order", "wide"},
     };
     static mllama m;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -403,6 +412,7 @@ int main(void)
         cmocka_unit_test(every_tile_grid_agrees),
         cmocka_unit_test(tiles_with_embeddings_in_unused_slots_agree),
         cmocka_unit_test(several_pictures_and_none_agree),
+        cmocka_unit_test(intermediate_states_in_any_order_agree),
         cmocka_unit_test(padded_batches_agree),
         cmocka_unit_test(losses_and_gradients_of_every_tensor_agree),
         cmocka_unit_test(deduplication_leaves_the_gradients_as_they_are),

@@ -138,7 +138,7 @@ static void a_picture_may_be_kept_to_fewer_tiles(void **state)
     }
 }
 
-static void check_pixels(int w, int h, int tile, uint64_t want, const char *mask_want)
+static void check_values(int w, int h, int tile, const mdf_mllama_norm *norm, uint64_t want)
 {
     mdf_image im = {.width = w, .height = h, .rgb = mdf_alloc((size_t)w * (size_t)h, 3)};
     const mdf_mllama_grid grid = {.tile = tile, .tiles = TILES, .most = TILES};
@@ -147,14 +147,13 @@ static void check_pixels(int w, int h, int tile, uint64_t want, const char *mask
     memset(values, 0xFF, floats * sizeof *values);
     int mask[TILES];
     mdf_mllama_layout at;
-    const mdf_mllama_norm norm = mdf_mllama_norm_default();
     picture_pattern(im.rgb, w, h, 3);
-    assert_int_equal(mdf_mllama_image(values, mask, &at, &im, &grid, &norm, NULL), MDF_OK);
+    assert_int_equal(mdf_mllama_image(values, mask, &at, &im, &grid, norm, NULL), MDF_OK);
     if (picture_hash(values, floats * sizeof *values) != want) {
         fail_msg("pixel values of %d x %d at tile %d differ", w, h, tile);
     }
     for (int i = 0; i < TILES; i++) {
-        assert_int_equal(mask[i], mask_want[i] - '0');
+        assert_int_equal(mask[i], i < at.tiles_high * at.tiles_wide);
     }
     mdf_free(values);
     mdf_image_free(&im);
@@ -175,12 +174,41 @@ static void pixel_values_are_those_of_transformers(void **state)
         if (line[0] != '#' && sscanf(line, "%d %d %d %d %d %d %d %d %" SCNx64 " %4s", v, v + 1,
                                      v + 2, v + 3, v + 4, v + 5, v + 6, v + 7, &want, mask) == 10) {
             check_layout(v[0], v[1], v[2], v + 3);
-            check_pixels(v[0], v[1], v[2], want, mask);
+            const mdf_mllama_norm norm = mdf_mllama_norm_default();
+            check_values(v[0], v[1], v[2], &norm, want);
+            for (int i = 0; i < TILES; i++) {
+                assert_int_equal(mask[i] - '0', i < v[3] * v[4]);
+            }
             rows++;
         }
     }
     fclose(f);
     assert_true(rows >= 50);
+}
+
+/* Another mean and deviation than the published ones: bit for bit, too. */
+static void other_means_and_deviations_are_those_of_transformers(void **state)
+{
+    (void)state;
+    FILE *f = fopen(MDF_TEST_DATA "/golden/image/norms.txt", "r");
+    assert_non_null(f);
+    char line[200];
+    int rows = 0;
+    while (fgets(line, sizeof line, f) != NULL) {
+        int w = 0;
+        int h = 0;
+        int tile = 0;
+        mdf_mllama_norm n;
+        uint64_t want = 0;
+        if (line[0] != '#' &&
+            sscanf(line, "%d %d %d %f %f %f %f %f %f %" SCNx64, &w, &h, &tile, &n.mean[0],
+                   &n.mean[1], &n.mean[2], &n.std[0], &n.std[1], &n.std[2], &want) == 10) {
+            check_values(w, h, tile, &n, want);
+            rows++;
+        }
+    }
+    (void)fclose(f);
+    assert_int_equal(rows, 9);
 }
 
 enum { SAMPLES = 24, HEAD = 8 };
@@ -270,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_picture_may_be_kept_to_fewer_tiles),
         cmocka_unit_test(sampled_pixel_values_of_48_sizes_differ_by_nothing),
         cmocka_unit_test(pixel_values_are_those_of_transformers),
+        cmocka_unit_test(other_means_and_deviations_are_those_of_transformers),
         cmocka_unit_test(a_grid_that_can_not_be_is_refused),
     };
     return cmocka_run_group_tests_name("io/mllama_image", tests, NULL, NULL);

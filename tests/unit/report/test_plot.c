@@ -76,6 +76,8 @@ static void a_line_is_drawn_and_a_gap_is_not(void **state)
         drawn[i] = count_colour(&png, 0x0072B2, &width, &height); /* the first series' blue */
         assert_int_equal(width, 800);                             /* two pixels a unit */
         assert_int_equal(height, 600);
+        /* Behind signature, IHDR and a length: who drew it. */
+        assert_memory_equal(png.data + 8 + 25 + 4, "tEXtSoftware\0mdf ", 17);
         mdf_png_bytes_free(&png);
     }
     assert_true(drawn[1] > 0);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "nn/answer.h"
 #include "support/near.h"
 #include "train/calibration.h"
 

@@ -28,7 +28,12 @@ static void run_new(run *r, uint64_t seed, bool ema)
         r->optimizer.v[i] = (mdf_real)(i % 5 + (int64_t)seed);
     }
     r->optimizer.step = 17;
-    r->state = (mdf_train_state){.epoch = 3, .batch = 2, .best_epoch = 1, .best_score = 0.625};
+    r->state = (mdf_train_state){.epoch = 3,
+                                 .batch = 2,
+                                 .best_epoch = 1,
+                                 .best_score = 0.625,
+                                 .monitor = MDF_MONITOR_LOSS,
+                                 .loss_mean = 1.25};
 }
 
 static void run_free(run *r)
@@ -116,6 +121,8 @@ static void what_is_saved_is_loaded(void **state)
     assert_int_equal(b.state.batch, 2);
     assert_int_equal(b.state.best_epoch, 1);
     assert_true(b.state.best_score == 0.625);
+    assert_true(b.state.loss_mean == 1.25);
+    assert_int_equal(b.state.monitor, MDF_MONITOR_LOSS);
     assert_int_equal(b.optimizer.step, 17);
     run_free(&a);
     run_free(&b);
@@ -259,9 +266,14 @@ static void a_state_that_cannot_be_is_refused(void **state)
     double nan = (double)NAN;
     int64_t nan_bits = 0;
     memcpy(&nan_bits, &nan, sizeof nan_bits);
-    const int64_t bad[][5] = {{-1, 0, 0, 0, 0},      {INT64_MAX, 0, 0, 0, 0}, {1, -1, 0, 0, 0},
-                              {1, 0, 2, 0, 0},       {1, 0, -1, 0, 0},        {1, 0, 0, -5, 0},
-                              {1, 0, 0, 0, nan_bits}};
+    const double infinity = (double)INFINITY;
+    int64_t infinity_bits = 0;
+    memcpy(&infinity_bits, &infinity, sizeof infinity_bits);
+    const int64_t bad[][7] = {{-1, 0, 0, 0, 0, 0, 0},       {INT64_MAX, 0, 0, 0, 0, 0, 0},
+                              {1, -1, 0, 0, 0, 0, 0},       {1, 0, 2, 0, 0, 0, 0},
+                              {1, 0, -1, 0, 0, 0, 0},       {1, 0, 0, -5, 0, 0, 0},
+                              {1, 0, 0, 0, nan_bits, 0, 0}, {1, 0, 0, 0, 0, infinity_bits, 0},
+                              {1, 0, 0, 0, 0, 0, 3},        {1, 0, 0, 0, 0, 0, -2}};
     run r;
     char *path = NULL;
     char *dir = folder("state", &path);
@@ -269,11 +281,42 @@ static void a_state_that_cannot_be_is_refused(void **state)
     run_new(&r, 1, false);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const mdf_st_entry entry = {
-            .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {5}, .data = bad[i]};
+            .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {7}, .data = bad[i]};
         must(save(dir, &r, &err), &err);
         rewrite(path, "train.state", &entry);
         expect_refusal(dir, path, &r, MDF_ERR_FORMAT, "train.state is not sensible");
     }
+    run_free(&r);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+/* The first checkpoints had five numbers: monitor and mean of the loss are not known then. */
+static void a_state_without_the_mean_of_the_loss_is_read(void **state)
+{
+    (void)state;
+    const double score = 0.75;
+    int64_t once[5] = {2, 1, 1, 9, 0};
+    memcpy(&once[4], &score, sizeof once[4]);
+    run r;
+    char *path = NULL;
+    char *dir = folder("once", &path);
+    mdf_error err = {0};
+    run_new(&r, 1, false);
+    must(save(dir, &r, &err), &err);
+    const mdf_st_entry entry = {
+        .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {5}, .data = once};
+    rewrite(path, "train.state", &entry);
+    must(load(dir, &r, &err), &err);
+    assert_int_equal(r.state.epoch, 2);
+    assert_int_equal(r.optimizer.step, 9);
+    assert_true(r.state.best_score == score);
+    assert_true(isnan(r.state.loss_mean));
+    assert_int_equal(r.state.monitor, -1);
+    const mdf_st_entry four = {
+        .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {4}, .data = once};
+    rewrite(path, "train.state", &four);
+    expect_refusal(dir, path, &r, MDF_ERR_FORMAT, "train.state is missing");
     run_free(&r);
     mdf_free(path);
     mdf_free(dir);
@@ -392,6 +435,7 @@ int main(void)
         cmocka_unit_test(flipped_bits_of_the_header_are_refused_or_harmless),
         cmocka_unit_test(missing_and_wrong_parts_are_named),
         cmocka_unit_test(a_state_that_cannot_be_is_refused),
+        cmocka_unit_test(a_state_without_the_mean_of_the_loss_is_read),
         cmocka_unit_test(a_disk_that_is_full_keeps_the_old_checkpoint),
         cmocka_unit_test(a_full_disk_does_not_part_settings_and_weights),
         cmocka_unit_test(a_failed_resume_changes_nothing),

@@ -1,7 +1,9 @@
 /* Whole trainings of a very small model on phantoms: resuming, threads, failures. */
 #include <math.h>
 
+#include "base/lock.h"
 #include "engine/engine.h"
+#include "io/jsonl.h"
 #include "io/safetensors.h"
 #include "support/training.h"
 
@@ -29,6 +31,28 @@ static void assert_same_file(const char *a, const char *b, const char *name)
     mdf_free(y);
 }
 
+/* Row for row the same numbers; only the time of day may differ. */
+static void assert_same_rows(const char *a, const char *b)
+{
+    const char *const run[2] = {a, b};
+    json_t *rows[2];
+    for (size_t i = 0; i < 2; i++) {
+        mdf_error err = {0};
+        char *dir = in_root(run[i]);
+        char *path = mdf_path_join(dir, "metrics.jsonl");
+        must(mdf_jsonl_read(&rows[i], path, &err), &err);
+        for (size_t k = 0; k < json_array_size(rows[i]); k++) {
+            assert_int_equal(json_object_del(json_array_get(rows[i], k), "time"), 0);
+        }
+        mdf_free(path);
+        mdf_free(dir);
+    }
+    assert_int_equal(json_array_size(rows[0]), 2); /* epochs */
+    assert_true(json_equal(rows[0], rows[1]));
+    json_decref(rows[0]);
+    json_decref(rows[1]);
+}
+
 static void a_stopped_run_resumes_to_the_same_bits(void **state)
 {
     (void)state;
@@ -43,6 +67,7 @@ static void a_stopped_run_resumes_to_the_same_bits(void **state)
     must(train("parts", set, "val", true, &rest, &err), &err);
     assert_same_file("whole", "parts", "model.safetensors");
     assert_same_file("whole", "parts", "checkpoint.safetensors");
+    assert_same_rows("whole", "parts");
 }
 
 static void a_run_is_not_overwritten(void **state)
@@ -52,6 +77,35 @@ static void a_run_is_not_overwritten(void **state)
     watch w = {0};
     assert_int_equal(train("whole", NULL, "val", false, &w, &err), MDF_ERR_ARG);
     assert_non_null(strstr(err.text, "--resume"));
+}
+
+/* Another training's folder stays as it is, whether this one would begin or go on. */
+static void a_folder_has_one_training_at_a_time(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    mdf_lock lock;
+    bool taken = false;
+    char *dirs[2] = {in_root("whole"), in_root("busy")};
+    must(mdf_make_dirs(dirs[1], &err), &err);
+    for (size_t i = 0; i < 2; i++) {
+        const bool resume = i == 0;
+        char *path = mdf_path_join(dirs[i], MDF_RUN_LOCK);
+        must(mdf_lock_take(&lock, path, &taken, &err), &err);
+        assert_true(taken);
+        assert_int_equal(train(resume ? "whole" : "busy", NULL, "val", resume, &w, &err),
+                         MDF_ERR_ARG);
+        assert_non_null(strstr(err.text, "another training"));
+        assert_true(mdf_path_exists(path));
+        mdf_lock_release(&lock);
+        mdf_free(path);
+    }
+    char *made = mdf_path_join(dirs[1], "metrics.jsonl");
+    assert_false(mdf_path_exists(made));
+    mdf_free(made);
+    mdf_free(dirs[0]);
+    mdf_free(dirs[1]);
 }
 
 static void a_checkpoint_of_another_model_is_refused_by_name(void **state)
@@ -145,6 +199,96 @@ static void one_and_two_threads_agree(void **state)
     assert_true(fabs(one.val_loss - two.val_loss) < 1e-4 * fabs(one.val_loss));
 }
 
+/* No AUC can be computed: the epochs are compared all the same, by the loss, and the run says so.
+ */
+static void a_validation_of_one_label_chooses_by_the_loss(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    json_t *rows = NULL;
+    watch w = {0};
+    const mdf_manifest all = cases;
+    mdf_manifest_case *item = mdf_alloc(all.case_count, sizeof *item);
+    size_t n = 0;
+    bool first = true;
+    double best = INFINITY;
+    assert_non_null(item);
+    for (size_t i = 0; i < all.case_count; i++) {
+        const mdf_manifest_case *c = &all.cases[i];
+        if (strcmp(c->split, "val") != 0 || strcmp(all.labels[c->label], "dr") == 0) {
+            item[n++] = *c;
+        }
+    }
+    assert_true(n < all.case_count); /* there was another label to be taken away */
+    cases.cases = item;
+    cases.case_count = n;
+    const char *const set[] = {"epochs=4", NULL};
+    must(train("one_label", set, "val", false, &w, &err), &err);
+    cases = all;
+    mdf_free(item);
+    assert_non_null(strstr(w.note, "\"val\": all its cases have the label dr"));
+    assert_non_null(strstr(w.note, "validation loss chooses"));
+    char *dir = in_root("one_label");
+    char *path = mdf_path_join(dir, "metrics.jsonl");
+    must(mdf_jsonl_read(&rows, path, &err), &err);
+    assert_int_equal(json_array_size(rows), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *row = json_array_get(rows, i);
+        const double loss = json_real_value(json_object_get(row, "val_loss"));
+        assert_string_equal(json_string_value(json_object_get(row, "monitor")), "loss");
+        assert_true(json_is_null(json_object_get(row, "val_macro_auc")));
+        assert_int_equal(json_is_true(json_object_get(row, "best")), first || loss < best);
+        best = first || loss < best ? loss : best;
+        first = false;
+    }
+    json_decref(rows);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+/* "evaluations without improvement": nothing is learnt, so the first evaluation stays the best. */
+static void patience_counts_evaluations(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    json_t *rows = NULL;
+    watch w = {0};
+    const char *const set[] = {"epochs=12",   "lr=0",         "lr_unet=0",
+                               "lr_vision=0", "lr_fusion=0",  "weight_decay=0",
+                               "patience=2",  "eval_every=2", NULL};
+    must(train("patient", set, "val", false, &w, &err), &err);
+    char *dir = in_root("patient");
+    char *path = mdf_path_join(dir, "metrics.jsonl");
+    must(mdf_jsonl_read(&rows, path, &err), &err);
+    assert_int_equal(json_array_size(rows), 3); /* epochs 2, 4 and 6 */
+    json_decref(rows);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+/* Scores of two kinds can't be compared: the best epoch would stay, or go, by chance. */
+static void a_run_is_resumed_by_the_same_monitor(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    const char *const set[] = {"ema=0.9", "dropout=0.1", "epochs=3", "monitor=loss", NULL};
+    assert_int_equal(train("whole", set, "val", true, &w, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "chosen by macro_auc, which can't be compared with loss"));
+}
+
+static void a_validation_without_a_label_of_the_model_is_refused(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    const char *const set[] = {"answer_config.labels=[\"amd\",\"glaucoma\"]", NULL};
+    assert_int_equal(train("none", set, "val", false, &w, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "split \"val\": no case has one of the model's labels"));
+    assert_int_equal(train("none", NULL, "validation", false, &w, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "the splits are"));
+}
+
 static void every_control_trains(void **state)
 {
     (void)state;
@@ -167,10 +311,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bits),
         cmocka_unit_test(a_run_is_not_overwritten),
+        cmocka_unit_test(a_folder_has_one_training_at_a_time),
         cmocka_unit_test(a_run_begins_with_given_weights),
         cmocka_unit_test(a_checkpoint_of_another_model_is_refused_by_name),
         cmocka_unit_test(a_loss_that_is_no_number_ends_the_run),
         cmocka_unit_test(one_and_two_threads_agree),
+        cmocka_unit_test(a_validation_of_one_label_chooses_by_the_loss),
+        cmocka_unit_test(patience_counts_evaluations),
+        cmocka_unit_test(a_run_is_resumed_by_the_same_monitor),
+        cmocka_unit_test(a_validation_without_a_label_of_the_model_is_refused),
         cmocka_unit_test(every_control_trains),
     };
     return cmocka_run_group_tests_name("trainer", tests, set_up, tear_down);

@@ -260,6 +260,13 @@ static void what_is_not_supported_is_named(void **state)
     (void)state;
     EXPECT("llama.gguf", "general.architecture", 12, "qwen2", MDF_ERR_FORMAT,
            "w.gguf: models of the architecture \"qwen2\" are not supported, only llama and mllama");
+    EXPECT("../gguf/adapter.gguf", "general.architecture", 12, "llama", MDF_ERR_FORMAT,
+           "w.gguf is an adapter, not a model: adapters are read from PEFT's folders only");
+    EXPECT("../gguf/adapter.gguf", "general.type", 12, "imatrix", MDF_ERR_FORMAT,
+           "w.gguf is no model: its \"general.type\" is \"imatrix\"");
+    EXPECT("../gguf/adapter.gguf", "general.type", 0, "\11\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0",
+           MDF_ERR_FORMAT, /* three numbers */
+           "w.gguf: \"general.type\" is not a text");
     EXPECT("llama.gguf", "general.archi", 0, "x", MDF_ERR_FORMAT,
            "w.gguf: \"general.architecture\" is missing");
     EXPECT("llama.gguf", "llama.block_coun", 0, "x", MDF_ERR_FORMAT,
@@ -280,8 +287,6 @@ static void what_is_not_supported_is_named(void **state)
            "w.gguf: \"llama.attention.layer_norm_rms_epsilon\" is not a positive number");
     EXPECT("llama.gguf", "llama.attention.head_count_kv", 4, "\0\0\0\0", MDF_ERR_SHAPE,
            "w.gguf: tensor \"blk.0.attn_k.weight\" has not the rows of 0 heads of even width");
-    EXPECT("llama.gguf", "llama.rope.freq_base", 4, "\0\0\300\77", MDF_ERR_FORMAT,
-           "w.gguf: tensor \"rope_freqs.weight\" does not follow Llama 3's rule");
     EXPECT("llama.gguf", "llama.xxxx.scale_linear", OVER, "llama.rope", MDF_ERR_FORMAT,
            "w.gguf: \"llama.rope.scale_linear\" = 2 is not supported: positions may not be "
            "stretched");

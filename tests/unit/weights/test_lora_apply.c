@@ -189,6 +189,83 @@ static void quantised_weights_get_eight_bits(void **state)
     test_folder_remove(&f);
 }
 
+/* A and B of nothing but x: every number changes by x * x. */
+static void put_adapter(const test_folder *f, float x)
+{
+    char path[512];
+    float numbers_a[32];
+    float numbers_b[32];
+    for (int i = 0; i < 32; i++) {
+        numbers_a[i] = numbers_b[i] = x;
+    }
+    const mdf_st_entry e[] = {
+        {"base_model.model.language_model.model.layers.0.self_attn.q_proj.lora_A.weight",
+         MDF_DTYPE_F32,
+         2,
+         {1, 32},
+         numbers_a,
+         false},
+        {"base_model.model.language_model.model.layers.0.self_attn.q_proj.lora_B.weight",
+         MDF_DTYPE_F32,
+         2,
+         {32, 1},
+         numbers_b,
+         false}};
+    test_put(f, "lora/adapter_config.json", "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1}");
+    (void)snprintf(path, sizeof path, "%s/lora/adapter_model.safetensors", f->path);
+    assert_int_equal(mdf_safetensors_save(path, e, 2, NULL, 0, NULL), MDF_OK);
+}
+
+/* The sum, not only what is added, must fit: an import says so too. */
+static void a_change_too_large_for_the_format_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        mdf_dtype type;
+        float x;
+        mdf_status status;
+    } with[] = {{MDF_DTYPE_F16, 100, MDF_OK},
+                {MDF_DTYPE_F16, 300, MDF_ERR_NUMERIC}, /* 90,000 > 65,504 */
+                {MDF_DTYPE_BF16, 300, MDF_OK},
+                {MDF_DTYPE_BF16, 1e20F, MDF_ERR_NUMERIC}, /* 1e40 > 3.4e38 */
+                {MDF_DTYPE_F32, 1e19F, MDF_OK},
+                {MDF_DTYPE_F32, 1e20F, MDF_ERR_NUMERIC}};
+    for (size_t i = 0; i < sizeof with / sizeof with[0]; i++) {
+        test_folder f;
+        char base[128];
+        char adapter[128];
+        char merged[128];
+        test_folder_make(&f);
+        (void)snprintf(base, sizeof base, "%s/base", f.path);
+        (void)snprintf(adapter, sizeof adapter, "%s/lora", f.path);
+        (void)snprintf(merged, sizeof merged, "%s/merged", f.path);
+        rewrite(ASK "vision", base, with[i].type, false, NULL);
+        put_adapter(&f, with[i].x);
+        for (int mapped = 0; mapped < 2; mapped++) {
+            loaded m;
+            mdf_lora lora;
+            mdf_error err = {0};
+            load(&m, base, mapped != 0, NULL);
+            must(mdf_lora_load(&lora, adapter, &err), &err);
+            assert_int_equal(mdf_lora_apply(&m.copies, &m.model->params, &m.weights, &lora, &err),
+                             with[i].status);
+            assert_true(with[i].status == MDF_OK ||
+                        strstr(err.text, QUERY " with the adapter's change can't be written as ") !=
+                            NULL);
+            mdf_rewrite_result r;
+            mdf_rewrite how = {.precision = mdf_precision_for(with[i].type), .lora = &lora};
+            assert_int_equal(mdf_model_rewrite(base, merged, &how, NULL, &r, &err), with[i].status);
+            if (with[i].status == MDF_OK) {
+                mdf_rewrite_result_free(&r);
+                test_remove(merged);
+            }
+            mdf_lora_free(&lora);
+            unload(&m);
+        }
+        test_folder_remove(&f);
+    }
+}
+
 static void an_adapter_of_another_model_is_refused(void **state)
 {
     (void)state;
@@ -200,8 +277,8 @@ static void an_adapter_of_another_model_is_refused(void **state)
     assert_int_equal(mdf_lora_apply(&m.copies, &m.model->params, &m.weights, &lora, &err),
                      MDF_ERR_FORMAT);
     assert_non_null(strstr(
-        err.text,
-        "the adapter changes model.language_model.layers.1.cross_attn.k_proj.weight, which"));
+        err.text, "the adapter changes model.language_model.layers.1.cross_attn.k_proj.weight, "
+                  "model.vision_model.transformer.layers.1.mlp.fc1.weight, which /"));
     assert_int_equal(m.copies.count, 0);
     mdf_lora_free(&lora);
     unload(&m);
@@ -236,8 +313,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_numbers_are_those_of_an_import),
         cmocka_unit_test(quantised_weights_get_eight_bits),
+        cmocka_unit_test(a_change_too_large_for_the_format_is_named),
         cmocka_unit_test(an_adapter_of_another_model_is_refused),
         cmocka_unit_test(running_out_of_memory_is_reported),
     };
-    return cmocka_run_group_tests_name("engine/lora_apply", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("weights/lora_apply", tests, NULL, NULL);
 }

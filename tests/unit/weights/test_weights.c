@@ -7,13 +7,11 @@
 
 #include <cmocka.h>
 
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "nn/mdf_mllm.h"
 #include "support/folder.h"
-#include "weights/lora.h"
 #include "weights/parts.h"
 #include "weights/weights.h"
 
@@ -289,101 +287,6 @@ static void a_missing_shard_and_a_lying_index_are_named(void **state)
     test_folder_remove(&f);
 }
 
-static void an_adapter_adds_what_python_says(void **state)
-{
-    (void)state;
-    mdf_weights w;
-    mdf_weights expect;
-    mdf_lora lora;
-    mdf_error err = {0};
-    assert_int_equal(mdf_weights_open(&w, HF "old_f32_shards", NULL), MDF_OK);
-    assert_int_equal(mdf_weights_open(&expect, HF "expect_lora.safetensors", NULL), MDF_OK);
-    assert_int_equal(mdf_lora_load(&lora, HF "lora", &err), MDF_OK);
-    assert_int_equal(mdf_lora_check(&lora, &w, NULL), MDF_OK);
-    assert_int_equal(lora.count, expect.count);
-    for (size_t i = 0; i < expect.count; i++) {
-        const mdf_st_tensor *t = expect.item[i].tensor;
-        const mdf_model_weight *base = mdf_weights_find(&w, expect.item[i].name);
-        const mdf_lora_pair *p = mdf_lora_find(&lora, expect.item[i].name);
-        assert_non_null(p);
-        float *x = mdf_alloc(t->count, sizeof *x);
-        float *y = mdf_alloc(t->count, sizeof *y);
-        assert_int_equal(mdf_safetensors_floats(base->file, base->tensor, x, NULL), MDF_OK);
-        assert_int_equal(mdf_safetensors_floats(expect.item[i].file, t, y, NULL), MDF_OK);
-        const size_t half = t->count / 2 + 3; /* pieces need not be whole rows */
-        mdf_lora_add(p, 0, half, x);
-        mdf_lora_add(p, half, t->count - half, x + half);
-        for (size_t k = 0; k < t->count; k++) { /* scale * B is rounded once: 3 terms of 1e-7 */
-            assert_true(fabsf(x[k] - y[k]) <= 2e-6F * (1 + fabsf(y[k])));
-        }
-        mdf_free(x);
-        mdf_free(y);
-    }
-    mdf_lora_free(&lora);
-    mdf_weights_close(&expect);
-    mdf_weights_close(&w);
-}
-
-static float adapter[4] = {1, 2, 3, 4};
-
-static void expect_adapter(const char *settings, mdf_status code, const char *sentence)
-{
-    test_folder f;
-    mdf_lora lora;
-    mdf_error err = {0};
-    char path[128];
-    const float *x = adapter;
-    test_folder_make(&f);
-    test_put(&f, "adapter_config.json", settings);
-    (void)snprintf(path, sizeof path, "%s/adapter_model.safetensors", f.path);
-    const mdf_st_entry e[] = {
-        {"base_model.model.model.norm.lora_A.weight", MDF_DTYPE_F32, 2, {2, 2}, x, false},
-        {"base_model.model.model.norm.lora_B.weight", MDF_DTYPE_F32, 2, {2, 2}, x, false}};
-    assert_int_equal(mdf_safetensors_save(path, e, 2, NULL, 0, NULL), MDF_OK);
-    assert_int_equal(mdf_lora_load(&lora, f.path, &err), code);
-    assert_string_equal(code == MDF_OK ? "" : err.text + strlen(f.path), sentence);
-    if (code == MDF_OK) {
-        assert_true(fabsf(lora.pair[0].b[0] - (float)(3 / sqrt(2.0))) < 1e-6F); /* rslora */
-        mdf_lora_free(&lora);
-    }
-    test_folder_remove(&f);
-}
-
-static void adapters_that_mean_something_else_are_refused(void **state)
-{
-    (void)state;
-    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"use_rslora\":true}", MDF_OK,
-                   "");
-    expect_adapter("{\"peft_type\":\"IA3\"}", MDF_ERR_FORMAT,
-                   "/adapter_config.json: peft_type must be \"LORA\"");
-    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"use_dora\":true}",
-                   MDF_ERR_ARG, "/adapter_config.json: use_dora is not supported");
-    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"bias\":\"all\"}",
-                   MDF_ERR_ARG, "/adapter_config.json: bias must be \"none\"");
-    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2}", MDF_ERR_FORMAT,
-                   "/adapter_config.json: lora_alpha must be a number above 0");
-    expect_adapter("{\"peft_type\":\"LORA\",\"r\":4,\"lora_alpha\":3}", MDF_ERR_FORMAT,
-                   "/adapter_config.json: model.norm has rank 2 in the weights, but 4 in the "
-                   "settings");
-    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"bias\":true}", MDF_ERR_ARG,
-                   "/adapter_config.json: bias must be \"none\"");
-    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,"
-                   "\"alpha_pattern\":{\"norm\":\"x\"}}",
-                   MDF_ERR_FORMAT,
-                   "/adapter_config.json: model.norm: alpha must be a number above 0");
-    expect_adapter("{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3,\"rank_pattern\":[8]}",
-                   MDF_ERR_FORMAT, "/adapter_config.json: rank_pattern is not an object {...}");
-    adapter[3] = (float)NAN;
-    expect_adapter(
-        "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":3}", MDF_ERR_NUMERIC,
-        "/adapter_model.safetensors: tensor \"base_model.model.model.norm.lora_A.weight\" "
-        "holds a number that is not finite");
-    adapter[3] = 4;
-    expect_adapter("[]", MDF_ERR_FORMAT, "/adapter_config.json: peft_type must be \"LORA\"");
-    expect_adapter("{\"peft_type\"", MDF_ERR_FORMAT,
-                   "/adapter_config.json: not valid JSON: line 1: ':' expected near end of file");
-}
-
 static mdf_status open_all(mdf_weights *w, mdf_params *p)
 {
     MDF_TRY(mdf_weights_open(w, HF "new_f16_shards", NULL));
@@ -396,7 +299,6 @@ static void every_failed_allocation_is_reported(void **state)
 {
     (void)state;
     mdf_weights w;
-    mdf_lora lora;
     int failures = 0;
     for (long n = 1;; n++, failures++) {
         mdf_mllm *m = declared(HF "new_f16_shards");
@@ -410,16 +312,6 @@ static void every_failed_allocation_is_reported(void **state)
         assert_int_equal(status, MDF_ERR_NOMEM);
     }
     assert_true(failures > 10);
-    for (long n = 1;; n++) {
-        mdf_alloc_fail_after(n);
-        const mdf_status status = mdf_lora_load(&lora, HF "lora", NULL);
-        mdf_alloc_fail_after(0);
-        if (status == MDF_OK) {
-            mdf_lora_free(&lora);
-            break;
-        }
-        assert_int_equal(status, MDF_ERR_NOMEM);
-    }
 }
 
 int main(void)
@@ -432,8 +324,6 @@ int main(void)
         cmocka_unit_test(the_released_models_have_the_published_counts),
         cmocka_unit_test(what_is_wrong_with_a_file_is_named),
         cmocka_unit_test(a_missing_shard_and_a_lying_index_are_named),
-        cmocka_unit_test(an_adapter_adds_what_python_says),
-        cmocka_unit_test(adapters_that_mean_something_else_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests_name("nn/weights", tests, NULL, NULL);

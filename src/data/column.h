@@ -1,0 +1,29 @@
+/* The columns of a table of cases, and what else a column may be called. */
+#ifndef MDF_DATA_COLUMN_H
+#define MDF_DATA_COLUMN_H
+
+#include <stdbool.h>
+
+typedef enum mdf_column {
+    MDF_COLUMN_FILE_NAME,
+    MDF_COLUMN_LABEL,
+    MDF_COLUMN_SPLIT,
+    MDF_COLUMN_PATIENT_ID,
+    MDF_COLUMN_TEXT,
+    MDF_COLUMN_EYE,
+    MDF_COLUMN_VESSEL_MASK,
+    MDF_COLUMN_LESION_MASK,
+    MDF_COLUMN_COUNT
+} mdf_column;
+
+extern const char *const mdf_column_names[MDF_COLUMN_COUNT];
+
+/* The column that a name of a table means, whatever its capitals, with blanks or hyphens for
+ * underscores and blanks around it; -1 = none of mdf's. */
+int mdf_column_find(const char *name);
+
+/* The column that somebody may have meant by a name that is none, or -1. *is_slip: it is misspelt
+ * ("patientid", "lable"), rather than another data set's word for it ("diagnosis", "subject"). */
+int mdf_column_meant(const char *name, bool *is_slip);
+
+#endif

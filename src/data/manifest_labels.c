@@ -1,0 +1,158 @@
+/* Labels and splits that are not what they seem: the same word in two spellings, and several
+ * diseases in one cell. */
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/strbuf.h"
+#include "data/manifest_build.h"
+
+enum { LIST_BYTES = 300, SPLITS_MAX = 64 };
+
+#define ALIKE  "%s: the %s '%s' and '%s' differ only by capitals, blanks or hyphens"
+#define JOINED "%s: %zu %s several labels in one cell: %s%s"
+
+/* The part of a label up to one of the separators, without blanks around it. */
+typedef struct part {
+    const char *start;
+    size_t len;
+} part;
+
+/* Moves *rest behind the part; NULL = that was the last. */
+static part next_part(const char **rest, const char *separators)
+{
+    char copy[MDF_MAX_LABEL_BYTES + 1];
+    const char *from = *rest;
+    const size_t n = strcspn(from, separators);
+    memcpy(copy, from, n);
+    copy[n] = '\0';
+    const char *start = copy;
+    const size_t len = mdf_cell_trim(&start);
+    *rest = from[n] == '\0' ? NULL : from + n + 1;
+    return (part){from + (start - copy), len};
+}
+
+static bool is_label(const mdf_manifest *m, part p)
+{
+    for (int i = 0; i < m->label_count; i++) {
+        if (strlen(m->labels[i]) == p.len && strncmp(m->labels[i], p.start, p.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "a|b" and "a;b" are several labels; "a, b" is when a and b stand alone elsewhere. */
+static bool is_joined(const mdf_manifest *m, const char *label)
+{
+    size_t parts = 0;
+    for (const char *rest = label; rest != NULL;) {
+        parts += next_part(&rest, "|;").len != 0 ? 1 : 0;
+    }
+    if (parts > 1) {
+        return true;
+    }
+    parts = 0;
+    bool all = true;
+    for (const char *rest = label; rest != NULL;) {
+        const part p = next_part(&rest, ",");
+        parts += p.len != 0 ? 1 : 0;
+        all = all && (p.len == 0 || is_label(m, p));
+    }
+    return parts > 1 && all;
+}
+
+/* "'amd|dr' (2), 'dr;amd' (1)"; returns how many cases those are. */
+static size_t list_joined(mdf_strbuf *out, const mdf_manifest *m)
+{
+    size_t sum = 0;
+    for (int k = 0; k < m->label_count; k++) {
+        size_t n = 0;
+        for (size_t i = 0; i < m->case_count; i++) {
+            n += m->cases[i].label == k ? 1 : 0;
+        }
+        if (n != 0 && is_joined(m, m->labels[k])) {
+            mdf_strbuf_printf(out, "%s'%s' (%zu)", sum == 0 ? "" : ", ", m->labels[k], n);
+            sum += n;
+        }
+    }
+    return sum;
+}
+
+/* Two labels that are one in two spellings, by their numbers; false when there are none. */
+static bool find_alike(const char *const *names, size_t count, size_t *first, size_t *second)
+{
+    for (size_t i = *first; i < count; i++) {
+        for (size_t k = i == *first ? *second + 1 : i + 1; k < count; k++) {
+            if (mdf_cell_alike(names[i], names[k])) {
+                *first = i;
+                *second = k;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+mdf_status mdf_manifest_distinct_labels(const mdf_manifest *m, mdf_error *err)
+{
+    size_t i = 0;
+    size_t k = 0;
+    if (find_alike(m->labels, (size_t)m->label_count, &i, &k)) {
+        return mdf_fail(err, MDF_ERR_ARG, ALIKE "; make them one", m->dirs[0], "labels",
+                        m->labels[i], m->labels[k]);
+    }
+    mdf_strbuf list = mdf_strbuf_new(LIST_BYTES);
+    const size_t n = list_joined(&list, m);
+    mdf_status status = MDF_OK;
+    if (n != 0) {
+        status = mdf_fail(err, MDF_ERR_ARG, JOINED "; a case has one label", m->dirs[0], n,
+                          n == 1 ? "case has" : "cases have", list.data == NULL ? "" : list.data,
+                          list.failed ? ", ..." : "");
+    }
+    mdf_strbuf_free(&list);
+    return status;
+}
+
+static mdf_status note_alike(mdf_manifest_builder *b, const char *what, const char *const *names,
+                             size_t count, mdf_error *err)
+{
+    size_t i = 0;
+    size_t k = 0;
+    while (find_alike(names, count, &i, &k)) {
+        MDF_TRY(mdf_manifest_note(b, MDF_NOTE_ALWAYS, err, ALIKE, b->m->dirs[0], what, names[i],
+                                  names[k]));
+    }
+    return MDF_OK;
+}
+
+static size_t find_splits(const mdf_manifest *m, const char *splits[SPLITS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->case_count; i++) {
+        size_t s = 0;
+        while (s < count && strcmp(splits[s], m->cases[i].split) != 0) {
+            s++;
+        }
+        if (s == count && count < SPLITS_MAX) {
+            splits[count++] = m->cases[i].split;
+        }
+    }
+    return count;
+}
+
+mdf_status mdf_manifest_note_labels(mdf_manifest_builder *b, mdf_error *err)
+{
+    const char *splits[SPLITS_MAX];
+    MDF_TRY(note_alike(b, "labels", b->m->labels, (size_t)b->m->label_count, err));
+    MDF_TRY(note_alike(b, "splits", splits, find_splits(b->m, splits), err));
+    mdf_strbuf list = mdf_strbuf_new(LIST_BYTES);
+    mdf_status status = MDF_OK;
+    const size_t n = list_joined(&list, b->m);
+    if (n != 0) {
+        status = mdf_manifest_note(b, MDF_NOTE_ALWAYS, err, JOINED, b->m->dirs[0], n,
+                                   n == 1 ? "case has" : "cases have",
+                                   list.data == NULL ? "" : list.data, list.failed ? ", ..." : "");
+    }
+    mdf_strbuf_free(&list);
+    return status;
+}

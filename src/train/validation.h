@@ -1,0 +1,31 @@
+/* What the validation split says of a model: its numbers, the one that chooses the best epoch, and
+ * the temperature. */
+#ifndef MDF_TRAIN_VALIDATION_H
+#define MDF_TRAIN_VALIDATION_H
+
+#include "config/config.h"
+#include "train/evaluate.h"
+#include "train/trainer.h"
+
+/* How many different labels the samples have. */
+int mdf_count_classes(const mdf_samples *val);
+
+/* What chooses the best epoch: wanted, unless the split can't give it. A split of one label has no
+ * AUC, so that the loss has to do. */
+mdf_monitor mdf_monitor_possible(mdf_monitor wanted, const mdf_samples *val);
+
+/* "macro_auc", as in the configuration. */
+const char *mdf_monitor_name(mdf_monitor monitor);
+
+/* The val_ numbers of *e from the scores of the samples, which all have labels. */
+mdf_status mdf_validation_numbers(mdf_train_event *e, const mdf_scores *scores,
+                                  const mdf_samples *val, mdf_error *err) MDF_NODISCARD;
+
+/* Larger is better. A number that is none never wins. */
+double mdf_validation_score(mdf_monitor monitor, const mdf_train_event *e);
+
+/* The temperature with which the scores' probabilities fit the labels best. */
+mdf_status mdf_validation_temperature(double *temperature, const mdf_scores *scores,
+                                      const mdf_samples *val, mdf_error *err) MDF_NODISCARD;
+
+#endif
