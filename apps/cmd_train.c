@@ -17,6 +17,7 @@
 typedef struct train_flags {
     const char *config;
     const char *init;
+    const char *encoder;
     arg_list data;
     const char *out;
     bool resume;
@@ -39,6 +40,12 @@ static const arg_option options[] = {
      .offset = offsetof(train_flags, init),
      .metavar = "DIR",
      .help = "begin with the weights of this model folder, and its settings unless --config"},
+    {.name = "encoder",
+     .kind = ARG_STRING,
+     .offset = offsetof(train_flags, encoder),
+     .metavar = "FILE",
+     .help = "begin with published weights of the U-Net's encoder (unet_config.encoder), a file of "
+             "torch.save or safetensors"},
     {.name = "data",
      .letter = 'd',
      .required = true,
@@ -219,6 +226,7 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
                                                 .val_split = f->val_split,
                                                 .out_dir = f->out,
                                                 .init_dir = f->init,
+                                                .encoder_path = f->encoder,
                                                 .tokenizer_path = tokenizer,
                                                 .resume = f->resume,
                                                 .strict = f->strict,

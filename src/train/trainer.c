@@ -20,6 +20,7 @@
 #include "train/sampler.h"
 #include "train/validation.h"
 #include "train/vocabulary.h"
+#include "weights/encoder.h"
 #include "weights/weights.h"
 
 typedef struct trainer {
@@ -188,6 +189,9 @@ static mdf_status build(trainer *t, mdf_error *err)
     mdf_params_initialise(&t->model->params, (uint64_t)t->config.train.seed);
     if (t->opt->init_dir != NULL && !t->opt->resume) {
         MDF_TRY(take_weights(t, err));
+    }
+    if (t->opt->encoder_path != NULL && !t->opt->resume) {
+        MDF_TRY(mdf_encoder_load(&t->model->params, t->opt->encoder_path, err));
     }
     MDF_TRY(mdf_optimizer_new(&t->optimizer, &t->model->params, t->config.train.ema > 0, err));
     MDF_TRY(mdf_graph_init(&t->graph, t->kernels, true, 0, err));

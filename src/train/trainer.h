@@ -32,8 +32,10 @@ typedef struct mdf_train_options {
     const mdf_manifest *manifest; /* all splits */
     const char *train_split, *val_split;
     const char *out_dir;
-    const char *init_dir; /* model folder whose weights a new run begins with, as far as it has
-                             them; NULL: all are drawn by chance */
+    const char *encoder_path; /* published weights of the U-Net's encoder (weights/encoder.h) that a
+                                 new run begins with, behind init_dir's; or NULL */
+    const char *init_dir;     /* model folder whose weights a new run begins with, as far as it has
+                                 them; NULL: all are drawn by chance */
     const char
         *tokenizer_path; /* tokenizer "bpe": copied to out_dir if there is none. May be NULL */
     bool resume;
