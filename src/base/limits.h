@@ -9,12 +9,12 @@
 #define MDF_MAX_CONFIG_BYTES ((size_t)1 << 20)   /* a config is a page of text */
 #define MDF_MAX_TABLE_BYTES  ((size_t)256 << 20) /* metadata.csv of a million rows */
 #define MDF_MAX_CASES        10000000            /* rows of all data sets together */
-#define MDF_MAX_PHOTOS       16     /* of one question: 64 tiles, 240 MB at 560 pixels */
-#define MDF_MAX_CLASSES      256    /* labels of one task */
-#define MDF_MAX_LABEL_BYTES  128    /* one label's words */
-#define MDF_MAX_FOLDER_DEPTH 16     /* folders below a data set: links may loop */
-#define MDF_MAX_RANK         6      /* [B, M, T, P, D] and one to spare */
-#define MDF_MAX_TENSORS      100000 /* a 90B model has 1,494 */
+#define MDF_MAX_PHOTOS       16                  /* of one question: 64 tiles of 560 are 240 MB */
+#define MDF_MAX_CLASSES      256                 /* labels of one task */
+#define MDF_MAX_LABEL_BYTES  128                 /* one label's words */
+#define MDF_MAX_FOLDER_DEPTH 16                  /* folders below a data set: links may loop */
+#define MDF_MAX_RANK         6                   /* [B, M, T, P, D] and one to spare */
+#define MDF_MAX_TENSORS      100000              /* a 90B model has 1,494 */
 #define MDF_MAX_HEADER_BYTES                                                                       \
     ((size_t)100 << 20)           /* safetensors header, as in the reference reader */
 #define MDF_MAX_GGUF_VALUES 65536 /* keys of a GGUF file; released ones have about 40 */

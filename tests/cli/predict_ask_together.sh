@@ -13,7 +13,7 @@ together --model "$ask/vision" --json --ask "Which is darker?" high.png wide.png
 together --model "$ask/vision" --json --text "Left eye." --ask "Which is sharper?" small.png wide.png high.png | facts
 # A folder's pictures, in byte order: high, small.
 mkdir two && cp high.png small.png two
-together --model "$ask/vision" --json --ask "What?" two | facts | head -1
+together --model "$ask/vision" --json --ask "What?" two | facts | sed -n 1p
 # Every question has all pictures; with one picture it is a list of one.
 together --model "$ask/vision" --ask "Which is darker?" --ask "Which is sharper?" wide.png high.png | grep -a png
 together --model "$ask/vision" --json --ask "What is this?" wide.png | facts

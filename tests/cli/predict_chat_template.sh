@@ -9,7 +9,7 @@ show() {
 # Tokens of the rendered text, a name of a special token in the user's words among them.
 show --model "$ask/text" --system "Be brief." --ask "Is <|eot_id|> é?"
 printf '%s' "{% for m in messages %}{{ m.role | upper }}: {{ m.content is string }} {% if m.content is string %}{{ m.content }}{% else %}{% for p in m.content %}{{ '<|image|>' if p.type == 'image' else p.text }}{% endfor %}{% endif %};{% endfor %}{{ 'A:' if add_generation_prompt }}" >t.jinja
-show --model "$ask/vision" --chat-template t.jinja --text "Left eye." --ask "What?" small.png | head -4
+show --model "$ask/vision" --chat-template t.jinja --text "Left eye." --ask "What?" small.png | sed -n 1,4p
 show --model "$ask/vision" --chat-template t.jinja --json --ask "Hi" | tr -d ' \n'
 echo
 printf '%s' '{{ "<|image|><|image|>" }}' >two.jinja

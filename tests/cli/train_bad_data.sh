@@ -19,4 +19,4 @@ fresh && sed -i 's/,train,/,,/; s/,val,/,,/; s/,test,/,,/' data/metadata.csv && 
 fresh && sed -i 's/,dr,/,normal,/' data/metadata.csv && try
 fresh && sed -i '1s/,label,/,class,/' data/metadata.csv && try
 fresh && for mask in data/vessel_masks/*; do cp "$project/tests/golden/image/mask.png" "$mask"; done && try
-fresh && sed -i 's/$/\r/; 1s/^/\xef\xbb\xbf/' data/metadata.csv && "$mdf" data check --quiet data | head -1
+fresh && sed -i 's/$/\r/; 1s/^/\xef\xbb\xbf/' data/metadata.csv && "$mdf" data check --quiet data | sed -n 1p
