@@ -3,9 +3,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "io/torch_file.h"
+#include "nn/efficientnet.h"
 
 #define PREFIX "unet.encoder."
 
@@ -43,18 +45,22 @@ bool mdf_encoder_source(const char *parameter, char source[128])
     if (strncmp(rest, "head.", 5) == 0) {
         return suffix_source(rest + 5, "_conv_head", "_bn1", source, 128);
     }
-    int number = 0;
-    int used = 0;
-    if (sscanf(rest, "block.%2d.%n", &number, &used) != 1 || used == 0) {
+    char *end = NULL;
+    if (strncmp(rest, "block.", 6) != 0 || rest[6] < '0' || rest[6] > '9') {
         return false;
     }
+    const long number = strtol(rest + 6, &end, 10);
+    if (*end != '.' || number >= MDF_EFFICIENTNET_BLOCKS) {
+        return false;
+    }
+    rest = end + 1;
     for (size_t i = 0; i < 3; i++) {
-        if (strncmp(rest + used, part[i][0], strlen(part[i][0])) == 0) {
+        if (strncmp(rest, part[i][0], strlen(part[i][0])) == 0) {
             char conv[64];
             char norm[64];
-            (void)snprintf(conv, sizeof conv, "_blocks.%d.%s", number, part[i][1]);
-            (void)snprintf(norm, sizeof norm, "_blocks.%d.%s", number, part[i][2]);
-            return suffix_source(rest + used + strlen(part[i][0]), conv, norm, source, 128);
+            (void)snprintf(conv, sizeof conv, "_blocks.%ld.%s", number, part[i][1]);
+            (void)snprintf(norm, sizeof norm, "_blocks.%ld.%s", number, part[i][2]);
+            return suffix_source(rest + strlen(part[i][0]), conv, norm, source, 128);
         }
     }
     return false;
@@ -72,7 +78,8 @@ static mdf_status find_source(const mdf_st_tensor **out, const mdf_param *p,
     return mdf_safetensors_get(file, source, p->tensor.rank, p->tensor.dim, out, err);
 }
 
-/* A tensor of the file that none of the parameters asks for, and that is none of the classifier's. */
+/* A tensor of the file that none of the parameters asks for, and that is none of the classifier's.
+ */
 static mdf_status check_extra(const mdf_params *p, const mdf_safetensors *file, mdf_error *err)
 {
     for (size_t i = 0; i < file->count; i++) {
@@ -83,12 +90,12 @@ static mdf_status check_extra(const mdf_params *p, const mdf_safetensors *file, 
                      (end != NULL && strcmp(end, ".num_batches_tracked") == 0);
         for (size_t j = 0; !known && j < p->count; j++) {
             char source[128];
-            known = mdf_encoder_source(p->item[j]->tensor.name, source) &&
-                    strcmp(source, name) == 0;
+            known =
+                mdf_encoder_source(p->item[j]->tensor.name, source) && strcmp(source, name) == 0;
         }
         if (!known) {
-            return mdf_fail(err, MDF_ERR_FORMAT,
-                            "%s: EfficientNet-lite0 has no tensor %.80s", file->path, name);
+            return mdf_fail(err, MDF_ERR_FORMAT, "%s: EfficientNet-lite0 has no tensor %.80s",
+                            file->path, name);
         }
     }
     return MDF_OK;

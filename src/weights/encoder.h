@@ -14,7 +14,8 @@ bool mdf_encoder_source(const char *parameter, char source[128]);
 
 /* Sets every parameter that begins with "unet.encoder." from the file. The classifier of the
  * checkpoint (_fc) and counters are passed over. Errors name file and tensor: one that is missing,
- * that has another shape, that is not finite, or that the encoder does not have. A model without such parameters: MDF_ERR_ARG. */
+ * that has another shape, that is not finite, or that the encoder does not have. A model without
+ * such parameters: MDF_ERR_ARG. */
 mdf_status mdf_encoder_set(mdf_params *p, const mdf_safetensors *file,
                            mdf_error *err) MDF_NODISCARD;
 
