@@ -298,7 +298,7 @@ const mdf_config_key *mdf_config_find(const char *section, const char *name)
 static void consider(const char *known, const char *name, int *least, const char **best)
 {
     const int d = mdf_edit_distance(name, known);
-    if (d < *least) {
+    if (d < *least && 2 * d <= (int)strlen(name)) { /* half of it is something else */
         *least = d;
         *best = known;
     }
