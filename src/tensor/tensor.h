@@ -154,8 +154,8 @@ void mdf_linears(mdf_graph *g, mdf_tensor *x, mdf_tensor *const w[], int count, 
 /* y [B,H,W,Cout] = conv(x [B,H,W,Cin], w [Cout,Cin,K,K]), stride 1, padding K/2; b may be NULL. */
 mdf_tensor *mdf_conv2d(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
 /* Depthwise convolution, every channel with its own K x K weights, K and stride 1 to 7, and
- * ceil(size / stride) pixels out: y = clip(conv(x [B,H,W,C], w [C,1,K,K]) + b [C]). An odd pixel of the zeros
- * around x goes below and to the right (TensorFlow's "SAME"). */
+ * ceil(size / stride) pixels out: y = clip(conv(x [B,H,W,C], w [C,1,K,K]) + b [C]). An odd pixel of
+ * the zeros around x goes below and to the right (TensorFlow's "SAME"). */
 mdf_tensor *mdf_depthwise(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b, int64_t stride,
                           mdf_clip clip);
 /* The weights w [O,..] and the bias [O] of a layer that a normalisation with fixed mean and
@@ -173,10 +173,10 @@ mdf_tensor *mdf_conv_transpose2x2(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, md
  * col) order, so that a linear layer with a conv weight [O,C,p,p] is that strided convolution. */
 mdf_tensor *mdf_patchify(mdf_graph *g, mdf_tensor *x, int64_t p);
 
-/* Overlapping patches of k x k pixels around every stride-th pixel, both 1 to 7, zeros outside, placed as
- * mdf_depthwise() places them: x [B,H,W,C] -> [B,ceil(H/stride),ceil(W/stride),C*k*k], a patch's
- * numbers in (c, row, col) order, so that a linear layer with a conv weight [O,C,k,k] is that
- * strided convolution. */
+/* Overlapping patches of k x k pixels around every stride-th pixel, both 1 to 7, zeros outside,
+ * placed as mdf_depthwise() places them: x [B,H,W,C] -> [B,ceil(H/stride),ceil(W/stride),C*k*k], a
+ * patch's numbers in (c, row, col) order, so that a linear layer with a conv weight [O,C,k,k] is
+ * that strided convolution. */
 mdf_tensor *mdf_unfold(mdf_graph *g, mdf_tensor *x, int64_t k, int64_t stride);
 
 /* --- pictures --- */
