@@ -15,15 +15,17 @@ enum {
     DEPTHWISE_TILE = 8, /* pixels */
 };
 
-#define DEPTHWISE_INLINE __attribute__((always_inline)) static inline
-
-/* Before a loop of constant length whose arrays shall be registers. Sanitizers look at every step:
- * unrolled, that is minutes of compiling. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Everything below becomes one function for each kind, and loops of constant length whose arrays
+ * shall be registers become none. Sanitizers look at every step: that would be minutes of
+ * compiling, so there all kinds share functions. */
+#if defined(MDF_SANITIZED)
+#define DEPTHWISE_INLINE static
 #define DEPTHWISE_UNROLL
 #elif defined(__clang__)
+#define DEPTHWISE_INLINE __attribute__((always_inline)) static inline
 #define DEPTHWISE_UNROLL _Pragma("clang loop unroll(full)")
 #else
+#define DEPTHWISE_INLINE __attribute__((always_inline)) static inline
 #define DEPTHWISE_UNROLL _Pragma("GCC unroll 24")
 #endif
 
