@@ -202,7 +202,8 @@ static mdf_status ask_all(const round *r, const subject *s, const mdf_photo *pho
 static mdf_status ask_about(const round *r, const subject *s, mdf_error *err)
 {
     uint8_t *bytes[MDF_MAX_PHOTOS] = {NULL};
-    mdf_photo photo[MDF_MAX_PHOTOS] = {{NULL}};
+    mdf_photo photo[MDF_MAX_PHOTOS];
+    memset(photo, 0, sizeof photo);
     mdf_status status = MDF_OK;
     for (size_t i = 0; status == MDF_OK && i < s->count; i++) {
         photo[i].name = s->path[i];

@@ -24,6 +24,7 @@ if(MDF_SANITIZE)
   endif()
   target_compile_options(mdf_flags INTERFACE -fsanitize=${MDF_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(mdf_flags INTERFACE -fsanitize=${MDF_SANITIZE})
+  target_compile_definitions(mdf_flags INTERFACE MDF_SANITIZED) # for code that is to stay small then
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(mdf_flags INTERFACE -fstack-protector-strong)
   target_compile_definitions(mdf_flags INTERFACE _FORTIFY_SOURCE=2)

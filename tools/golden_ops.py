@@ -460,9 +460,10 @@ def mobile():
         y = hwc(F.conv2d(surround(chw(x), w.shape[-1], stride), w, b, stride=stride, groups=w.shape[0]))
         return F.relu6(y) if clip else y
 
-    for k, stride, (h, w), c, clip in ((3, 1, (6, 5), 4, 0), (3, 1, (5, 6), 19, 1), (3, 2, (6, 8), 5, 0),
+    # sizes of both parities: the zeros of rows and columns differ
+    for k, stride, (h, w), c, clip in ((3, 1, (6, 5), 4, 0), (3, 1, (5, 6), 19, 1), (3, 2, (6, 7), 5, 0),
                                        (3, 2, (7, 5), 16, 1), (5, 1, (6, 7), 3, 0), (5, 1, (3, 9), 16, 1),
-                                       (5, 2, (8, 6), 4, 0), (5, 2, (9, 7), 17, 1), (7, 3, (2, 11), 3, 1)):
+                                       (5, 2, (8, 6), 4, 0), (5, 2, (9, 8), 17, 1), (7, 3, (2, 11), 3, 1)):
         def layer(x, w, b, stride=stride, clip=clip):
             return depthwise(x, w, b, stride, clip)
 

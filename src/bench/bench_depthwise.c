@@ -87,7 +87,7 @@ static void time_pass(const mdf_bench *b, const arrays *a, int which)
 {
     const mdf_depthwise_shape *s = &a->shape;
     const int n = b->opt->repeat < REPEAT_MAX ? b->opt->repeat : REPEAT_MAX;
-    double best = INFINITY;
+    double best = HUGE_VAL;
     for (int i = 0; i <= n; i++) {
         const double start = mdf_clock_seconds();
         run_pass(b->kernels, a, which);

@@ -11,17 +11,22 @@
 #include "kernel/simd/vector.h"
 
 enum {
-    CACHE_LINE = 16,      /* floats */
-    DEPTHWISE_TILE = 8,   /* pixels */
-    DEPTHWISE_STRIP = 256 /* channels whose weights stay in the first cache along a row */
+    CACHE_LINE = 16,    /* floats */
+    DEPTHWISE_TILE = 8, /* pixels */
 };
 
+/* Everything below becomes one function for each kind, and loops of constant length whose arrays
+ * shall be registers become none. Sanitizers look at every step: that would be minutes of
+ * compiling, so there all kinds share functions. */
+#if defined(MDF_SANITIZED)
+#define DEPTHWISE_INLINE static
+#define DEPTHWISE_UNROLL
+#elif defined(__clang__) /* a kind that is no constant keeps its loops, without a warning */
+#pragma clang diagnostic ignored "-Wpass-failed"
 #define DEPTHWISE_INLINE __attribute__((always_inline)) static inline
-
-/* Before a loop of constant length whose arrays shall be registers. */
-#if defined(__clang__)
-#define DEPTHWISE_UNROLL /* it warns where it does not follow; it unrolls these by itself */
+#define DEPTHWISE_UNROLL _Pragma("clang loop unroll(full)")
 #else
+#define DEPTHWISE_INLINE __attribute__((always_inline)) static inline
 #define DEPTHWISE_UNROLL _Pragma("GCC unroll 24")
 #endif
 
@@ -31,6 +36,12 @@ typedef struct depthwise_kind {
     bool back;  /* from dy to dx */
     bool whole; /* channels are whole vectors */
 } depthwise_kind;
+
+/* Channels whose weights stay in the first cache along a row. */
+DEPTHWISE_INLINE int64_t depthwise_strip(const depthwise_kind k)
+{
+    return k.kernel <= 3 ? 256 : 64;
+}
 
 /* One direction of a convolution: from picture `in` to picture `out`. */
 typedef struct depthwise_pass {
@@ -171,10 +182,11 @@ DEPTHWISE_INLINE void depthwise_rows(const depthwise_kind k, const depthwise_pas
 {
     const int tile = k.back ? DEPTHWISE_TILE / k.stride * k.stride : DEPTHWISE_TILE;
     const int64_t channels = p->s->c;
+    const int64_t most = depthwise_strip(k);
     for (int64_t y = from; y < to; y++) {
-        for (int64_t strip = 0; strip < channels; strip += DEPTHWISE_STRIP) {
+        for (int64_t strip = 0; strip < channels; strip += most) {
             const int64_t left = channels - strip;
-            const int64_t end = left < DEPTHWISE_STRIP ? channels : strip + DEPTHWISE_STRIP;
+            const int64_t end = left < most ? channels : strip + most;
             for (int64_t x = k.back ? -(p->s->pad_x % k.stride) : 0; x < p->out_w; x += tile) {
                 for (int64_t c = strip; c < end; c += VEC) {
                     depthwise_tile(k, p, tile, y, x, c, end - c < VEC ? (int)(end - c) : VEC);
@@ -273,9 +285,10 @@ DEPTHWISE_INLINE void depthwise_weights(const depthwise_kind k, const mdf_depthw
                                         float *dw, const float *dy, const float *in, int64_t from,
                                         int64_t to)
 {
+    const int64_t most = depthwise_strip(k);
     for (int64_t y = from; y < to; y++) {
-        for (int64_t strip = 0; strip < s->c; strip += DEPTHWISE_STRIP) {
-            const int64_t end = s->c - strip < DEPTHWISE_STRIP ? s->c : strip + DEPTHWISE_STRIP;
+        for (int64_t strip = 0; strip < s->c; strip += most) {
+            const int64_t end = s->c - strip < most ? s->c : strip + most;
             for (int64_t x = 0; x < s->ow; x += DEPTHWISE_TILE) {
                 const int n = s->ow - x < DEPTHWISE_TILE ? (int)(s->ow - x) : DEPTHWISE_TILE;
                 for (int64_t c = strip; c < end; c += VEC) {

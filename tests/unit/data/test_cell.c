@@ -10,6 +10,7 @@
 #include "data/cell.h"
 
 #define NBSP       "\xC2\xA0"
+#define NAN_NBSP   " nan" NBSP
 #define MARK       "\xEF\xBB\xBF"
 #define ZERO_WIDTH "\xE2\x80\x8B"
 
@@ -37,8 +38,8 @@ static void blanks_around_a_cell_go(void **state)
 static void words_for_a_missing_value_are_known(void **state)
 {
     (void)state;
-    static const char *const missing[] = {"nan",  "NaN",  "NA", "N/A",       "None", "null",
-                                          "NULL", "none", "-",  " nan" NBSP, "<NA>", "#N/A"};
+    static const char *const missing[] = {"nan",  "NaN",  "NA", "N/A",    "None", "null",
+                                          "NULL", "none", "-",  NAN_NBSP, "<NA>", "#N/A"};
     for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
         assert_true(mdf_cell_missing_word(missing[i]) >= 0);
     }

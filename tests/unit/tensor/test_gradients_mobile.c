@@ -95,7 +95,7 @@ static void setup_linear_clip(probe *p, options *o, int round)
     (void)probe_input(p, 2, DIMS(out, in));
     (void)probe_input(p, 1, DIMS(out));
     if (round < 3) {
-        const mdf_clip clips[] = {{-0.5, 0.75}, mdf_relu6(), {0, INFINITY}};
+        const mdf_clip clips[] = {{-0.5, 0.75}, mdf_relu6(), {0, (mdf_real)INFINITY}};
         clip_between(p, o, call_linear_clip, clips[round]);
     }
 }

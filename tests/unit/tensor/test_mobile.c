@@ -345,7 +345,7 @@ static void a_layer_that_clips_nothing_is_the_layer(void **state)
     mdf_tensor b = parameter(&s, 2, 900, 1, DIMS(7));
     const mdf_tensor *plain = mdf_linear(g, &x, &w, &b);
     const mdf_tensor *wide = mdf_linear_clip(g, &x, &w, &b, mdf_no_clip());
-    const mdf_tensor *far = mdf_linear_clip(g, &x, &w, &b, (mdf_clip){-1000, INFINITY});
+    const mdf_tensor *far = mdf_linear_clip(g, &x, &w, &b, (mdf_clip){-1000, (mdf_real)INFINITY});
     assert_true(plain != NULL && wide != NULL && far != NULL);
     assert_memory_equal(plain->data, wide->data, 9 * 7 * sizeof *wide->data);
     assert_memory_equal(plain->data, far->data, 9 * 7 * sizeof *far->data);

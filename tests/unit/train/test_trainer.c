@@ -211,7 +211,7 @@ static void a_validation_of_one_label_chooses_by_the_loss(void **state)
     mdf_manifest_case *item = mdf_alloc(all.case_count, sizeof *item);
     size_t n = 0;
     bool first = true;
-    double best = INFINITY;
+    double best = (double)INFINITY;
     assert_non_null(item);
     for (size_t i = 0; i < all.case_count; i++) {
         const mdf_manifest_case *c = &all.cases[i];
