@@ -1,5 +1,6 @@
 /* Any bytes as a table of a data folder, CSV unless they begin with a brace: no crash, and what is
  * accepted has cases, numbers in their ranges and notes that are text. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,7 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    if (strchr(folder, 'X') != NULL) {
+    static bool made = false;
+    if (!made) {
+        made = true;
         if (mkdtemp(folder) == NULL || atexit(remove_folder) != 0) {
             abort();
         }
