@@ -146,12 +146,15 @@ typedef struct mdf_train_config {
     double warmup;    /* fraction of the steps */
     double min_lr;    /* last learning rate as a fraction of the first */
     double label_smoothing, lm_weight, mask_weight;
-    double aux_weight; /* a classifier on the pooled bottleneck; 0: none */
-    bool balanced;     /* draw the classes equally often */
-    int patience;      /* epochs without improvement before it stops; 0: never */
+    double aux_weight;   /* a classifier on the pooled bottleneck; 0: none */
+    bool balanced;       /* draw the classes equally often */
+    double set_power;    /* balanced: how a data folder's share of a class goes with its size */
+    bool partial_labels; /* a case's label is one of those that its data folder has */
+    int patience;        /* epochs without improvement before it stops; 0: never */
     double dropout;
-    double text_drop; /* probability that a training text is left out */
-    double ema;       /* decay of the averaged weights that are evaluated; 0: off */
+    double text_drop;     /* probability that a training text is left out */
+    double sentence_drop; /* and that a sentence of one that stays is */
+    double ema;           /* decay of the averaged weights that are evaluated; 0: off */
     int seed;
     double max_minutes; /* 0: no limit */
     int eval_every;     /* epochs */

@@ -5,8 +5,22 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "data/sentence.h"
 #include "photo/augment.h"
 #include "photo/laterality.h"
+
+mdf_mllama_norm mdf_unet_norm(const mdf_config *c)
+{
+    const float mean = 127.0F / 255.0F;
+    const float std = 128.0F / 255.0F;
+    switch (c->unet.encoder) {
+    case MDF_ENCODER_EFFICIENTNET_LITE0:
+        return (mdf_mllama_norm){.mean = {mean, mean, mean}, .std = {std, std, std}};
+    case MDF_ENCODER_PLAIN:
+        break;
+    }
+    return mdf_mllama_norm_default();
+}
 
 mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
                                 const mdf_label_tree *tree, size_t capacity, mdf_error *err)
@@ -36,11 +50,13 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
     b->prompt_len = mdf_alloc(capacity, sizeof *b->prompt_len);
     b->image_at = mdf_alloc(capacity, sizeof *b->image_at);
     b->label = mdf_alloc(capacity, sizeof *b->label);
+    b->allowed = mdf_alloc(capacity * (size_t)tree->labels + 1, 1);
     b->mask_pixels = mdf_alloc(s * s, 1);
     b->pixels = mdf_alloc(side * side * 3, sizeof *b->pixels);
     if (b->unet_image == NULL || b->vision_image == NULL || b->mask == NULL ||
         b->mask_there == NULL || b->prompt == NULL || b->prompt_len == NULL ||
-        b->image_at == NULL || b->label == NULL || b->mask_pixels == NULL || b->pixels == NULL) {
+        b->image_at == NULL || b->label == NULL || b->allowed == NULL || b->mask_pixels == NULL ||
+        b->pixels == NULL) {
         mdf_batch_buffer_free(b);
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a batch of %zu", capacity);
     }
@@ -57,6 +73,7 @@ void mdf_batch_buffer_free(mdf_batch_buffer *b)
     mdf_free(b->prompt_len);
     mdf_free(b->image_at);
     mdf_free(b->label);
+    mdf_free(b->allowed);
     mdf_free(b->mask_pixels);
     mdf_free(b->pixels);
     mdf_arena_free(&b->scratch);
@@ -64,13 +81,16 @@ void mdf_batch_buffer_free(mdf_batch_buffer *b)
     *b = (mdf_batch_buffer){0};
 }
 
-/* The published mean and deviation, as Llama 3.2 Vision's processor. a is read only if on. */
+static void normalise_as(mdf_augment_options *o, mdf_mllama_norm norm)
+{
+    memcpy(o->mean, norm.mean, sizeof norm.mean);
+    memcpy(o->std, norm.std, sizeof norm.std);
+}
+
+/* a is read only if on. */
 static mdf_augment_options augment_options(const mdf_augment_config *a, bool on)
 {
     mdf_augment_options o = mdf_augment_none();
-    const mdf_mllama_norm norm = mdf_mllama_norm_default();
-    memcpy(o.mean, norm.mean, sizeof norm.mean);
-    memcpy(o.std, norm.std, sizeof norm.std);
     if (on) {
         o.rotate_deg = a->rotate;
         o.scale = a->scale;
@@ -88,12 +108,13 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
                                size_t at, const mdf_batch_options *opt, uint64_t seed, bool *flip,
                                mdf_error *err)
 {
-    const mdf_augment_options o = augment_options(&c->train.augment, opt->augment);
+    mdf_augment_options o = augment_options(&c->train.augment, opt->augment);
     const int su = c->unet.image_size;
     const int sv = c->vision.image_size;
     const size_t channels = (size_t)c->unet.mask_channels;
     const size_t pixels = (size_t)su * (size_t)su;
     const bool mask = opt->masks && s->has_mask;
+    normalise_as(&o, mdf_unet_norm(c));
     for (int i = 0; i < (mask ? (int)channels : 1); i++) {
         const mdf_grey *grey = mask && s->mask[i].px != NULL ? &s->mask[i] : NULL;
         mdf_rng r = mdf_rng_new(seed, 1);
@@ -108,7 +129,11 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
     for (size_t j = 0; j < pixels * 3; j++) {
         b->unet_image[at * pixels * 3 + j] = (mdf_real)b->pixels[j];
     }
+    if (c->train.task == MDF_TASK_PICTURE) {
+        return MDF_OK; /* no tower looks */
+    }
     mdf_rng r = mdf_rng_new(seed, 1);
+    normalise_as(&o, mdf_mllama_norm_default());
     MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, sv, &o, &r, &b->scratch, err));
     const size_t count = (size_t)sv * (size_t)sv * 3;
     for (size_t j = 0; j < count; j++) {
@@ -122,10 +147,7 @@ mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
 {
     const size_t count = (size_t)side * (size_t)side * 3;
     mdf_augment_options o = augment_options(NULL, false);
-    if (norm != NULL) {
-        memcpy(o.mean, norm->mean, sizeof norm->mean);
-        memcpy(o.std, norm->std, sizeof norm->std);
-    }
+    normalise_as(&o, *norm);
     mdf_rng r = mdf_rng_new(0, 1);
     mdf_arena scratch;
     MDF_TRY(mdf_arena_init(&scratch, 0, 0, err));
@@ -141,15 +163,51 @@ mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
     return status;
 }
 
-static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                              size_t at, size_t *used, bool flip, bool drop, mdf_error *err)
+/* What of a training text is left out. */
+typedef struct text_drop {
+    double sentence; /* probability, for each on its own */
+    mdf_rng *rng;
+} text_drop;
+
+static bool sentence_goes(void *user, const char *sentence, size_t len)
 {
-    const char *text = c->train.use_text && !drop ? s->info->text : NULL;
+    const text_drop *d = user;
+    (void)sentence;
+    (void)len;
+    return mdf_rng_uniform(d->rng) < d->sentence;
+}
+
+/* A sample's text as training sees it, in b->mirrored where it is changed; NULL: none. */
+static const char *text_of(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s, bool flip,
+                           bool augment, mdf_rng *r)
+{
+    const char *text = s->info->text;
+    const bool drop = augment && mdf_rng_uniform(r) < c->train.text_drop;
     mdf_strbuf_clear(&b->mirrored);
-    if (text != NULL && flip) {
-        mdf_text_swap_laterality(text, &b->mirrored);
-        text = b->mirrored.failed ? NULL : b->mirrored.data;
+    if (!c->train.use_text || drop) {
+        return NULL;
     }
+    if (flip) {
+        mdf_text_swap_laterality(text, &b->mirrored);
+        text = b->mirrored.data;
+    }
+    if (augment && c->train.sentence_drop > 0) {
+        if (!flip) {
+            mdf_strbuf_puts(&b->mirrored, text);
+        }
+        text_drop d = {.sentence = c->train.sentence_drop, .rng = r};
+        char *own = b->mirrored.data;
+        if (own != NULL && !b->mirrored.failed) {
+            own[mdf_sentence_drop(own, own, strlen(own), sentence_goes, &d)] = '\0';
+        }
+        text = own;
+    }
+    return b->mirrored.failed ? NULL : text;
+}
+
+static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
+                              size_t at, size_t *used, const char *text, mdf_error *err)
+{
     size_t count = 0;
     mdf_status status =
         mdf_prompt_build(b->tokenizer, b->prompt + *used, b->prompt_capacity - *used, &count,
@@ -177,12 +235,16 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
             MDF_TRY(fill_picture(b, c, sample, i, opt, seed, &flip, err));
         }
         mdf_rng r = mdf_rng_new(seed, 2);
-        const bool drop = opt->augment && mdf_rng_uniform(&r) < c->train.text_drop;
-        mdf_status status = fill_prompt(b, c, sample, i, &used, flip, drop, err);
+        const char *text = text_of(b, c, sample, flip, opt->augment, &r);
+        mdf_status status = fill_prompt(b, c, sample, i, &used, text, err);
         if (status != MDF_OK) {
             return mdf_fail_prefix(err, status, sample->info->file_name);
         }
         b->label[i] = sample->label;
+        if (s->known != NULL) {
+            const size_t k = (size_t)s->classes;
+            memcpy(b->allowed + i * k, s->known + (size_t)sample->info->source * k, k);
+        }
         any_mask = any_mask || (opt->masks && sample->has_mask);
     }
     b->batch =
@@ -194,6 +256,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
                     .image_at = b->image_at,
                     .tree = &b->tree,
                     .label = b->label,
+                    .allowed = s->known != NULL ? b->allowed : NULL,
                     .mask = any_mask ? b->mask : NULL,
                     .mask_there = b->mask_there};
     return MDF_OK;

@@ -19,11 +19,12 @@ typedef struct mdf_batch_buffer {
     size_t capacity; /* cases */
     mdf_real *unet_image, *vision_image, *mask, *mask_there;
     int32_t *prompt, *prompt_len, *image_at, *label;
+    uint8_t *allowed;       /* [B,K] */
     size_t prompt_capacity; /* tokens in all */
     uint8_t *mask_pixels;   /* [S,S] of one case */
     float *pixels;          /* [side,side,3] of one case */
     mdf_arena scratch;      /* of the augmentation */
-    mdf_strbuf mirrored;    /* a text with left and right exchanged */
+    mdf_strbuf mirrored;    /* a text with left and right exchanged, or sentences left out */
 } mdf_batch_buffer;
 
 /* The prompts are encoded by the tree's tokenizer, which must outlive the buffer. */
@@ -32,8 +33,12 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
                                 mdf_error *err) MDF_NODISCARD;
 void mdf_batch_buffer_free(mdf_batch_buffer *b);
 
+/* Mean and deviation, of pixels in [0, 1], with which the U-Net's pictures are normalised: the
+ * vision tower's, or those that the encoder's published weights were trained with. */
+mdf_mllama_norm mdf_unet_norm(const mdf_config *c);
+
 /* A crop as the model sees it at side x side pixels: out [side,side,3], as mdf_batch_fill() makes
- * it without augmentation. norm NULL: the published one, which training takes. */
+ * it without augmentation. */
 mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
                            const mdf_mllama_norm *norm, mdf_error *err) MDF_NODISCARD;
 

@@ -155,6 +155,9 @@ static mdf_status read_pictures(trainer *t, mdf_error *err)
     const int side = (a > b ? a : b) * 5 / 4; /* room for zoom without blur */
     const bool image = t->config.train.use_image;
     MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, side, image, read_progress, t, err));
+    if (t->config.train.partial_labels) {
+        MDF_TRY(mdf_samples_know_labels(&t->train, t->config.answer.label_count, err));
+    }
     return mdf_samples_load(&t->val, &t->val_cases, side, image, read_progress, t, err);
 }
 
@@ -406,6 +409,14 @@ static void summarise(trainer *t, mdf_train_summary *s)
     }
 }
 
+static mdf_status plan_epoch(const trainer *t, mdf_epoch_plan *plan, int epoch, mdf_error *err)
+{
+    const mdf_train_config *c = &t->config.train;
+    const mdf_draw draw = {.balanced = c->balanced, .set_power = c->set_power};
+    return mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count, (size_t)c->batch_size,
+                               &draw, (uint64_t)c->seed, epoch, err);
+}
+
 /* Number of updates of a run, so that the schedule ends where the run does. Every epoch has as many
  * cases as the first; where only some cases of a class have masks, balanced draws may need a batch
  * more or less, which the schedule does not mind. */
@@ -413,8 +424,7 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
     mdf_epoch_plan plan;
-    MDF_TRY(mdf_epoch_plan_make(&plan, &t->train, t->config.answer.label_count,
-                                (size_t)c->batch_size, c->balanced, (uint64_t)c->seed, 0, err));
+    MDF_TRY(plan_epoch(t, &plan, 0, err));
     const int64_t updates = ((int64_t)plan.batches + c->accumulate - 1) / c->accumulate;
     mdf_epoch_plan_free(&plan);
     if (updates == 0) {
@@ -439,9 +449,7 @@ static mdf_status loop(trainer *t, mdf_error *err)
     bool done = t->state.batch == 0 && no_progress(t); /* a run that ended early is resumed */
     while (!done && t->state.epoch < c->epochs) {
         mdf_epoch_plan plan;
-        MDF_TRY(mdf_epoch_plan_make(&plan, &t->train, t->config.answer.label_count,
-                                    (size_t)c->batch_size, c->balanced, (uint64_t)c->seed,
-                                    t->state.epoch, err));
+        MDF_TRY(plan_epoch(t, &plan, t->state.epoch, err));
         const mdf_status status = run_epoch(t, &plan, err);
         mdf_prefetch_stop(t->prefetch);
         mdf_epoch_plan_free(&plan);
