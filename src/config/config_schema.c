@@ -263,6 +263,12 @@ const mdf_config_key mdf_config_keys[] = {
     BOOL(TRAIN, "use_image", train.use_image, "true", "show the photograph to the vision tower"),
     BOOL(TRAIN, "use_text", train.use_text, "true", "show the clinical text"),
     BOOL(TRAIN, "use_unet", train.use_unet, "true", "show the photograph to the U-Net"),
+    LIST(TRAIN, "freeze", MDF_KEY_LABELS, train.freeze, train.freeze_count, MDF_MAX_FREEZE, 0,
+         MDF_MAX_LABEL_BYTES, "[]", false,
+         "weights that stay as they are, by name or by what it begins with: unet.encoder"),
+    LIST(TRAIN, "stages", MDF_KEY_STAGES, train.stages, train.stage_count, MDF_MAX_STAGES, 0,
+         MDF_STAGE_BYTES - 1, "[]", false,
+         "one training after the other, each an object of settings of train_config that it changes"),
 
     REAL(AUG, "rotate", train.augment.rotate, 0, 180, "10.0", false, "degrees either way"),
     REAL(AUG, "scale", train.augment.scale, 0, 0.9, "0.1", false, "fraction larger or smaller"),

@@ -53,6 +53,8 @@ static void put_list(mdf_strbuf *out, const mdf_config *c, const mdf_config_key 
         } else if (k->kind == MDF_KEY_PAIRS) {
             const mdf_map_entry p = ((const mdf_map_entry *)at(c, k->offset))[i];
             mdf_strbuf_printf(out, "[%d, %d]", p.layer, p.level);
+        } else if (k->kind == MDF_KEY_STAGES) {
+            mdf_strbuf_puts(out, (const char *)at(c, k->offset) + (size_t)i * MDF_STAGE_BYTES);
         } else {
             put_string(out, (const char *)at(c, k->offset) + (size_t)i * (MDF_MAX_LABEL_BYTES + 1));
         }
@@ -105,6 +107,7 @@ static void put_value(mdf_strbuf *out, const mdf_config *c, const mdf_config_key
     case MDF_KEY_INTS:
     case MDF_KEY_PAIRS:
     case MDF_KEY_LABELS:
+    case MDF_KEY_STAGES:
     case MDF_KEY_IGNORED:
     default:
         put_list(out, c, k);

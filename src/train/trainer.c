@@ -13,9 +13,11 @@
 #include "base/lock.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/freeze.h"
 #include "train/optimizer.h"
 #include "train/prefetch.h"
 #include "train/relabel.h"
+#include "train/run_folder.h"
 #include "train/runlog.h"
 #include "train/sampler.h"
 #include "train/validation.h"
@@ -190,6 +192,7 @@ static mdf_status build(trainer *t, mdf_error *err)
     MDF_TRY(mdf_kernels_new(&t->kernels, NULL, err));
     MDF_TRY(mdf_mllm_new(&t->model, &t->config, true, err));
     mdf_params_initialise(&t->model->params, (uint64_t)t->config.train.seed);
+    MDF_TRY(mdf_freeze(&t->model->params, &t->config.train, err));
     if (t->opt->init_dir != NULL && !t->opt->resume) {
         MDF_TRY(take_weights(t, err));
     }
@@ -468,34 +471,10 @@ static mdf_status loop(trainer *t, mdf_error *err)
     return MDF_OK;
 }
 
-/* Goes on only with the labels that the run was begun with; the temperature of its best epoch comes
- * along. A run that was stopped in its first epoch has no configuration yet. */
 static mdf_status resume(trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
-    mdf_answer_config *a = &t->config.answer;
-    char *path = mdf_path_join(dir, "config.json");
-    mdf_config *old = mdf_alloc(1, sizeof *old);
-    mdf_status status = MDF_OK;
-    if (path == NULL || old == NULL) {
-        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the run's configuration");
-    } else if (mdf_path_exists(path)) {
-        status = mdf_config_load(old, path, err);
-        bool same = old->answer.label_count == a->label_count;
-        for (int k = 0; status == MDF_OK && same && k < a->label_count; k++) {
-            same = strcmp(old->answer.labels[k], a->labels[k]) == 0;
-        }
-        if (status == MDF_OK && !same) {
-            status = mdf_fail(err, MDF_ERR_ARG,
-                              "%s: its %d labels (%s, ...) are not the %d of the data (%s, ...)",
-                              path, old->answer.label_count, old->answer.labels[0], a->label_count,
-                              a->labels[0]);
-        }
-        a->temperature = status == MDF_OK ? old->answer.temperature : a->temperature;
-    }
-    mdf_free(old);
-    mdf_free(path);
-    MDF_TRY(status);
+    MDF_TRY(mdf_run_folder_continue(dir, &t->config.answer, err));
     MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
     const int was = t->state.monitor;
     if (was >= 0 && was != (int)t->monitor) {
@@ -512,48 +491,16 @@ static mdf_status resume(trainer *t, mdf_error *err)
     return MDF_OK;
 }
 
-/* A new run needs a folder without one, an old one its checkpoint. */
-static mdf_status check_folder(const trainer *t, mdf_error *err)
-{
-    const char *dir = t->opt->out_dir;
-    if (!t->opt->resume && mdf_checkpoint_exists(dir)) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "%s: there is a run already; give --resume to go on or another folder",
-                        dir);
-    }
-    if (t->opt->resume && !mdf_checkpoint_exists(dir)) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "%s: there is no checkpoint to go on from; leave out --resume to begin",
-                        dir);
-    }
-    return MDF_OK;
-}
-
-/* The folder for this process alone. Readers of its files (eval, export) need no lock: every file
- * is replaced as a whole. */
-static mdf_status lock_folder(trainer *t, mdf_error *err)
-{
-    const char *dir = t->opt->out_dir;
-    bool taken = false;
-    char *path = mdf_path_join(dir, MDF_RUN_LOCK);
-    if (path == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
-    }
-    const mdf_status status = mdf_lock_take(&t->lock, path, &taken, err);
-    mdf_free(path);
-    MDF_TRY(status);
-    return taken ? MDF_OK
-                 : mdf_fail(err, MDF_ERR_ARG, "%s: another training is writing this folder", dir);
-}
-
 static mdf_status prepare(trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
-    MDF_TRY(check_folder(t, err));
+    MDF_TRY(mdf_run_folder_check(dir, t->opt->resume, err));
     MDF_TRY(choose_cases(t, err));
+    MDF_TRY(mdf_freeze_check(&t->config, err));
     MDF_TRY(mdf_make_dirs(dir, err));
-    MDF_TRY(lock_folder(t, err));
-    MDF_TRY(check_folder(t, err)); /* once more: another training may just have ended */
+    MDF_TRY(mdf_run_folder_lock(&t->lock, dir, err));
+    MDF_TRY(mdf_run_folder_check(dir, t->opt->resume,
+                                 err)); /* once more: another training may just have ended */
     MDF_TRY(read_pictures(t, err));
     choose_monitor(t);
     MDF_TRY(make_tree(t, err));
