@@ -40,6 +40,23 @@ def convolutions(net):
     return pairs
 
 
+def with_batch_statistics(net, image):
+    """Levels 1 to 3 of batch norm in training, and statistics of some norms' inputs. Deeper levels have too few pixels."""
+    net.train()
+    stored = {}
+    for n in (0, 1, 9):
+        def keep(_, args, n=n):
+            stored[f"batch.{n}.mean"] = args[0].mean(dim=(0, 2, 3)).detach().float()
+            stored[f"batch.{n}.var"] = args[0].var(dim=(0, 2, 3), unbiased=False).detach().float()
+        convolutions(net)[n][1].register_forward_pre_hook(keep)
+    x = net._bn0(net._conv_stem(image.permute(0, 3, 1, 2))).clamp(0, 6)
+    for i, block in enumerate(net._blocks[:5]):
+        x = block(x)
+        if i in LEVEL_ENDS:
+            stored[f"batch.level.{LEVEL_ENDS[i]}"] = x.permute(0, 2, 3, 1).detach().float().contiguous()
+    return stored
+
+
 def main():
     """Fills the net, runs it, writes the file."""
     out = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "tests/golden/efficientnet")
@@ -69,6 +86,7 @@ def main():
         stored[f"grad.{n}.weight"] = conv.weight.grad.float().reshape(-1)[:2000].contiguous()
         stored[f"grad.{n}.norm.weight"] = norm.weight.grad.float().contiguous()
         stored[f"grad.{n}.norm.bias"] = norm.bias.grad.float().contiguous()
+    stored.update(with_batch_statistics(net, image))
     out.mkdir(parents=True, exist_ok=True)
     save_file(stored, out / "expect.safetensors")
 

@@ -141,6 +141,7 @@ typedef enum mdf_task {
 typedef struct mdf_train_config {
     mdf_task task;
     int epochs, batch_size;
+    int norm_batches; /* the encoder's fixed norms take their statistics from so many first */
     int accumulate; /* batches per step of the optimiser */
     double lr;      /* text; the others have their own */
     double lr_unet, lr_vision, lr_fusion;

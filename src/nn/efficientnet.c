@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "tensor/op.h"
+
 static const mdf_real norm_eps = MDF_R(1e-3); /* TensorFlow's, which it was trained with */
 
 /* What the blocks of a stage have in common. */
@@ -83,9 +85,45 @@ static folded fold(mdf_graph *g, const mdf_normed_conv *c)
                     mdf_fold_norm_bias(g, c->gamma, c->beta, c->mean, c->var, norm_eps)};
 }
 
+/* raw [..,O]: the convolution without norm and clip. The variance is that over all pixels of the
+ * batch, as batch norm's forward has it. */
+static void take_statistics(const mdf_normed_conv *c, const mdf_tensor *raw)
+{
+    const int64_t channels = mdf_tensor_count(c->mean);
+    const int64_t rows = raw == NULL ? 0 : mdf_tensor_count(raw) / channels;
+    for (int64_t j = 0; rows > 0 && j < channels; j++) {
+        double sum = 0;
+        double squares = 0;
+        for (int64_t i = 0; i < rows; i++) {
+            sum += (double)raw->data[i * channels + j];
+        }
+        const double mean = sum / (double)rows;
+        for (int64_t i = 0; i < rows; i++) {
+            const double d = (double)raw->data[i * channels + j] - mean;
+            squares += d * d;
+        }
+        c->mean->data[j] = (mdf_real)mean;
+        c->var->data[j] = (mdf_real)(squares / (double)rows);
+    }
+}
+
+void mdf_efficientnet_measure(mdf_efficientnet *e, bool on)
+{
+    e->stem.measure = on;
+    for (int i = 0; i < MDF_EFFICIENTNET_BLOCKS; i++) {
+        e->block[i].expand.measure = e->block[i].depthwise.measure = e->block[i].project.measure =
+            on;
+    }
+}
+
 mdf_tensor *mdf_normed_conv_run(mdf_graph *g, const mdf_normed_conv *c, mdf_tensor *x,
                                 mdf_clip clip)
 {
+    if (c->measure) {
+        const int64_t out = c->w->dim[0];
+        mdf_tensor *w = mdf_reshape(g, c->w, 2, (int64_t[]){out, mdf_tensor_count(c->w) / out});
+        take_statistics(c, mdf_linear(g, x, w, NULL));
+    }
     const folded f = fold(g, c);
     return mdf_linear_clip(g, x, f.w, f.b, clip);
 }
@@ -94,6 +132,11 @@ mdf_tensor *mdf_normed_conv_run(mdf_graph *g, const mdf_normed_conv *c, mdf_tens
 static mdf_tensor *run_block(mdf_graph *g, const mdf_efficientnet_block *b, mdf_tensor *x)
 {
     mdf_tensor *y = b->expand.w == NULL ? x : mdf_normed_conv_run(g, &b->expand, x, mdf_relu6());
+    if (b->depthwise.measure) {
+        mdf_tensor *none = mdf_zeros(g, 1, b->depthwise.w->dim);
+        take_statistics(&b->depthwise,
+                        mdf_depthwise(g, y, b->depthwise.w, none, b->stride, mdf_no_clip()));
+    }
     const folded f = fold(g, &b->depthwise);
     y = mdf_depthwise(g, y, f.w, f.b, b->stride, mdf_relu6());
     y = mdf_normed_conv_run(g, &b->project, y, mdf_no_clip());

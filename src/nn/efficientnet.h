@@ -12,6 +12,7 @@ typedef struct mdf_normed_conv {
     mdf_tensor *w;            /* [O,I,K,K]; depthwise [O,1,K,K] */
     mdf_tensor *gamma, *beta; /* [O] */
     mdf_tensor *mean, *var;   /* [O], never trained */
+    bool measure;             /* a forward sets mean and var to those of its own batch first */
 } mdf_normed_conv;
 
 typedef struct mdf_efficientnet_block {
@@ -38,6 +39,9 @@ int64_t mdf_efficientnet_channels(int level);
 /* Names: unet.encoder.stem, unet.encoder.block.N.{expand,depthwise,project}, each with .weight and
  * .norm.{weight,bias,mean,var}. */
 void mdf_efficientnet_declare(mdf_efficientnet *e, mdf_params *p);
+
+/* Switches measure of all layers. */
+void mdf_efficientnet_measure(mdf_efficientnet *e, bool on);
 
 /* image [B,S,S,3], S a multiple of 32 -> level[l] [B, S/2^l, S/2^l, channels(l)], l = 1..5. */
 void mdf_efficientnet_encode(mdf_graph *g, const mdf_efficientnet *e, mdf_tensor *image,

@@ -14,6 +14,7 @@
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/freeze.h"
+#include "train/norm_statistics.h"
 #include "train/optimizer.h"
 #include "train/prefetch.h"
 #include "train/relabel.h"
@@ -199,10 +200,14 @@ static mdf_status build(trainer *t, mdf_error *err)
     if (t->opt->encoder_path != NULL && !t->opt->resume) {
         MDF_TRY(mdf_encoder_load(&t->model->params, t->opt->encoder_path, err));
     }
-    MDF_TRY(mdf_optimizer_new(&t->optimizer, &t->model->params, t->config.train.ema > 0, err));
-    MDF_TRY(mdf_graph_init(&t->graph, t->kernels, true, 0, err));
     MDF_TRY(mdf_graph_init(&t->eval_graph, t->kernels, false, 0, err));
     MDF_TRY(mdf_batch_buffer_new(&t->eval_buffer, &t->config, t->tree, batch, err));
+    if (!t->opt->resume) {
+        MDF_TRY(mdf_norm_statistics(t->model, &t->eval_graph, &t->eval_buffer, &t->train,
+                                    t->opt->stop, err));
+    }
+    MDF_TRY(mdf_optimizer_new(&t->optimizer, &t->model->params, t->config.train.ema > 0, err));
+    MDF_TRY(mdf_graph_init(&t->graph, t->kernels, true, 0, err));
     return mdf_prefetch_new(&t->prefetch, &t->config, &t->train, t->tree, batch, err);
 }
 

@@ -160,8 +160,38 @@ static void levels_and_gradients_agree(void **state)
     close_setting(s);
 }
 
+/* As batch norm in training: the statistics of the batch, and what comes of them. */
+static void statistics_are_those_of_the_batch(void **state)
+{
+    (void)state;
+    setting *s = open();
+    mdf_error err = {0};
+    mdf_tensor *level[6] = {NULL};
+    mdf_tensor *image = mdf_constant(&s->graph, s->image, 4, (int64_t[]){CASES, SIDE, SIDE, 3});
+    mdf_efficientnet_measure(&s->net, true);
+    mdf_efficientnet_encode(&s->graph, &s->net, image, level);
+    must(mdf_graph_status(&s->graph, &err), &err);
+    const size_t checked[] = {0, 1, 9};
+    for (size_t i = 0; i < 3; i++) {
+        const char *const part[] = {"mean", "var"};
+        for (size_t j = 0; j < 2; j++) {
+            char name[48];
+            const mdf_tensor *t = &s->params.item[5 * checked[i] + 3 + j]->tensor;
+            (void)snprintf(name, sizeof name, "batch.%zu.%s", checked[i], part[j]);
+            assert_golden(s, name, t->data, mdf_tensor_count(t));
+        }
+    }
+    for (int l = 1; l <= 3; l++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "batch.level.%d", l);
+        assert_golden(s, name, level[l]->data, mdf_tensor_count(level[l]));
+    }
+    close_setting(s);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(levels_and_gradients_agree)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(levels_and_gradients_agree),
+                                       cmocka_unit_test(statistics_are_those_of_the_batch)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
