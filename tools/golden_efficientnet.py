@@ -47,7 +47,7 @@ def with_batch_statistics(net, image):
     for n in (0, 1, 9):
         def keep(_, args, n=n):
             stored[f"batch.{n}.mean"] = args[0].mean(dim=(0, 2, 3)).detach().float()
-            stored[f"batch.{n}.var"] = args[0].var(dim=(0, 2, 3), unbiased=False).detach().float()
+            stored[f"batch.{n}.var"] = args[0].var(dim=(0, 2, 3), unbiased=True).detach().float()
         convolutions(net)[n][1].register_forward_pre_hook(keep)
     x = net._bn0(net._conv_stem(image.permute(0, 3, 1, 2))).clamp(0, 6)
     for i, block in enumerate(net._blocks[:5]):

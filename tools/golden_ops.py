@@ -536,13 +536,34 @@ def allowed_labels():
     yield g
 
 
+def batch_norm():
+    """batch_norm in training: y, gradients, and the running statistics after one step."""
+    g = Golden("batch_norm")
+    for name, rows, c, clip in (("plain", 7, 5, 0), ("relu6", 40, 19, 1)):
+        mean, var, momentum = rand(c), rand(c).abs() + 0.1, 0.25
+        norm = torch.nn.BatchNorm1d(c, eps=2.0**-10, momentum=momentum).double()
+        norm.running_mean, norm.running_var = mean.double(), var.double()
+
+        def layer(x, gamma, beta, clip=clip, c=c):
+            y = F.batch_norm(x, None, None, gamma, beta, True, 0.0, 2.0**-10)
+            return F.relu6(y) if clip else y
+
+        inputs = {"x": rand(rows, c, scale=3.0, shift=1.0), "gamma": rand(c, scale=0.3, shift=2.0),
+                  "beta": rand(c, scale=2.0, shift=2.0)}
+        g.case(name, layer, inputs, mean=mean, var=var, eps=2.0**-10, momentum=momentum, clip=clip)
+        norm(inputs["x"].double())
+        g.put(name, "moved_mean", norm.running_mean.float())
+        g.put(name, "moved_var", norm.running_var.float())
+    yield g
+
+
 def main():
     """Writes every file and prints the yardstick."""
     torch.set_num_threads(1)
     here = pathlib.Path(__file__).resolve().parent.parent
     out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "tests/golden/ops"
     out.mkdir(parents=True, exist_ok=True)
-    for part in (dense, pictures, elementwise, rows, attention, answers, adamw, mobile, allowed_labels):
+    for part in (dense, pictures, elementwise, rows, attention, answers, adamw, mobile, allowed_labels, batch_norm):
         for golden in part():
             golden.save(out)
     for op, case, error in Golden.rows:

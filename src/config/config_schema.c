@@ -218,6 +218,8 @@ const mdf_config_key mdf_config_keys[] = {
            "train everything, or the U-Net with its classifier and masks alone"),
     INT(TRAIN, "epochs", train.epochs, 1, 1000000, "12", false, "passes over the training cases"),
     INT(TRAIN, "batch_size", train.batch_size, 1, 65536, "16", false, "cases per batch"),
+    REAL(TRAIN, "norm_momentum", train.norm_momentum, 0, 1, "0.0", false,
+         "efficientnet_lite0: above 0, batch norm in training, whose statistics move by this share"),
     INT(TRAIN, "norm_batches", train.norm_batches, 0, 10000, "0", false,
         "efficientnet_lite0: its norms' statistics are first taken from so many batches"),
     INT(TRAIN, "accumulate", train.accumulate, 1, 65536, "1", false,

@@ -85,60 +85,57 @@ static folded fold(mdf_graph *g, const mdf_normed_conv *c)
                     mdf_fold_norm_bias(g, c->gamma, c->beta, c->mean, c->var, norm_eps)};
 }
 
-/* raw [..,O]: the convolution without norm and clip. The variance is that over all pixels of the
- * batch, as batch norm's forward has it. */
-static void take_statistics(const mdf_normed_conv *c, const mdf_tensor *raw)
+/* Does this forward normalise with the statistics of its batch? Not where the layer is frozen. */
+static bool by_batch(const mdf_graph *g, const mdf_normed_conv *c)
 {
-    const int64_t channels = mdf_tensor_count(c->mean);
-    const int64_t rows = raw == NULL ? 0 : mdf_tensor_count(raw) / channels;
-    for (int64_t j = 0; rows > 0 && j < channels; j++) {
-        double sum = 0;
-        double squares = 0;
-        for (int64_t i = 0; i < rows; i++) {
-            sum += (double)raw->data[i * channels + j];
-        }
-        const double mean = sum / (double)rows;
-        for (int64_t i = 0; i < rows; i++) {
-            const double d = (double)raw->data[i * channels + j] - mean;
-            squares += d * d;
-        }
-        c->mean->data[j] = (mdf_real)mean;
-        c->var->data[j] = (mdf_real)(squares / (double)rows);
-    }
+    return c->momentum > 0 && (!g->train || mdf_wants_grad(g, c->w));
 }
 
-void mdf_efficientnet_measure(mdf_efficientnet *e, bool on)
+/* Norm and clip of x, the layer's plain product. */
+static mdf_tensor *normalise(mdf_graph *g, const mdf_normed_conv *c, mdf_tensor *x, mdf_clip clip)
 {
-    e->stem.measure = on;
+    const mdf_norm norm = {c->gamma, c->beta, c->mean, c->var, norm_eps};
+    return mdf_batch_norm(g, x, &norm, (mdf_real)c->momentum, clip);
+}
+
+void mdf_efficientnet_by_batch(mdf_efficientnet *e, double momentum)
+{
+    e->stem.momentum = momentum;
     for (int i = 0; i < MDF_EFFICIENTNET_BLOCKS; i++) {
-        e->block[i].expand.measure = e->block[i].depthwise.measure = e->block[i].project.measure =
-            on;
+        mdf_efficientnet_block *b = &e->block[i];
+        b->expand.momentum = b->depthwise.momentum = b->project.momentum = momentum;
     }
 }
 
 mdf_tensor *mdf_normed_conv_run(mdf_graph *g, const mdf_normed_conv *c, mdf_tensor *x,
                                 mdf_clip clip)
 {
-    if (c->measure) {
+    if (by_batch(g, c)) {
         const int64_t out = c->w->dim[0];
         mdf_tensor *w = mdf_reshape(g, c->w, 2, (int64_t[]){out, mdf_tensor_count(c->w) / out});
-        take_statistics(c, mdf_linear(g, x, w, NULL));
+        return normalise(g, c, mdf_linear(g, x, w, NULL), clip);
     }
     const folded f = fold(g, c);
     return mdf_linear_clip(g, x, f.w, f.b, clip);
+}
+
+static mdf_tensor *depthwise(mdf_graph *g, const mdf_efficientnet_block *b, mdf_tensor *x)
+{
+    const mdf_normed_conv *c = &b->depthwise;
+    if (by_batch(g, c)) {
+        mdf_tensor *none = mdf_zeros(g, 1, c->w->dim);
+        return normalise(g, c, mdf_depthwise(g, x, c->w, none, b->stride, mdf_no_clip()),
+                         mdf_relu6());
+    }
+    const folded f = fold(g, c);
+    return mdf_depthwise(g, x, f.w, f.b, b->stride, mdf_relu6());
 }
 
 /* x [B,H,W,Cin] -> [B,H/stride,W/stride,C] */
 static mdf_tensor *run_block(mdf_graph *g, const mdf_efficientnet_block *b, mdf_tensor *x)
 {
     mdf_tensor *y = b->expand.w == NULL ? x : mdf_normed_conv_run(g, &b->expand, x, mdf_relu6());
-    if (b->depthwise.measure) {
-        mdf_tensor *none = mdf_zeros(g, 1, b->depthwise.w->dim);
-        take_statistics(&b->depthwise,
-                        mdf_depthwise(g, y, b->depthwise.w, none, b->stride, mdf_no_clip()));
-    }
-    const folded f = fold(g, &b->depthwise);
-    y = mdf_depthwise(g, y, f.w, f.b, b->stride, mdf_relu6());
+    y = depthwise(g, b, y);
     y = mdf_normed_conv_run(g, &b->project, y, mdf_no_clip());
     return b->shortcut ? mdf_add(g, x, y) : y;
 }

@@ -11,8 +11,9 @@ enum { MDF_EFFICIENTNET_BLOCKS = 16, MDF_EFFICIENTNET_STRIDE = 32 };
 typedef struct mdf_normed_conv {
     mdf_tensor *w;            /* [O,I,K,K]; depthwise [O,1,K,K] */
     mdf_tensor *gamma, *beta; /* [O] */
-    mdf_tensor *mean, *var;   /* [O], never trained */
-    bool measure;             /* a forward sets mean and var to those of its own batch first */
+    mdf_tensor *mean, *var;   /* [O], no gradient */
+    double momentum;          /* above 0: a forward normalises with the statistics of its batch, and
+                                 moves mean and var towards them by this share */
 } mdf_normed_conv;
 
 typedef struct mdf_efficientnet_block {
@@ -40,8 +41,9 @@ int64_t mdf_efficientnet_channels(int level);
  * .norm.{weight,bias,mean,var}. */
 void mdf_efficientnet_declare(mdf_efficientnet *e, mdf_params *p);
 
-/* Switches measure of all layers. */
-void mdf_efficientnet_measure(mdf_efficientnet *e, bool on);
+/* Sets momentum of all layers; 0: the norms are fixed. A layer whose weights are frozen stays as it
+ * is in a graph that trains. */
+void mdf_efficientnet_by_batch(mdf_efficientnet *e, double momentum);
 
 /* image [B,S,S,3], S a multiple of 32 -> level[l] [B, S/2^l, S/2^l, channels(l)], l = 1..5. */
 void mdf_efficientnet_encode(mdf_graph *g, const mdf_efficientnet *e, mdf_tensor *image,

@@ -166,6 +166,16 @@ mdf_tensor *mdf_fold_norm_weight(mdf_graph *g, mdf_tensor *w, mdf_tensor *gamma,
                                  mdf_real eps);
 mdf_tensor *mdf_fold_norm_bias(mdf_graph *g, mdf_tensor *gamma, mdf_tensor *beta, mdf_tensor *mean,
                                mdf_tensor *var, mdf_real eps);
+/* A batch norm: gamma, beta, and the running mean and variance, all [C]. */
+typedef struct mdf_norm {
+    mdf_tensor *gamma, *beta, *mean, *var;
+    mdf_real eps;
+} mdf_norm;
+/* y = clip(gamma (x - m) / sqrt(v + eps) + beta), x [..,C], with mean m and variance v of this x
+ * over all but the channels (Ioffe and Szegedy 2015, in training). The running ones move: mean +=
+ * momentum (m - mean), and so does var, towards v n / (n - 1) for n rows, as PyTorch's. */
+mdf_tensor *mdf_batch_norm(mdf_graph *g, mdf_tensor *x, const mdf_norm *norm, mdf_real momentum,
+                           mdf_clip clip);
 /* Transposed 2x2 convolution, stride 2: x [B,H,W,Cin], w [Cin,Cout,2,2], b [Cout] ->
  * [B,2H,2W,Cout]. */
 mdf_tensor *mdf_conv_transpose2x2(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);

@@ -37,10 +37,10 @@ static size_t count_statistics(const mdf_params *p)
     return n;
 }
 
-static void measure(mdf_mllm *m, bool on)
+void mdf_norms_by_batch(mdf_mllm *m, double momentum)
 {
-    mdf_efficientnet_measure(&m->unet.net, on);
-    m->head.wide.measure = on && m->head.wide.w != NULL;
+    mdf_efficientnet_by_batch(&m->unet.net, momentum);
+    m->head.wide.momentum = momentum;
 }
 
 /* One batch of cases drawn at random through encoder and classifier. */
@@ -79,7 +79,7 @@ mdf_status mdf_norm_statistics(mdf_mllm *m, mdf_graph *g, mdf_batch_buffer *b, c
     mdf_status status = sum != NULL && index != NULL
                             ? MDF_OK
                             : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the norms");
-    measure(m, true);
+    mdf_norms_by_batch(m, 1);
     for (int i = 0; status == MDF_OK && i < c->norm_batches; i++) {
         status = run_batch(m, g, b, s, index, i, err);
         if (status == MDF_OK) {
@@ -89,7 +89,7 @@ mdf_status mdf_norm_statistics(mdf_mllm *m, mdf_graph *g, mdf_batch_buffer *b, c
             status = mdf_fail(err, MDF_ERR_STOPPED, "stopped before the first step");
         }
     }
-    measure(m, false);
+    mdf_norms_by_batch(m, 0);
     if (status == MDF_OK) {
         set_statistics(&m->params, sum, c->norm_batches);
     }

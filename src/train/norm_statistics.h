@@ -8,6 +8,10 @@
 #include "data/batch_fill.h"
 #include "nn/mdf_mllm.h"
 
+/* From now on the norms of the U-Net's encoder use the statistics of their batch and move the fixed
+ * ones by momentum, as batch norm does in training; 0: they are fixed again. */
+void mdf_norms_by_batch(mdf_mllm *m, double momentum);
+
 /* Runs the U-Net's encoder over train_config.norm_batches batches of s, augmented as in training,
  * every norm with the statistics of its batch, and leaves their means over the batches in the
  * model: what batch norm would use in training, at its first step. Nothing is done for 0 batches,

@@ -63,6 +63,18 @@ static double group_lr(const mdf_train_config *t, mdf_group group)
     return t->lr;
 }
 
+/* Moves the average of one parameter towards it. */
+static void average(const mdf_optimizer *o, const mdf_params *p, const mdf_param *param, double ema)
+{
+    /* short runs: the average may not reach back before its own age */
+    const double age = (1 + (double)o->step) / (10 + (double)o->step);
+    const mdf_real decay = (mdf_real)(ema < age ? ema : age);
+    const int64_t end = param->offset + mdf_tensor_count(&param->tensor);
+    for (int64_t j = param->offset; o->ema != NULL && j < end; j++) {
+        o->ema[j] += (1 - decay) * (p->data[j] - o->ema[j]);
+    }
+}
+
 void mdf_optimizer_step(mdf_optimizer *o, const mdf_kernels *k, mdf_params *p,
                         const mdf_train_config *t, double factor, double norm)
 {
@@ -74,7 +86,8 @@ void mdf_optimizer_step(mdf_optimizer *o, const mdf_kernels *k, mdf_params *p,
     for (size_t i = 0; i < p->count; i++) {
         const mdf_param *param = p->item[i];
         if (!param->tensor.needs_grad) {
-            continue; /* frozen: the average is the weight itself */
+            average(o, p, param, t->ema); /* statistics move without a step */
+            continue;
         }
         const double lr = factor * group_lr(t, param->group);
         const mdf_adamw_step s = {
@@ -89,14 +102,7 @@ void mdf_optimizer_step(mdf_optimizer *o, const mdf_kernels *k, mdf_params *p,
         const int64_t n = mdf_tensor_count(&param->tensor);
         const int64_t at = param->offset;
         k->adamw(p->data + at, o->m + at, o->v + at, p->grad + at, n, &s);
-        if (o->ema != NULL) {
-            /* short runs: the average may not reach back before its own age */
-            const double age = (1 + (double)o->step) / (10 + (double)o->step);
-            const mdf_real decay = (mdf_real)(t->ema < age ? t->ema : age);
-            for (int64_t j = at; j < at + n; j++) {
-                o->ema[j] += (1 - decay) * (p->data[j] - o->ema[j]);
-            }
-        }
+        average(o, p, param, t->ema);
     }
 }
 

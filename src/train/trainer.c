@@ -234,7 +234,9 @@ static const char *what_is_left(const trainer *t)
 static mdf_status one_batch(trainer *t, const mdf_batch *b, double *loss, mdf_error *err)
 {
     mdf_graph_reset(&t->graph);
+    mdf_norms_by_batch(t->model, t->config.train.norm_momentum);
     const mdf_output o = mdf_mllm_forward(&t->graph, t->model, b, b->mask != NULL);
+    mdf_norms_by_batch(t->model, 0);
     MDF_TRY(mdf_graph_status(&t->graph, err));
     *loss = (double)o.loss->data[0];
     if (!isfinite(*loss)) {

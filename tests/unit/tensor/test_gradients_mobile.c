@@ -193,6 +193,33 @@ static void statistics_take_no_gradient(void **state)
     probe_close(&p);
 }
 
+static mdf_tensor *call_batch_norm(probe *p)
+{
+    options *o = (options *)(uintptr_t)p->args;
+    const mdf_norm norm = {p->in[1], p->in[2], &o->mean, &o->var, epsilon};
+    return mdf_batch_norm(&p->graph, p->in[0], &norm, 0, o->clip);
+}
+
+/* Through the statistics too; in odd rounds clipped. More rows than blocks of rows in round 0. */
+static void setup_batch_norm(probe *p, options *o, int round)
+{
+    const int64_t c = probe_size(p, 1, 4);
+    (void)probe_input(p, 3, DIMS(probe_size(p, 1, 3), round == 0 ? 19 : probe_size(p, 2, 5), c));
+    (void)probe_input(p, 1, DIMS(c));
+    (void)probe_input(p, 1, DIMS(c));
+    o->mean = statistic(p, c, false);
+    o->var = statistic(p, c, true);
+    if (round % 2 == 1) {
+        clip_between(p, o, call_batch_norm, (mdf_clip){-0.5, 0.75});
+    }
+}
+
+static void batch_norm_has_its_derivatives(void **state)
+{
+    (void)state;
+    rounds("batch_norm", PROBE_ROUNDS, setup_batch_norm, call_batch_norm);
+}
+
 /* All of it as a layer of a network has it: a convolution that a norm was folded into, clipped. */
 static mdf_tensor *call_layer(probe *p)
 {
@@ -231,6 +258,7 @@ int main(void)
         cmocka_unit_test(convolutions_and_patches_have_their_derivatives),
         cmocka_unit_test(folded_norms_have_their_derivatives),
         cmocka_unit_test(statistics_take_no_gradient),
+        cmocka_unit_test(batch_norm_has_its_derivatives),
         cmocka_unit_test(layers_have_their_derivatives),
     };
     return cmocka_run_group_tests_name("gradients_mobile", tests, NULL, NULL);

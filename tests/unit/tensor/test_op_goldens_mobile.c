@@ -81,6 +81,26 @@ static void a_folded_norm_is_batch_norm_after_the_convolution(void **state)
     op_check("fold_norm", "dense", call_dense, OP_NEAR);
 }
 
+/* Also compares the running statistics. */
+static mdf_tensor *call_batch_norm(op_case *c)
+{
+    const mdf_norm norm = {op_in(c, "gamma"), op_in(c, "beta"), statistic(c, "mean"),
+                           statistic(c, "var"), op_real(c, "eps")};
+    mdf_tensor *y = mdf_batch_norm(&c->graph, op_in(c, "x"), &norm, op_real(c, "momentum"),
+                                   op_int(c, "clip") != 0 ? mdf_relu6() : mdf_no_clip());
+    const int64_t n = norm.mean->dim[0];
+    op_near(c, "moved_mean", norm.mean->data, op_reals(c, "moved_mean"), n, 1, OP_NEAR);
+    op_near(c, "moved_var", norm.var->data, op_reals(c, "moved_var"), n, 1, OP_NEAR);
+    return y;
+}
+
+static void batch_norm_agrees(void **state)
+{
+    (void)state;
+    op_check("batch_norm", "plain", call_batch_norm, OP_NEAR);
+    op_check("batch_norm", "relu6", call_batch_norm, OP_NEAR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +108,7 @@ int main(void)
         cmocka_unit_test(linear_clip_agrees),
         cmocka_unit_test(a_dense_layer_over_patches_is_the_strided_convolution),
         cmocka_unit_test(a_folded_norm_is_batch_norm_after_the_convolution),
+        cmocka_unit_test(batch_norm_agrees),
     };
     return cmocka_run_group_tests_name("op_goldens_mobile", tests, NULL, NULL);
 }
