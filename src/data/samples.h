@@ -2,6 +2,7 @@
 #ifndef MDF_DATA_SAMPLES_H
 #define MDF_DATA_SAMPLES_H
 
+#include "config/config.h"
 #include "data/manifest.h"
 #include "photo/image.h"
 
@@ -17,6 +18,9 @@ typedef struct mdf_samples {
     mdf_sample *item;
     size_t count;
 } mdf_samples;
+
+/* Pixels along a side of a sample for this model, at most: room for zoom without blur. */
+int mdf_samples_side(const mdf_config *c);
 
 /* Called after every picture. Return false to stop. */
 typedef bool mdf_samples_progress(void *user, size_t done, size_t total);

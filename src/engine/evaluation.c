@@ -188,11 +188,9 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
     const mdf_config *c = &e->model->config;
     bool allowed[MDF_MAX_CLASSES];
     mdf_samples samples = {0};
-    const int side =
-        c->unet.image_size > c->vision.image_size ? c->unet.image_size : c->vision.image_size;
     MDF_TRY(allowed_labels(allowed, e, opt, err));
     MDF_TRY(choose_cases(&out->left_out, m, e, allowed, opt, err));
-    MDF_TRY(mdf_samples_load(&samples, m, side * 5 / 4, c->train.use_image, opt->progress,
+    MDF_TRY(mdf_samples_load(&samples, m, mdf_samples_side(c), c->train.use_image, opt->progress,
                              opt->user, err));
     mdf_status status = run_model(&out->scores, e, &samples, opt->progress, opt->user, err);
     if (status == MDF_OK) {

@@ -106,7 +106,9 @@ mdf_status mdf_conformal_new(mdf_conformal *out, const mdf_doubt_config *d, doub
     size_t all = 0;
     bool by_label = true;
     if (d->label_count == 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "the model was not calibrated for sets of labels");
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "the model was not calibrated for sets of labels; mdf calibrate does it, "
+                        "with cases that it was not trained on");
     }
     for (int k = 0; k < d->label_count; k++) {
         const size_t n = (size_t)d->label_cases[k];

@@ -26,7 +26,7 @@ typedef struct mdf_conformal {
 } mdf_conformal;
 
 /* coverage in (0, 1). MDF_ERR_ARG: nothing is known, or too few cases for this coverage; err says
- * how many it takes. */
+ * what to do, or how many it takes. */
 mdf_status mdf_conformal_new(mdf_conformal *out, const mdf_doubt_config *d, double coverage,
                              mdf_error *err) MDF_NODISCARD;
 
