@@ -74,8 +74,8 @@ static mdf_status choose_cases(mdf_left_out *left, mdf_manifest *m, const mdf_en
     return status;
 }
 
-static mdf_status run_model(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
-                            mdf_samples_progress *progress, void *user, mdf_error *err)
+mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
+                                 mdf_samples_progress *progress, void *user, mdf_error *err)
 {
     const mdf_config *c = &e->model->config;
     const char *label[MDF_MAX_CLASSES];
@@ -192,7 +192,8 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
     MDF_TRY(choose_cases(&out->left_out, m, e, allowed, opt, err));
     MDF_TRY(mdf_samples_load(&samples, m, mdf_samples_side(c), c->train.use_image, opt->progress,
                              opt->user, err));
-    mdf_status status = run_model(&out->scores, e, &samples, opt->progress, opt->user, err);
+    mdf_status status =
+        mdf_evaluation_scores(&out->scores, e, &samples, opt->progress, opt->user, err);
     if (status == MDF_OK) {
         status = collect(out, e, m, &samples, allowed, err);
     }

@@ -41,4 +41,9 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
                         const mdf_evaluate_options *opt, mdf_error *err) MDF_NODISCARD;
 void mdf_evaluation_free(mdf_evaluation *e);
 
+/* The scores of samples that the model's configuration prepared. Caller frees *scores. */
+mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
+                                 mdf_samples_progress *progress, void *user,
+                                 mdf_error *err) MDF_NODISCARD;
+
 #endif
