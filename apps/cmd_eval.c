@@ -149,8 +149,8 @@ static json_t *text_json(const mdf_retext *how, const mdf_retexted *text)
 static void text_line(mdf_strbuf *out, const mdf_retext *how, const mdf_retexted *text)
 {
     if (how->as == MDF_TEXT_DROP) {
-        mdf_strbuf_printf(out, "%-20s  without %zu of %zu sentences, that match \"%s\"\n", "texts",
-                          text->sentences_dropped, text->sentences, how->pattern);
+        mdf_strbuf_printf(out, "%-20s  without the %zu of %zu sentences that match \"%s\"\n",
+                          "texts", text->sentences_dropped, text->sentences, how->pattern);
     } else if (how->as != MDF_TEXT_GIVEN) {
         mdf_strbuf_printf(out, "%-20s  %s: %zu of %zu are changed\n", "texts",
                           mdf_retext_name(how->as), text->changed, text->cases);

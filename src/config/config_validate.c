@@ -347,6 +347,10 @@ static mdf_status check_doubt(const mdf_config *c, mdf_error *err)
                         "signature_scale %d",
                         d->pictures, kept * MDF_SIGNATURE, kept > 0 ? MDF_SIGNATURE : 0);
     }
+    if (kept == 0 && (d->distance_share != 0 || d->distance_limit != 0)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "doubt_config: a distance is one to pictures, and there are none");
+    }
     return MDF_OK;
 }
 
