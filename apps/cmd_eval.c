@@ -20,6 +20,8 @@ typedef struct eval_flags {
     arg_list labels;
     const char *json;
     const char *report;
+    const char *text_as;
+    double coverage;
     int64_t bootstrap;
     const char *lora;
     bool check_tensors;
@@ -66,6 +68,22 @@ static const arg_option options[] = {
      .offset = offsetof(eval_flags, report),
      .metavar = "FILE.html",
      .help = "write a report with the curves of the training, confusion matrix and heat-maps"},
+    {.name = "coverage",
+     .kind = ARG_DOUBLE,
+     .offset = offsetof(eval_flags, coverage),
+     .metavar = "P",
+     .min = 0.01,
+     .max = 0.9999,
+     .help = "also report sets of labels that hold the right one with at least this probability, "
+             "0.9 say: how often they do, and how large they are"},
+    {.name = "text-as",
+     .kind = ARG_STRING,
+     .offset = offsetof(eval_flags, text_as),
+     .metavar = "WORD",
+     .fallback = "given",
+     .help = "what the model reads: given, none (every text is missing), drop:PATTERN (without the "
+             "sentences that the regular expression matches, whatever the capitals) or shuffled "
+             "(of another patient each, by --seed)"},
     {.name = "strict",
      .kind = ARG_FLAG,
      .offset = offsetof(eval_flags, strict),
@@ -114,14 +132,41 @@ static void on_note(void *user, const char *text)
     app_say(w->a, "left out of the numbers: %s", text);
 }
 
-static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
+/* What the model read in place of the texts; pattern and counts only of sentences. */
+static json_t *text_json(const mdf_retext *how, const mdf_retexted *text)
+{
+    json_t *doc = json_pack("{s:s,s:I,s:I}", "how", mdf_retext_name(how->as), "cases",
+                            (json_int_t)text->cases, "changed", (json_int_t)text->changed);
+    if (doc != NULL && how->as == MDF_TEXT_DROP) {
+        (void)json_object_set_new(doc, "pattern", app_json_string(how->pattern));
+        (void)json_object_set_new(doc, "sentences", json_integer((json_int_t)text->sentences));
+        (void)json_object_set_new(doc, "sentences_dropped",
+                                  json_integer((json_int_t)text->sentences_dropped));
+    }
+    return doc;
+}
+
+static void text_line(mdf_strbuf *out, const mdf_retext *how, const mdf_retexted *text)
+{
+    if (how->as == MDF_TEXT_DROP) {
+        mdf_strbuf_printf(out, "%-20s  without the %zu of %zu sentences that match \"%s\"\n",
+                          "texts", text->sentences_dropped, text->sentences, how->pattern);
+    } else if (how->as != MDF_TEXT_GIVEN) {
+        mdf_strbuf_printf(out, "%-20s  %s: %zu of %zu are changed\n", "texts",
+                          mdf_retext_name(how->as), text->changed, text->cases);
+    }
+}
+
+static mdf_status write_json(const eval_flags *f, const mdf_retext *how, const mdf_evaluation *e,
                              const mdf_heat_check *heat, const mdf_metrics_naming *naming,
                              mdf_error *err)
 {
     /* The first key says who wrote it: a later run may replace the file (outputs.c). */
     json_t *doc = json_pack("{s:s}", "producer", "mdf " MDF_VERSION);
     json_t *numbers = mdf_metrics_json(&e->metrics, naming);
-    bool ok = doc != NULL && numbers != NULL && json_object_update(doc, numbers) == 0;
+    bool ok = doc != NULL && numbers != NULL && json_object_update(doc, numbers) == 0 &&
+              json_object_set_new(doc, "text_as", text_json(how, &e->text)) == 0 &&
+              mdf_doubt_json(doc, &e->doubt, e->label_name);
     if (ok && heat->masks > 0) {
         ok = json_object_set_new(doc, "heatmap", mdf_heat_check_json(heat)) == 0;
     }
@@ -153,8 +198,9 @@ static void print_heat_check(const mdf_heat_check *h)
     }
 }
 
-static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
-                         const mdf_evaluation *e, const mdf_heat_check *heat, mdf_error *err)
+static mdf_status output(const eval_flags *f, const mdf_retext *how, mdf_engine *engine,
+                         const mdf_manifest *m, const mdf_evaluation *e, const mdf_heat_check *heat,
+                         mdf_error *err)
 {
     const mdf_metrics_naming naming = {.labels = e->label_name,
                                        .temperature = engine->model->config.answer.temperature,
@@ -165,7 +211,7 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
                                        .file_names = e->file_name,
                                        .patient_ids = e->patient_id};
     if (f->json != NULL) {
-        MDF_TRY(write_json(f, e, heat, &naming, err));
+        MDF_TRY(write_json(f, how, e, heat, &naming, err));
     }
     if (f->report != NULL) {
         MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, heat, &naming, err));
@@ -174,7 +220,9 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
         return MDF_OK;
     }
     mdf_strbuf text = mdf_strbuf_new((size_t)1 << 20);
+    text_line(&text, how, &e->text);
     mdf_metrics_text(&text, &e->metrics, &naming);
+    mdf_doubt_text(&text, &e->doubt, e->label_name);
     const bool failed = text.failed;
     if (!failed) {
         (void)fputs(text.data, stdout);
@@ -184,10 +232,13 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
     return failed ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the table") : MDF_OK;
 }
 
-static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_manifest *m,
-                           mdf_error *err)
+static mdf_status evaluate(app *a, const eval_flags *f, const mdf_retext *how, mdf_engine *engine,
+                           mdf_manifest *m, mdf_error *err)
 {
     app_labels labels;
+    if (how->as != MDF_TEXT_GIVEN && !engine->model->config.train.use_text) {
+        app_say(a, "--text-as %s changes no answer: this model reads no texts", f->text_as);
+    }
     MDF_TRY(app_labels_of(&labels, &f->labels, err));
     eval_watch watch = {.a = a};
     mdf_evaluation e;
@@ -195,6 +246,8 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
     mdf_status status = mdf_evaluate(&e, engine, m,
                                      &(mdf_evaluate_options){.labels = labels.name,
                                                              .label_count = labels.count,
+                                                             .text = *how,
+                                                             .coverage = f->coverage,
                                                              .resamples = (size_t)f->bootstrap,
                                                              .seed = (uint64_t)a->seed,
                                                              .strict = f->strict,
@@ -209,7 +262,7 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
         status = mdf_heat_check_run(&heat, engine, m, &e, on_case, &watch, err);
         app_progress_finish(&watch.bar);
         if (status == MDF_OK) {
-            status = output(f, engine, m, &e, &heat, err);
+            status = output(f, how, engine, m, &e, &heat, err);
         }
         mdf_evaluation_free(&e);
     }
@@ -234,8 +287,8 @@ static mdf_status check_outputs(app *a, const eval_flags *f, const char *dir, co
     return MDF_OK;
 }
 
-static mdf_status run_on(app *a, const eval_flags *f, const char *dir, mdf_manifest *m,
-                         mdf_error *err)
+static mdf_status run_on(app *a, const eval_flags *f, const mdf_retext *how, const char *dir,
+                         mdf_manifest *m, mdf_error *err)
 {
     mdf_engine *engine = NULL;
     MDF_TRY(app_load_data(a, m, f->data.item, f->data.count, MDF_NOTE_ALWAYS, err));
@@ -250,7 +303,7 @@ static mdf_status run_on(app *a, const eval_flags *f, const char *dir, mdf_manif
         status = mdf_manifest_keep_split(m, f->split, err);
     }
     if (status == MDF_OK) {
-        status = evaluate(a, f, engine, m, err);
+        status = evaluate(a, f, how, engine, m, err);
     }
     mdf_engine_close(engine);
     return status;
@@ -261,8 +314,19 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     const eval_flags *f = flags;
     char *dir = NULL;
     mdf_manifest m = {0};
+    mdf_retext how;
+    mdf_error wrong = {0};
+    if (mdf_retext_parse(&how, f->text_as, &wrong) != MDF_OK) {
+        return app_usage(a, err, "--text-as: %s", wrong.text);
+    }
+    if (f->coverage > 0 && f->labels.count > 0) {
+        return app_usage(a, err,
+                         "--coverage and --labels exclude each other: sets are of all of "
+                         "the model's labels");
+    }
+    how.seed = (uint64_t)a->seed;
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
-    const mdf_status status = run_on(a, f, dir, &m, err);
+    const mdf_status status = run_on(a, f, &how, dir, &m, err);
     mdf_manifest_free(&m);
     mdf_free(dir);
     return status;
@@ -274,7 +338,9 @@ const app_command app_eval = {
     .description =
         "Prints accuracy, balanced accuracy, F1, AUC, sensitivity and specificity, the confusion\n"
         "matrix and calibration, with 95 % intervals by bootstrap over patients; where there are\n"
-        "lesion masks, also how often the hottest cell of the heat-map lies on the lesion.",
+        "lesion masks, also how often the hottest cell of the heat-map lies on the lesion. Then\n"
+        "what the model knows of its own doubt: accuracy of the answers that it is surest of,\n"
+        "sets of labels (--coverage), photographs unlike those of its training.",
     .example = "  mdf eval --model runs/first --data phantoms --json result.json",
     .option = options,
     .option_count = APP_COUNT(options),

@@ -33,6 +33,14 @@ static const arg_option options[] = {
      .metavar = "A,B,...",
      .help = "only these answers; of a flag given twice or more every value is one label, commas "
              "and all"},
+    {.name = "coverage",
+     .kind = ARG_DOUBLE,
+     .offset = offsetof(predict_flags, coverage),
+     .metavar = "P",
+     .min = 0.01,
+     .max = 0.9999,
+     .help = "also print a set of labels that holds the right one with at least this probability, "
+             "0.9 say, for photographs like those of the model's calibration"},
     {.name = "heatmap",
      .letter = 'o',
      .kind = ARG_STRING,
@@ -220,9 +228,22 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
         }
         return MDF_OK;
     }
-    if (f->heatmap != NULL || f->labels.count > 0) {
-        return app_usage(a, err, "%s goes with classifying, not with --ask",
-                         f->heatmap != NULL ? "--heatmap" : "--labels");
+    const char *lost = f->heatmap != NULL    ? "--heatmap"
+                       : f->labels.count > 0 ? "--labels"
+                       : f->coverage > 0     ? "--coverage"
+                                             : NULL;
+    return lost == NULL ? MDF_OK
+                        : app_usage(a, err, "%s goes with classifying, not with --ask", lost);
+}
+
+/* What a coverage was measured for. */
+static mdf_status check_coverage(app *a, const predict_flags *f, mdf_error *err)
+{
+    if (f->coverage > 0 && (f->labels.count > 0 || f->lora != NULL)) {
+        return app_usage(a, err,
+                         "--coverage and %s exclude each other: the model was calibrated %s",
+                         f->lora != NULL ? "--lora" : "--labels",
+                         f->lora != NULL ? "without the adapter" : "with all of its labels");
     }
     return MDF_OK;
 }
@@ -273,6 +294,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     app_pictures pictures;
     char *dir = NULL;
     MDF_TRY(check_flags(a, f, err));
+    MDF_TRY(check_coverage(a, f, err));
     MDF_TRY(parse_view(a, f, &view, err));
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
     mdf_status status = app_pictures_list(&pictures, a, err);
@@ -300,7 +322,9 @@ const app_command app_predict = {
         "cut\n"
         "off or no fundus is reported as such. Where one of several pictures can't be read, the "
         "others\n"
-        "are classified all the same, and the exit code is 1.\n"
+        "are classified all the same, and the exit code is 1. One that is unlike those of the "
+        "model's\n"
+        "training is reported, too, where the model remembers them (mdf calibrate).\n"
         "\n"
         "With --ask the model answers in words, which are printed as they come; Ctrl-C ends the "
         "answer.\n"

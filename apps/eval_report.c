@@ -168,6 +168,21 @@ static void collect_facts(fact_list *f, const char *model, const mdf_engine *eng
                  c->best_epoch);
     }
     add_fact(f, "temperature", "%.3f, fitted on the validation cases", config->answer.temperature);
+    if (e->doubt.sets != NULL) {
+        const mdf_set_count *s = &e->doubt.all;
+        add_fact(f, "sets of labels",
+                 "asked to hold the true label in %g %% of cases: they do in %.1f %%, with %.2f "
+                 "labels on average",
+                 100 * e->doubt.sets->coverage, 100 * (double)s->covered / (double)s->n,
+                 (double)s->labels / (double)s->n);
+    }
+    for (size_t i = 0; i < e->doubt.dir_count; i++) {
+        const mdf_unlike_count *u = &e->doubt.unlike[i];
+        if (u->n > 0) {
+            add_fact(f, "unlike the model's own", "%zu of %zu photographs of %s", u->unlike, u->n,
+                     u->dir);
+        }
+    }
     if (heat->n > 0) {
         add_fact(
             f, "heat-map check",
@@ -179,11 +194,25 @@ static void collect_facts(fact_list *f, const char *model, const mdf_engine *eng
     add_fact(f, "mdf version", "%s", MDF_VERSION);
 }
 
+/* Coverages [n] of the accuracies of e->doubt. */
+static double *shares(const mdf_evaluation *e)
+{
+    double *share = mdf_alloc(e->doubt.n, sizeof *share);
+    for (size_t i = 0; share != NULL && i < e->doubt.n; i++) {
+        share[i] = (double)(i + 1) / (double)e->doubt.n;
+    }
+    return share;
+}
+
 static mdf_status write_report(const char *path, const curves *c, const fact_list *f,
                                const mdf_report_case *cases, size_t case_count,
                                const mdf_evaluation *e, const mdf_metrics_naming *naming,
                                mdf_error *err)
 {
+    double *share = shares(e);
+    if (share == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
+    }
     const mdf_plot_series loss[] = {
         {.name = "training loss", .x = c->step, .y = c->value[0], .n = c->n},
         {.name = "validation loss", .x = c->step, .y = c->value[1], .n = c->n}};
@@ -198,20 +227,34 @@ static mdf_status write_report(const char *path, const curves *c, const fact_lis
          .count = 1,
          .options = {.title = "Macro AUC", .x_label = "epoch", .y_label = "AUC"},
          .alt = "Validation macro AUC by epoch"}};
-    return mdf_report_write(path,
-                            &(mdf_report){.title = "Evaluation",
-                                          .facts = f->fact,
-                                          .fact_count = f->n,
-                                          .charts = charts,
-                                          .chart_count = c->n > 1 ? 2 : 0,
-                                          .metrics = &e->metrics,
-                                          .input = &e->input,
-                                          .naming = naming,
-                                          .labels = e->label_name,
-                                          .classes = e->classes,
-                                          .cases = cases,
-                                          .case_count = case_count},
-                            err);
+    const mdf_plot_series sure = {
+        .name = "accuracy", .x = share, .y = e->doubt.accuracy, .n = e->doubt.n};
+    const mdf_report_chart coverage = {
+        .series = &sure,
+        .count = 1,
+        .options = {.title = "Accuracy of the surest answers",
+                    .x_label = "share of the cases that are answered",
+                    .y_label = "accuracy",
+                    .unit_y = true},
+        .alt = "Accuracy against the share of cases answered, the surest first"};
+    const mdf_status status = mdf_report_write(path,
+                                               &(mdf_report){.title = "Evaluation",
+                                                             .facts = f->fact,
+                                                             .fact_count = f->n,
+                                                             .charts = charts,
+                                                             .chart_count = c->n > 1 ? 2 : 0,
+                                                             .metrics = &e->metrics,
+                                                             .input = &e->input,
+                                                             .curves = &coverage,
+                                                             .curve_count = 1,
+                                                             .naming = naming,
+                                                             .labels = e->label_name,
+                                                             .classes = e->classes,
+                                                             .cases = cases,
+                                                             .case_count = case_count},
+                                               err);
+    mdf_free(share);
+    return status;
 }
 
 mdf_status mdf_eval_report_write(const char *path, const char *model, mdf_engine *engine,

@@ -21,6 +21,7 @@ typedef struct predict_flags {
     bool sample;
     int64_t max_tokens, top_k;
     double temperature, top_p;
+    double coverage; /* 0: no sets */
     bool max_tokens_given, top_k_given, temperature_given, top_p_given;
 } predict_flags;
 

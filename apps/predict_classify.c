@@ -58,6 +58,57 @@ static json_t *result_json(const char *path, const mdf_result *r)
                      r->decode_ms, "forward_ms", r->forward_ms);
 }
 
+/* The labels of the set, best first. */
+static json_t *set_json(const mdf_result *r)
+{
+    json_t *set = json_array();
+    bool done[MDF_MAX_LABELS] = {false};
+    for (int n = 0; n < r->set_count; n++) {
+        int best = -1;
+        for (int k = 0; k < r->label_count; k++) {
+            const bool open = r->in_set[k] && !done[k];
+            best = open && (best < 0 || r->prob[k] > r->prob[best]) ? k : best;
+        }
+        done[best] = true;
+        (void)json_array_append_new(set, json_string(r->label[best]));
+    }
+    return set;
+}
+
+/* Adds to a result how far it can be believed. */
+static json_t *with_doubt(json_t *doc, const mdf_result *r, double coverage)
+{
+    if (r->distance_limit > 0) {
+        (void)json_object_set_new(doc, "distance", json_real(r->distance));
+        (void)json_object_set_new(doc, "distance_limit", json_real(r->distance_limit));
+    }
+    if (r->set_count >= 0) {
+        (void)json_object_set_new(doc, "coverage", json_real(coverage));
+        (void)json_object_set_new(doc, "set", r->gradable ? set_json(r) : json_null());
+    }
+    return doc;
+}
+
+static void print_set(const mdf_result *r)
+{
+    json_t *set = set_json(r);
+    (void)printf("\tset: %s", r->set_count == 0 ? "no label" : "");
+    for (size_t i = 0; i < json_array_size(set); i++) {
+        (void)printf("%s%s", i > 0 ? ", " : "", json_string_value(json_array_get(set, i)));
+    }
+    json_decref(set);
+}
+
+static void say_warning(const app *a, const char *path, const mdf_result *r, const char *warning)
+{
+    if (strcmp(warning, MDF_WARNING_UNLIKE) == 0) {
+        app_say(a, "%s: warning: %s (distance %.2f; %g %% of its own are within %.2f)", path,
+                warning, r->distance, 100 * r->distance_share, r->distance_limit);
+    } else {
+        app_say(a, "%s: warning: %s", path, warning);
+    }
+}
+
 static void print_text(const char *path, const mdf_result *r)
 {
     bool done[MDF_MAX_LABELS] = {false};
@@ -72,6 +123,9 @@ static void print_text(const char *path, const mdf_result *r)
         }
         done[best] = true;
         (void)printf("\t%s %.3f", r->label[best], (double)r->prob[best]);
+    }
+    if (r->gradable && r->set_count >= 0) {
+        print_set(r);
     }
     (void)printf("\n");
 }
@@ -95,10 +149,10 @@ static mdf_status predict_one(const app *a, const predict_flags *f, predict_view
                                                          r, err);
     if (status == MDF_OK) {
         for (int i = 0; i < r->warning_count; i++) {
-            app_say(a, "%s: warning: %s", path, r->warning[i]);
+            say_warning(a, path, r, r->warning[i]);
         }
         if (a->json) {
-            (void)json_array_append_new(list, result_json(path, r));
+            (void)json_array_append_new(list, with_doubt(result_json(path, r), r, f->coverage));
         } else {
             print_text(path, r);
         }
@@ -141,6 +195,7 @@ mdf_status predict_classify(const app *a, const predict_flags *f, predict_view v
                             mdf_session *session, mdf_error *err)
 {
     MDF_TRY(restrict_labels(session, &f->labels, err));
+    MDF_TRY(mdf_session_cover(session, f->coverage, err));
     json_t *list = json_array();
     const mdf_status status = predict_each(a, f, view, session, list, err);
     if (a->json && (status == MDF_OK || json_array_size(list) > 0)) {

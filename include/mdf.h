@@ -130,7 +130,15 @@ typedef struct mdf_result {
     float heat[MDF_MAX_HEAT]; /* [heat_side, heat_side] over the crop, 0..1: how much the U-Net's
                                  patches speak for the best label */
     double decode_ms, forward_ms;
+    double distance;       /* to the nearest photograph that the model remembers (docs/MODEL.md) */
+    double distance_limit; /* farther than this is a warning; 0: the model remembers none */
+    double distance_share; /* of photographs like its own that are within the limit */
+    int set_count;         /* labels in the set, see mdf_session_cover(); -1: none was asked for */
+    bool in_set[MDF_MAX_LABELS]; /* [label_count] */
 } mdf_result;
+
+/* The warning of a photograph beyond distance_limit. */
+#define MDF_WARNING_UNLIKE "unlike the photographs this model was trained on"
 
 /* Reads the model; the matrices of a large one stay in its files, which are mapped and must not be
  * changed meanwhile. Caller owns *out: mdf_engine_close(). The error names file, key or tensor. */
@@ -154,6 +162,12 @@ MDF_API void mdf_session_watch(mdf_session *s, const volatile sig_atomic_t *stop
  * engine's. NULL, 0: all. */
 MDF_API MDF_NODISCARD mdf_status mdf_session_restrict(mdf_session *s, const char *const *labels,
                                                       size_t count, mdf_error *err);
+
+/* From the next call on, classifying also gives a set of labels that holds the true one with at
+ * least this probability, over cases like those that the model was calibrated with. coverage in
+ * (0, 1), 0: no sets. MDF_ERR_ARG: the model was not calibrated, or with too few cases for this
+ * coverage. Sets are of all labels: under mdf_session_restrict() classifying is MDF_ERR_ARG. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_cover(mdf_session *s, double coverage, mdf_error *err);
 
 /* MDF_ERR_FORMAT: not a picture, or the text is not UTF-8. MDF_ERR_LIMIT: picture or text too
  * large. *out is untouched then.

@@ -23,6 +23,11 @@
 #define MDF_MAX_TREE        4096  /* nodes of the labels' tree: its mask is their square, 16 MiB */
 #define MDF_MAX_THREADS     1024
 
+#define MDF_SIGNATURE       8    /* numbers of a picture's signature (photo/signature.h) */
+#define MDF_MAX_SIGNATURES  512  /* pictures that a model remembers: 30 kB of its config.json */
+#define MDF_MAX_TRUTHS      2048 /* probabilities of true labels that it remembers: as much */
+#define MDF_MAX_LABEL_TRUTH 200  /* of one label: coverages have steps of half a percent then */
+
 #define MDF_MAX_ZIP_ENTRIES   200000             /* a torch file has one per storage and few more */
 #define MDF_MAX_PICKLE_BYTES  ((size_t)64 << 20) /* of 100,000 tensors: 30 MB */
 #define MDF_MAX_PICKLE_VALUES 4194304            /* a tensor takes about 20 */

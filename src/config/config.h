@@ -124,6 +124,22 @@ typedef struct mdf_answer_config {
     double temperature;                 /* of the softmax over scores, from calibration; 1 before */
 } mdf_answer_config;
 
+/* What a model remembers of cases to know its own doubt. Cases: those of the split that the
+ * temperature is fitted on (train/conformal.h). Pictures: training's, too (train/distance.h). */
+typedef struct mdf_doubt_config {
+    int label_cases[MDF_MAX_CLASSES]; /* [label_count] how many cases each label had */
+    int label_count;                  /* that of the answers, or 0: nothing is known */
+    double truth[MDF_MAX_TRUTHS];     /* [truth_count] */
+    int truth_count;
+    int pictures; /* how many there were; 0: nothing is known */
+    double signature_scale[MDF_SIGNATURE];
+    int scale_count;
+    double signature[MDF_MAX_SIGNATURES * MDF_SIGNATURE]; /* [signature_count] */
+    int signature_count;
+    double distance_share; /* of its own pictures are no farther than the limit */
+    double distance_limit;
+} mdf_doubt_config;
+
 typedef struct mdf_augment_config {
     double rotate;                        /* degrees either way */
     double scale, shift;                  /* fractions of the size */
@@ -174,7 +190,7 @@ typedef struct mdf_train_config {
     mdf_augment_config augment;
 } mdf_train_config;
 
-/* About 50 kB; copied by value, owns nothing. */
+/* About 100 kB; copied by value, owns nothing. */
 typedef struct mdf_config {
     int image_token_index; /* = text.vocab_size */
     mdf_tokenizer_kind tokenizer;
@@ -183,6 +199,7 @@ typedef struct mdf_config {
     mdf_unet_config unet;
     mdf_fusion_config fusion;
     mdf_answer_config answer;
+    mdf_doubt_config doubt;
     mdf_train_config train;
 } mdf_config;
 
@@ -224,6 +241,11 @@ void mdf_config_describe(mdf_strbuf *out);
  * unet_config, empty map). */
 bool mdf_config_has_vision(const mdf_config *c);
 bool mdf_config_has_unet(const mdf_config *c);
+
+bool mdf_config_has_doubt(const mdf_config *c); /* something is in doubt_config */
+
+/* How many probabilities of true labels are kept of a label that has n cases, of labels in all. */
+int mdf_config_truths(int n, int labels);
 
 /* Rows of embed_tokens: the vocabulary and, beside a vision tower, eight more. */
 int mdf_config_embedding_rows(const mdf_config *c);

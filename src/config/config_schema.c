@@ -63,6 +63,7 @@ static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss",
 #define UNET   "unet_config"
 #define FUSION "fusion_config"
 #define ANSWER "answer_config"
+#define DOUBT  "doubt_config"
 #define TRAIN  "train_config"
 #define AUG    "train_config.augment"
 
@@ -214,6 +215,23 @@ const mdf_config_key mdf_config_keys[] = {
 
     BOOL(ANSWER, "image_head", answer.image_head, "false",
          "add the logits of a classifier of the picture alone to the label scores"),
+
+    LIST(DOUBT, "label_cases", MDF_KEY_INTS, doubt.label_cases, doubt.label_count, MDF_MAX_CLASSES,
+         0, MDF_MAX_CASES, "[]", false, "cases of each label that the calibration saw"),
+    LIST(DOUBT, "truth", MDF_KEY_REALS, doubt.truth, doubt.truth_count, MDF_MAX_TRUTHS, 0, 1, "[]",
+         false, "their probabilities of the true label, label by label, falling"),
+    INT(DOUBT, "pictures", doubt.pictures, 0, MDF_MAX_CASES, "0", false,
+        "photographs that the distances were measured on"),
+    LIST(DOUBT, "signature_scale", MDF_KEY_REALS, doubt.signature_scale, doubt.scale_count,
+         MDF_SIGNATURE, 1e-6, 1e6, "[]", false, "what one unit of a signature's numbers counts"),
+    LIST(DOUBT, "signature", MDF_KEY_REALS, doubt.signature, doubt.signature_count,
+         MDF_MAX_SIGNATURES * MDF_SIGNATURE, -1e6, 1e6, "[]", false,
+         "signatures of photographs that the model knows"),
+    REAL(DOUBT, "distance_share", doubt.distance_share, 0, 1, "0.0", false,
+         "share of the photographs that lie within distance_limit"),
+    REAL(DOUBT, "distance_limit", doubt.distance_limit, 0, 1e9, "0.0", false,
+         "distance above which a photograph is unlike them"),
+
     CHOICE(TRAIN, "task", train.task, tasks, "\"answer\"",
            "train everything, or the U-Net with its classifier and masks alone"),
     INT(TRAIN, "epochs", train.epochs, 1, 1000000, "12", false, "passes over the training cases"),
@@ -291,7 +309,7 @@ const mdf_config_key mdf_config_keys[] = {
 const size_t mdf_config_key_count = sizeof mdf_config_keys / sizeof mdf_config_keys[0];
 
 const char *const mdf_config_sections[] = {"",     TEXT,   ROPE,  VISION, UNET,
-                                           FUSION, ANSWER, TRAIN, AUG};
+                                           FUSION, ANSWER, DOUBT, TRAIN, AUG};
 const size_t mdf_config_section_count = sizeof mdf_config_sections / sizeof mdf_config_sections[0];
 
 void mdf_config_key_path(const mdf_config_key *k, char path[MDF_CONFIG_PATH])

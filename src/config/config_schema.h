@@ -11,6 +11,7 @@ typedef enum mdf_key_kind {
     MDF_KEY_CHOICE,  /* an enum, written as one of the words in `choice` */
     MDF_KEY_TEXT,    /* char[capacity] */
     MDF_KEY_INTS,    /* int[capacity] and, at count_offset, int */
+    MDF_KEY_REALS,   /* double[capacity] and count */
     MDF_KEY_PAIRS,   /* mdf_map_entry[capacity] and count */
     MDF_KEY_LABELS,  /* char[capacity][MDF_MAX_LABEL_BYTES + 1] and count */
     MDF_KEY_STAGES,  /* char[capacity][MDF_STAGE_BYTES] of JSON objects, and count */
@@ -25,7 +26,7 @@ typedef struct mdf_config_key {
     mdf_key_kind kind;
     size_t offset, count_offset;
     int capacity;
-    double min, max;           /* INT, REAL; of each item for INTS and PAIRS */
+    double min, max;           /* INT, REAL; of each item for lists of numbers */
     const char *const *choice; /* ends with NULL */
     const char *initial;       /* default, as JSON */
     bool required;             /* no default */

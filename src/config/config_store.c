@@ -67,8 +67,8 @@ static mdf_status integer(const mdf_config_key *k, const char *path, const json_
     return MDF_OK;
 }
 
-static mdf_status store_real(mdf_config *c, const mdf_config_key *k, const char *path,
-                             const json_t *v, mdf_error *err)
+static mdf_status store_real(const mdf_config_key *k, const char *path, const json_t *v,
+                             double *out, mdf_error *err)
 {
     if (!json_is_number(v)) {
         return fail_type(path, "a number", v, err);
@@ -77,7 +77,7 @@ static mdf_status store_real(mdf_config *c, const mdf_config_key *k, const char 
     if (!(x >= k->min && x <= k->max)) { /* NaN fails too */
         return fail_range(k, path, v, err);
     }
-    *(double *)at(c, k->offset) = x + 0.0; /* -0 becomes 0 */
+    *out = x + 0.0; /* -0 becomes 0 */
     return MDF_OK;
 }
 
@@ -133,7 +133,7 @@ static mdf_status text(const char *path, const json_t *v, size_t max_bytes, char
 static mdf_status store_ints(mdf_config *c, const mdf_config_key *k, const char *path,
                              const json_t *v, mdf_error *err)
 {
-    int item[MDF_MAX_LAYERS] = {0};
+    int item[MDF_MAX_LAYERS] = {0}; /* no list of whole numbers is longer */
     const size_t n = json_array_size(v);
     for (size_t i = 0; i < n; i++) {
         int64_t x = 0;
@@ -159,6 +159,19 @@ static mdf_status store_stages(mdf_config *c, const mdf_config_key *k, const cha
             return mdf_fail(err, MDF_ERR_LIMIT, "%s[%zu] is longer than the limit of %d bytes",
                             path, i, MDF_STAGE_BYTES - 1);
         }
+    }
+    return MDF_OK;
+}
+
+/* In place, as store_labels(): capacities are too large for the stack. */
+static mdf_status store_reals(mdf_config *c, const mdf_config_key *k, const char *path,
+                              const json_t *v, mdf_error *err)
+{
+    double *item = at(c, k->offset);
+    const size_t n = json_array_size(v);
+    memset(item, 0, sizeof *item * (size_t)k->capacity);
+    for (size_t i = 0; i < n; i++) {
+        MDF_TRY(store_real(k, path, json_array_get(v, i), &item[i], err));
     }
     return MDF_OK;
 }
@@ -211,6 +224,8 @@ static mdf_status store_list(mdf_config *c, const mdf_config_key *k, const char 
     }
     if (k->kind == MDF_KEY_INTS) {
         MDF_TRY(store_ints(c, k, path, v, err));
+    } else if (k->kind == MDF_KEY_REALS) {
+        MDF_TRY(store_reals(c, k, path, v, err));
     } else if (k->kind == MDF_KEY_PAIRS) {
         MDF_TRY(store_pairs(c, k, path, v, err));
     } else if (k->kind == MDF_KEY_STAGES) {
@@ -262,7 +277,7 @@ mdf_status mdf_config_store(mdf_config *c, const mdf_config_key *k, const struct
     case MDF_KEY_BOOL:
         return store_scalar(c, k, path, value, err);
     case MDF_KEY_REAL:
-        return store_real(c, k, path, value, err);
+        return store_real(k, path, value, at(c, k->offset), err);
     case MDF_KEY_CHOICE:
         return store_choice(c, k, path, value, err);
     case MDF_KEY_TEXT:
@@ -276,6 +291,7 @@ mdf_status mdf_config_store(mdf_config *c, const mdf_config_key *k, const struct
             return MDF_OK;
         }
         return store_list(c, k, path, value, err);
+    case MDF_KEY_REALS:
     case MDF_KEY_PAIRS:
     case MDF_KEY_LABELS:
     case MDF_KEY_STAGES:

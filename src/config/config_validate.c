@@ -318,6 +318,65 @@ static mdf_status check_stages(const mdf_config *c, mdf_error *err)
     return status;
 }
 
+int mdf_config_truths(int n, int labels)
+{
+    int most = MDF_MAX_TRUTHS / labels;
+    most = most < MDF_MAX_LABEL_TRUTH ? most : MDF_MAX_LABEL_TRUTH;
+    return n < most ? n : most;
+}
+
+bool mdf_config_has_doubt(const mdf_config *c)
+{
+    return c->doubt.label_count > 0 || c->doubt.pictures > 0;
+}
+
+/* The truths of every label, of which the list says only the count, one behind the other. */
+static mdf_status check_truths(const mdf_config *c, mdf_error *err)
+{
+    const mdf_doubt_config *d = &c->doubt;
+    int at = 0;
+    if (d->label_count != 0 && d->label_count != c->answer.label_count) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "doubt_config.label_cases has %d numbers for %d answer_config.labels",
+                        d->label_count, c->answer.label_count);
+    }
+    for (int k = 0; k < d->label_count; k++) {
+        const int n = mdf_config_truths(d->label_cases[k], d->label_count);
+        for (int i = at + 1; i < at + n && i < d->truth_count; i++) {
+            if (d->truth[i] > d->truth[i - 1]) {
+                return mdf_fail(err, MDF_ERR_ARG,
+                                "doubt_config.truth must fall within a label, but %g follows %g",
+                                d->truth[i], d->truth[i - 1]);
+            }
+        }
+        at += n;
+    }
+    return at == d->truth_count
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_ARG,
+                          "doubt_config.truth has %d numbers, but label_cases wants %d",
+                          d->truth_count, at);
+}
+
+static mdf_status check_doubt(const mdf_config *c, mdf_error *err)
+{
+    const mdf_doubt_config *d = &c->doubt;
+    MDF_TRY(check_truths(c, err));
+    const int kept = d->pictures < MDF_MAX_SIGNATURES ? d->pictures : MDF_MAX_SIGNATURES;
+    if (d->signature_count != kept * MDF_SIGNATURE ||
+        d->scale_count != (kept > 0 ? MDF_SIGNATURE : 0)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "doubt_config: of %d pictures, signature must have %d numbers and "
+                        "signature_scale %d",
+                        d->pictures, kept * MDF_SIGNATURE, kept > 0 ? MDF_SIGNATURE : 0);
+    }
+    if (kept == 0 && (d->distance_share != 0 || d->distance_limit != 0)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "doubt_config: a distance is one to pictures, and there are none");
+    }
+    return MDF_OK;
+}
+
 mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
 {
     MDF_TRY(check_text(&c->text, err));
@@ -326,6 +385,7 @@ mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
     MDF_TRY(check_unet(c, err));
     MDF_TRY(check_fusion(c, err));
     MDF_TRY(check_labels(&c->answer, err));
+    MDF_TRY(check_doubt(c, err));
     const mdf_train_config *t = &c->train;
     if (t->task == MDF_TASK_PICTURE && !(c->answer.image_head && t->use_image && t->use_unet)) {
         return mdf_fail(err, MDF_ERR_ARG,

@@ -50,6 +50,8 @@ static void put_list(mdf_strbuf *out, const mdf_config *c, const mdf_config_key 
         mdf_strbuf_puts(out, i > 0 ? ", " : "");
         if (k->kind == MDF_KEY_INTS) {
             mdf_strbuf_printf(out, "%d", ((const int *)at(c, k->offset))[i]);
+        } else if (k->kind == MDF_KEY_REALS) {
+            put_real(out, ((const double *)at(c, k->offset))[i]);
         } else if (k->kind == MDF_KEY_PAIRS) {
             const mdf_map_entry p = ((const mdf_map_entry *)at(c, k->offset))[i];
             mdf_strbuf_printf(out, "[%d, %d]", p.layer, p.level);
@@ -105,6 +107,7 @@ static void put_value(mdf_strbuf *out, const mdf_config *c, const mdf_config_key
         }
         break;
     case MDF_KEY_INTS:
+    case MDF_KEY_REALS:
     case MDF_KEY_PAIRS:
     case MDF_KEY_LABELS:
     case MDF_KEY_STAGES:
@@ -140,7 +143,8 @@ static void put_children(mdf_strbuf *out, const mdf_config *c, const char *secti
             continue;
         }
         if ((strcmp(child, "vision_config") == 0 && !mdf_config_has_vision(c)) ||
-            (strcmp(child, "unet_config") == 0 && !mdf_config_has_unet(c))) {
+            (strcmp(child, "unet_config") == 0 && !mdf_config_has_unet(c)) ||
+            (strcmp(child, "doubt_config") == 0 && !mdf_config_has_doubt(c))) {
             continue; /* that part is left out */
         }
         const char *dot = strrchr(child, '.');

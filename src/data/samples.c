@@ -8,6 +8,13 @@
 #include "photo/mask.h"
 #include "photo/resize.h"
 
+int mdf_samples_side(const mdf_config *c)
+{
+    const int a = c->unet.image_size;
+    const int b = c->vision.image_size;
+    return (a > b ? a : b) * 5 / 4;
+}
+
 /* Which part of a picture the model sees. */
 typedef struct view {
     int width, height; /* of the whole picture */

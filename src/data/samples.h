@@ -2,6 +2,7 @@
 #ifndef MDF_DATA_SAMPLES_H
 #define MDF_DATA_SAMPLES_H
 
+#include "config/config.h"
 #include "data/manifest.h"
 #include "photo/image.h"
 
@@ -19,6 +20,9 @@ typedef struct mdf_samples {
     uint8_t *known; /* [sources,classes] the labels that a data folder has; NULL: all of them */
     int classes;    /* of known */
 } mdf_samples;
+
+/* Pixels along a side of a sample for this model, at most: room for zoom without blur. */
+int mdf_samples_side(const mdf_config *c);
 
 /* Called after every picture. Return false to stop. */
 typedef bool mdf_samples_progress(void *user, size_t done, size_t total);

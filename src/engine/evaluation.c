@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "nn/answer.h"
+#include "photo/signature.h"
+#include "train/distance.h"
 
 void mdf_evaluation_free(mdf_evaluation *e)
 {
@@ -16,6 +18,7 @@ void mdf_evaluation_free(mdf_evaluation *e)
     mdf_free((void *)e->patient_id);
     mdf_free((void *)e->label_name);
     mdf_metrics_free(&e->metrics);
+    mdf_doubt_free(&e->doubt);
     mdf_scores_free(&e->scores);
     *e = (mdf_evaluation){0};
 }
@@ -74,8 +77,8 @@ static mdf_status choose_cases(mdf_left_out *left, mdf_manifest *m, const mdf_en
     return status;
 }
 
-static mdf_status run_model(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
-                            mdf_samples_progress *progress, void *user, mdf_error *err)
+mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
+                                 mdf_samples_progress *progress, void *user, mdf_error *err)
 {
     const mdf_config *c = &e->model->config;
     const char *label[MDF_MAX_CLASSES];
@@ -181,6 +184,60 @@ static mdf_status collect(mdf_evaluation *out, const mdf_engine *e, mdf_manifest
     return MDF_OK;
 }
 
+/* Before the work: is there such a coverage? */
+static mdf_status check_coverage(const mdf_engine *e, const mdf_evaluate_options *opt,
+                                 mdf_error *err)
+{
+    mdf_conformal sets;
+    if (opt->coverage > 0 && opt->label_count > 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "sets of labels are of all of the model's, not of some");
+    }
+    return opt->coverage > 0 ? mdf_conformal_new(&sets, &e->model->config.doubt, opt->coverage, err)
+                             : MDF_OK;
+}
+
+/* Photographs that are unlike the model's own, by data folder. */
+static mdf_status count_unlike(mdf_doubt *d, const mdf_config *c, const mdf_manifest *m,
+                               const mdf_samples *s, mdf_error *err)
+{
+    const int side = mdf_samples_side(c);
+    if (c->doubt.pictures == 0) {
+        return MDF_OK;
+    }
+    d->unlike = mdf_alloc((size_t)m->dir_count, sizeof *d->unlike);
+    if (d->unlike == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for %d folders", m->dir_count);
+    }
+    d->dir_count = (size_t)m->dir_count;
+    d->distance_share = c->doubt.distance_share;
+    d->distance_limit = c->doubt.distance_limit;
+    for (int i = 0; i < m->dir_count; i++) {
+        d->unlike[i].dir = m->dirs[i];
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        float signature[MDF_SIGNATURE];
+        if (s->item[i].image.rgb != NULL) {
+            mdf_unlike_count *u = &d->unlike[s->item[i].info->source];
+            MDF_TRY(mdf_signature(signature, &s->item[i].image, side, err));
+            u->n++;
+            u->unlike += mdf_distance_of(&c->doubt, signature) > c->doubt.distance_limit ? 1 : 0;
+        }
+    }
+    return MDF_OK;
+}
+
+static mdf_status judge(mdf_evaluation *out, const mdf_engine *e, const mdf_manifest *m,
+                        const mdf_samples *s, const mdf_evaluate_options *opt, mdf_error *err)
+{
+    const mdf_config *c = &e->model->config;
+    MDF_TRY(mdf_doubt_new(&out->doubt, out->calibrated, out->label, out->n, out->classes, err));
+    if (opt->coverage > 0) {
+        MDF_TRY(mdf_doubt_sets(&out->doubt, &c->doubt, opt->coverage, out->calibrated, out->label,
+                               err));
+    }
+    return count_unlike(&out->doubt, c, m, s, err);
+}
+
 mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,
                         const mdf_evaluate_options *opt, mdf_error *err)
 {
@@ -188,15 +245,19 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
     const mdf_config *c = &e->model->config;
     bool allowed[MDF_MAX_CLASSES];
     mdf_samples samples = {0};
-    const int side =
-        c->unet.image_size > c->vision.image_size ? c->unet.image_size : c->vision.image_size;
     MDF_TRY(allowed_labels(allowed, e, opt, err));
+    MDF_TRY(check_coverage(e, opt, err));
     MDF_TRY(choose_cases(&out->left_out, m, e, allowed, opt, err));
-    MDF_TRY(mdf_samples_load(&samples, m, side * 5 / 4, c->train.use_image, opt->progress,
+    MDF_TRY(mdf_retext_apply(m, &opt->text, &out->text, err));
+    MDF_TRY(mdf_samples_load(&samples, m, mdf_samples_side(c), c->train.use_image, opt->progress,
                              opt->user, err));
-    mdf_status status = run_model(&out->scores, e, &samples, opt->progress, opt->user, err);
+    mdf_status status =
+        mdf_evaluation_scores(&out->scores, e, &samples, opt->progress, opt->user, err);
     if (status == MDF_OK) {
         status = collect(out, e, m, &samples, allowed, err);
+    }
+    if (status == MDF_OK) {
+        status = judge(out, e, m, &samples, opt, err);
     }
     mdf_samples_free(&samples);
     if (status == MDF_OK) {

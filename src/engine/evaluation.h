@@ -2,7 +2,9 @@
 #ifndef MDF_ENGINE_EVALUATION_H
 #define MDF_ENGINE_EVALUATION_H
 
+#include "data/retext.h"
 #include "engine/engine.h"
+#include "train/doubt.h"
 #include "train/evaluate.h"
 #include "train/metrics.h"
 #include "train/relabel.h"
@@ -19,12 +21,16 @@ typedef struct mdf_evaluation {
     mdf_left_out left_out;    /* what the metrics do not speak of; names of manifest and engine */
     mdf_metrics_input input;  /* points into the arrays */
     mdf_metrics metrics;
+    mdf_doubt doubt;
+    mdf_retexted text; /* what became of the texts */
     mdf_scores scores;
 } mdf_evaluation;
 
 typedef struct mdf_evaluate_options {
     const char *const *labels; /* only these cases and these answers; NULL, 0: all of the model's */
     size_t label_count;
+    mdf_retext text;  /* what the model reads in place of the cases' texts */
+    double coverage;  /* of sets of labels, which are of all: none with labels; 0: no sets */
     size_t resamples; /* of the bootstrap */
     uint64_t seed;
     bool strict; /* a case that is left out, for its label or for want of one, is an error */
@@ -33,12 +39,18 @@ typedef struct mdf_evaluate_options {
     void *user;
 } mdf_evaluate_options;
 
-/* manifest: the cases to evaluate, relabelled by this function to the engine's labels; it must
- * outlive *out. MDF_ERR_ARG before any picture is read: an unknown label is asked for, no case is
- * left, or one is left out that must not be. A picture that can't be read is an error that names
- * it. */
+/* manifest: the cases to evaluate, relabelled by this function to the engine's labels, and with the
+ * texts that were read; it must outlive *out. MDF_ERR_ARG before any picture is read: an unknown
+ * label is asked for, no case is left, or one is left out that must not be, the texts can't be
+ * changed as wanted (mdf_retext_apply()), or the model gives no such coverage. A picture that can't
+ * be read is an error that names it. */
 mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,
                         const mdf_evaluate_options *opt, mdf_error *err) MDF_NODISCARD;
 void mdf_evaluation_free(mdf_evaluation *e);
+
+/* The scores of samples that the model's configuration prepared. Caller frees *scores. */
+mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
+                                 mdf_samples_progress *progress, void *user,
+                                 mdf_error *err) MDF_NODISCARD;
 
 #endif

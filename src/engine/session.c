@@ -53,6 +53,7 @@ void mdf_session_free(mdf_session *s)
         mdf_decoder_free(s->decoder);
         mdf_detokeniser_free(&s->said);
         mdf_session_view_free(&s->view);
+        mdf_free(s->sets);
         mdf_free(s->token);
         mdf_arena_free(&s->shown);
         mdf_batch_buffer_free(&s->buffer);
@@ -129,6 +130,9 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
             r->warning[r->warning_count++] = "no round field of view found";
         }
         status = mdf_crop(&sample->image, &full, at, err);
+    }
+    if (status == MDF_OK) {
+        status = mdf_session_distance(s, &sample->image, r, err);
     }
     mdf_session_view_clear(&s->view);
     s->kept = false;
@@ -248,6 +252,7 @@ static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *
     if (c->heatmap && m->config.train.use_image) {
         MDF_TRY(explain(s, &o, r, err));
     }
+    MDF_TRY(mdf_session_set(s, r, err));
     keep_allowed(s, r);
     return MDF_OK;
 }

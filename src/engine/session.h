@@ -19,6 +19,8 @@ typedef struct mdf_session_view {
     bool has_unet;              /* unet is filled */
 } mdf_session_view;
 
+struct mdf_conformal;
+
 struct mdf_session {
     mdf_engine *engine;
     mdf_kernels *kernels;
@@ -26,7 +28,8 @@ struct mdf_session {
     mdf_label_tree *tree;    /* NULL: a model without labels */
     mdf_batch_buffer buffer; /* empty without labels */
     bool allowed[MDF_MAX_LABELS];
-    bool round_view; /* the last picture's field of view is a disc that fills the crop */
+    struct mdf_conformal *sets; /* NULL: none are wanted */
+    bool round_view;            /* the last picture's field of view is a disc that fills the crop */
     const volatile sig_atomic_t *stop; /* or NULL */
     mdf_session_view view;
     mdf_decoder *decoder; /* made with the first question */
@@ -36,6 +39,12 @@ struct mdf_session {
     size_t token_room;
     mdf_arena shown; /* of mdf_session_show() */
 };
+
+/* How far the model can be believed: the distance of what it sees from what it knows, with its
+ * warning, and the set of labels for r's probabilities, which are of all of them. */
+mdf_status mdf_session_distance(const mdf_session *s, const mdf_image *crop, mdf_result *r,
+                                mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_session_set(const mdf_session *s, mdf_result *r, mdf_error *err) MDF_NODISCARD;
 
 /* Cuts one more picture for the vision tower, as Llama's image processor does, into most tiles at
  * most (MDF_TILES_ALL: as many as the model has): view.tile and view.id. */

@@ -45,6 +45,15 @@ static void write_facts(FILE *out, const mdf_report *r)
     (void)fputs("</tbody>\n</table>\n</section>\n", out);
 }
 
+static mdf_status write_chart(FILE *out, const mdf_report_chart *chart, mdf_error *err)
+{
+    mdf_png_bytes png;
+    MDF_TRY(mdf_plot_lines(&png, chart->series, chart->count, &chart->options, err));
+    mdf_html_png(out, &png, chart->alt != NULL ? chart->alt : chart->options.title, 520);
+    mdf_png_bytes_free(&png);
+    return MDF_OK;
+}
+
 static mdf_status write_charts(FILE *out, const mdf_report *r, mdf_error *err)
 {
     if (r->chart_count == 0) {
@@ -52,11 +61,7 @@ static mdf_status write_charts(FILE *out, const mdf_report *r, mdf_error *err)
     }
     (void)fputs("<section>\n<h2>Training</h2>\n<div class=\"charts\">\n", out);
     for (size_t i = 0; i < r->chart_count; i++) {
-        const mdf_report_chart *chart = &r->charts[i];
-        mdf_png_bytes png;
-        MDF_TRY(mdf_plot_lines(&png, chart->series, chart->count, &chart->options, err));
-        mdf_html_png(out, &png, chart->alt != NULL ? chart->alt : chart->options.title, 520);
-        mdf_png_bytes_free(&png);
+        MDF_TRY(write_chart(out, &r->charts[i], err));
     }
     (void)fputs("</div>\n</section>\n", out);
     return MDF_OK;
@@ -194,6 +199,9 @@ static mdf_status write_curves(FILE *out, const mdf_report *r, mdf_error *err)
     MDF_TRY(mdf_plot_reliability(&png, r->input, err));
     mdf_html_png(out, &png, "Accuracy against confidence in 15 bins; the errors stand above", 520);
     mdf_png_bytes_free(&png);
+    for (size_t i = 0; i < r->curve_count; i++) {
+        MDF_TRY(write_chart(out, &r->curves[i], err));
+    }
     (void)fputs("</div>\n", out);
     return MDF_OK;
 }

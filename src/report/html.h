@@ -39,6 +39,8 @@ typedef struct mdf_report {
     size_t chart_count;
     const mdf_metrics *metrics;
     const mdf_metrics_input *input; /* for ROC and reliability */
+    const mdf_report_chart *curves; /* beside them */
+    size_t curve_count;
     const mdf_metrics_naming *naming;
     const char *const *labels; /* [K] */
     size_t classes;

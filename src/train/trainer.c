@@ -153,9 +153,7 @@ static void choose_monitor(trainer *t)
 
 static mdf_status read_pictures(trainer *t, mdf_error *err)
 {
-    const int a = t->config.unet.image_size;
-    const int b = t->config.vision.image_size;
-    const int side = (a > b ? a : b) * 5 / 4; /* room for zoom without blur */
+    const int side = mdf_samples_side(&t->config);
     const bool image = t->config.train.use_image;
     MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, side, image, read_progress, t, err));
     if (t->config.train.partial_labels) {
@@ -333,17 +331,13 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
     return status;
 }
 
-/* Fits the temperature on the validation scores and stores it in the configuration. One label alone
- * says nothing about doubt: every score above the others would be taken for certain. */
+/* Puts what the validation scores say into the configuration. One label alone says nothing about
+ * doubt: every score above the others would be taken for certain. */
 static mdf_status calibrate(trainer *t, const mdf_scores *scores, mdf_error *err)
 {
-    double temperature = 1;
-    if (mdf_count_classes(&t->val) < 2) {
-        return MDF_OK;
-    }
-    MDF_TRY(mdf_validation_temperature(&temperature, scores, &t->val, err));
-    t->config.answer.temperature = temperature;
-    return MDF_OK;
+    return mdf_count_classes(&t->val) < 2
+               ? MDF_OK
+               : mdf_validation_calibrate(&t->config, scores, &t->val, err);
 }
 
 /* Validates, keeps the best weights, writes a row of metrics and the checkpoint. */
@@ -510,10 +504,14 @@ static mdf_status prepare(trainer *t, mdf_error *err)
                                  err)); /* once more: another training may just have ended */
     MDF_TRY(read_pictures(t, err));
     choose_monitor(t);
+    memset(&t->config.doubt, 0, sizeof t->config.doubt); /* maybe another model's */
+    MDF_TRY(mdf_validation_pictures(&t->config, (const mdf_samples *[]){&t->train, &t->val}, 2, 0,
+                                    err));
     MDF_TRY(make_tree(t, err));
     MDF_TRY(build(t, err));
     if (t->opt->resume) {
         MDF_TRY(resume(t, err));
+        MDF_TRY(mdf_validation_recall(&t->config.doubt, dir, err));
     }
     return mdf_runlog_open(&t->log, dir, t->opt->resume ? t->optimizer.step : -1, err);
 }

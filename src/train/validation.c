@@ -4,8 +4,12 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "nn/answer.h"
+#include "photo/signature.h"
 #include "train/calibration.h"
+#include "train/conformal.h"
+#include "train/distance.h"
 #include "train/metrics.h"
 
 int mdf_count_classes(const mdf_samples *val)
@@ -92,15 +96,71 @@ double mdf_validation_score(mdf_monitor monitor, const mdf_train_event *e)
     return isnan(score) ? -1e9 : score;
 }
 
-mdf_status mdf_validation_temperature(double *temperature, const mdf_scores *scores,
-                                      const mdf_samples *val, mdf_error *err)
+mdf_status mdf_validation_calibrate(mdf_config *c, const mdf_scores *scores, const mdf_samples *val,
+                                    mdf_error *err)
 {
+    const size_t n = val->count;
+    double temperature = 1;
     int *label = labels_of(val);
-    if (label == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the calibration");
+    float *prob = mdf_alloc(n * scores->classes, sizeof *prob);
+    mdf_status status =
+        label == NULL || prob == NULL
+            ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the calibration")
+            : mdf_temperature_fit(&temperature, scores->score, label, n, scores->classes, err);
+    if (status == MDF_OK) {
+        mdf_softmax_temperature(prob, scores->score, n, scores->classes, temperature);
+        status = mdf_conformal_fit(&c->doubt, prob, label, n, scores->classes, err);
     }
-    const mdf_status status =
-        mdf_temperature_fit(temperature, scores->score, label, val->count, scores->classes, err);
+    if (status == MDF_OK) {
+        c->answer.temperature = temperature;
+    }
     mdf_free(label);
+    mdf_free(prob);
+    return status;
+}
+
+mdf_status mdf_validation_pictures(mdf_config *c, const mdf_samples *const split[], size_t splits,
+                                   double share, mdf_error *err)
+{
+    const int side = mdf_samples_side(c);
+    size_t room = 1;
+    size_t n = 0;
+    for (size_t k = 0; k < splits; k++) {
+        room += split[k]->count;
+    }
+    float *signature = mdf_alloc(room, MDF_SIGNATURE * sizeof *signature);
+    mdf_status status = signature == NULL
+                            ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the calibration")
+                            : MDF_OK;
+    for (size_t k = 0; k < splits; k++) {
+        for (size_t i = 0; status == MDF_OK && i < split[k]->count; i++) {
+            const mdf_image *crop = &split[k]->item[i].image;
+            if (crop->rgb != NULL) {
+                status = mdf_signature(signature + n++ * MDF_SIGNATURE, crop, side, err);
+            }
+        }
+    }
+    if (status == MDF_OK) {
+        status = mdf_distance_fit(&c->doubt, signature, n, share, err);
+    }
+    mdf_free(signature);
+    return status;
+}
+
+mdf_status mdf_validation_recall(mdf_doubt_config *d, const char *dir, mdf_error *err)
+{
+    char *path = mdf_path_join(dir, "config.json");
+    mdf_config *old = mdf_alloc(1, sizeof *old);
+    mdf_status status = MDF_OK;
+    if (path == NULL || old == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the run's configuration");
+    } else if (mdf_path_exists(path)) {
+        status = mdf_config_load(old, path, err);
+        if (status == MDF_OK && mdf_config_has_doubt(old)) {
+            *d = old->doubt;
+        }
+    }
+    mdf_free(old);
+    mdf_free(path);
     return status;
 }

@@ -1,5 +1,5 @@
 /* What the validation split says of a model: its numbers, the one that chooses the best epoch, and
- * the temperature. */
+ * how far it can be believed. */
 #ifndef MDF_TRAIN_VALIDATION_H
 #define MDF_TRAIN_VALIDATION_H
 
@@ -24,8 +24,19 @@ mdf_status mdf_validation_numbers(mdf_train_event *e, const mdf_scores *scores,
 /* Larger is better. A number that is none never wins. */
 double mdf_validation_score(mdf_monitor monitor, const mdf_train_event *e);
 
-/* The temperature with which the scores' probabilities fit the labels best. */
-mdf_status mdf_validation_temperature(double *temperature, const mdf_scores *scores,
-                                      const mdf_samples *val, mdf_error *err) MDF_NODISCARD;
+/* What the scores of cases that the model was not trained on say of it: the temperature with which
+ * their probabilities fit the labels best, into c->answer, and how probable true labels are then
+ * (train/conformal.h), into c->doubt. Labels of -1 are passed over. */
+mdf_status mdf_validation_calibrate(mdf_config *c, const mdf_scores *scores, const mdf_samples *val,
+                                    mdf_error *err) MDF_NODISCARD;
+
+/* The photographs of some splits become those that the model knows (train/distance.h). Samples
+ * without a picture are passed over. */
+mdf_status mdf_validation_pictures(mdf_config *c, const mdf_samples *const split[], size_t splits,
+                                   double share, mdf_error *err) MDF_NODISCARD;
+
+/* Takes over what an earlier part of the run in folder dir found out; fine if there is none. */
+mdf_status mdf_validation_recall(mdf_doubt_config *d, const char *dir,
+                                 mdf_error *err) MDF_NODISCARD;
 
 #endif

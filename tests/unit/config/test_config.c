@@ -342,6 +342,86 @@ static void a_setting_that_is_not_clear_changes_nothing(void **state)
 }
 
 /* Both ends of every range are allowed, the next number outside is not. */
+/* Two labels with 3 and 1 cases, and 600 pictures, of which 512 are kept. */
+static void know_doubt(void)
+{
+    load_tiny();
+    (void)snprintf(config.answer.labels[0], sizeof config.answer.labels[0], "normal");
+    (void)snprintf(config.answer.labels[1], sizeof config.answer.labels[1], "dr");
+    config.answer.label_count = 2;
+    mdf_doubt_config *d = &config.doubt;
+    static const double truth[] = {0.9, 0.5, 0.25, 0.999999};
+    memcpy(d->truth, truth, sizeof truth);
+    d->label_count = 2;
+    d->label_cases[0] = 3;
+    d->label_cases[1] = 1;
+    d->truth_count = 4;
+    d->pictures = 600;
+    d->signature_count = 512 * MDF_SIGNATURE;
+    for (int i = 0; i < d->signature_count; i++) {
+        d->signature[i] = 0.001 * i - 1;
+    }
+    d->scale_count = MDF_SIGNATURE;
+    for (int i = 0; i < MDF_SIGNATURE; i++) {
+        d->signature_scale[i] = 0.25 + i;
+    }
+    d->distance_share = 0.95;
+    d->distance_limit = 1.7075;
+}
+
+static void what_is_known_of_doubt_survives(void **state)
+{
+    (void)state;
+    know_doubt();
+    assert_int_equal(mdf_config_validate(&config, NULL), MDF_OK);
+    expect_round_trip();
+    mdf_strbuf out = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
+    load_tiny();
+    assert_false(mdf_config_has_doubt(&config));
+    assert_int_equal(mdf_config_write(&config, &out, NULL), MDF_OK);
+    assert_null(strstr(out.data, "doubt_config")); /* nothing is known, nothing is said */
+    mdf_strbuf_free(&out);
+}
+
+static void doubt_that_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    know_doubt();
+    config.doubt.label_count = 1;
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text,
+                        "doubt_config.label_cases has 1 numbers for 2 answer_config.labels");
+    know_doubt();
+    config.doubt.truth_count = 3;
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text, "doubt_config.truth has 3 numbers, but label_cases wants 4");
+    know_doubt();
+    config.doubt.truth[1] = 0.95;
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text,
+                        "doubt_config.truth must fall within a label, but 0.95 follows 0.9");
+    know_doubt();
+    config.doubt.pictures = 511;
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text, "doubt_config: of 511 pictures, signature must have 4088 numbers "
+                                  "and signature_scale 8");
+    know_doubt();
+    config.doubt.scale_count = 0;
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
+    know_doubt();
+    config.doubt.pictures = config.doubt.signature_count = config.doubt.scale_count = 0;
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text,
+                        "doubt_config: a distance is one to pictures, and there are none");
+    load_tiny();
+    assert_int_equal(mdf_config_set(&config, "doubt.truth=[0.5, 2]", &err), MDF_ERR_ARG);
+    assert_int_equal(mdf_config_set(&config, "doubt.truth=[0.5, \"x\"]", &err), MDF_ERR_FORMAT);
+    assert_int_equal(mdf_config_set(&config, "doubt.signature_scale=[0]", &err), MDF_ERR_ARG);
+    assert_int_equal(mdf_config_set(&config, "signature_scale=[1,1,1,1,1,1,1,1,1]", &err),
+                     MDF_ERR_LIMIT);
+}
+
 static void every_range_has_its_ends(void **state)
 {
     (void)state;
@@ -460,6 +540,8 @@ int main(void)
         cmocka_unit_test(what_is_written_reads_back_equal),
         cmocka_unit_test(a_setting_is_found_by_its_shortest_clear_name),
         cmocka_unit_test(a_setting_that_is_not_clear_changes_nothing),
+        cmocka_unit_test(what_is_known_of_doubt_survives),
+        cmocka_unit_test(doubt_that_does_not_fit_is_refused),
         cmocka_unit_test(every_range_has_its_ends),
         cmocka_unit_test(the_table_for_people_has_every_key_once),
         cmocka_unit_test(half_a_stretching_is_refused),
