@@ -75,6 +75,7 @@ MDF_API const char *mdf_status_text(mdf_status status);
 #define MDF_MAX_LABELS   256
 #define MDF_MAX_HEAT     4096 /* cells of a heat-map: 64 x 64 */
 #define MDF_MAX_WARNINGS 8
+#define MDF_MAX_NOTES    24 /* warnings about measures of masks */
 
 typedef struct mdf_engine mdf_engine;
 typedef struct mdf_session mdf_session;
