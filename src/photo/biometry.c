@@ -8,47 +8,53 @@
 #include "photo/spots.h"
 
 /* Where a mask is hardly what it claims to be; reasons in docs/BIOMETRY.md. */
-#define LEAST_VESSELS    0.005 /* of the field of view: no tree whose dimension means something */
-#define MOST_VESSELS     0.35
-#define LEAST_DISC       0.02 /* diameter: smaller areas are no disc */
-#define SMALL_DISC       0.05 /* heights that no camera shows a disc at */
-#define LARGE_DISC       0.4
-#define SECOND_DISC      0.1 /* of the largest area's: no crumb */
-#define CUP_OUTSIDE      0.05 /* of the cup */
-#define WHOLE_FIELD      0.9 /* visible share of the circle */
-#define DETAIL_OF_LESION 650 /* pixels across: a microaneurysm of 60 um has 3 (45 degrees, 13 mm) */
-#define LESION_SIDE      500 /* least lesions to a field's diameter */
-#define LESION_PIXELS    4
+#define LEAST_VESSELS 0.005 /* of the field of view: no tree whose dimension means something */
+#define MOST_VESSELS  0.35
+#define LEAST_DISC    0.02 /* diameter: smaller areas are no disc */
+#define SMALL_DISC    0.05 /* heights that no camera shows a disc at */
+#define LARGE_DISC    0.4
+#define SECOND_DISC   0.1  /* of the largest area's: no crumb */
+#define CUP_OUTSIDE   0.05 /* of the cup */
+#define DETAIL_OF_LESION                                                                           \
+    650                   /* pixels across: a microaneurysm of 60 um has 3 (45 degrees, 13 mm)     \
+                           */
+#define LESION_SIDE   500 /* least lesions to a field's diameter */
+#define LESION_PIXELS 4
 
-void mdf_warn(mdf_warnings *w, const char *text)
+void mdf_caution(mdf_cautions *w, const char *text)
 {
     for (int i = 0; i < w->count; i++) {
         if (strcmp(w->text[i], text) == 0) {
             return;
         }
     }
-    if (w->count < MDF_MAX_NOTES) {
+    if (w->count < MDF_MAX_CAUTIONS) {
         w->text[w->count++] = text;
     }
 }
 
-void mdf_warn_of_field(mdf_warnings *w, const mdf_fov *fov)
+void mdf_caution_of_photo(mdf_cautions *w, const mdf_fov *fov, const mdf_quality *q)
 {
+    for (unsigned bit = 1; bit < 1U << MDF_QUALITY_REASONS; bit <<= 1) {
+        if ((q->reasons & bit) != 0) {
+            mdf_caution(w, bit == MDF_QUALITY_CUT_OFF
+                               ? "the field of view is cut off: areas are shares of what is left"
+                               : mdf_quality_reason_text(bit));
+        }
+    }
     if (fov->kind != MDF_FOV_CIRCLE) {
-        mdf_warn(w, "no round field of view found: shares are of the lit area's box");
-    } else if ((double)fov->visible < WHOLE_FIELD) {
-        mdf_warn(w, "the field of view is cut off: areas are shares of what is left of it");
+        mdf_caution(w, "no round field of view found: shares are of the lit area's box");
     }
 }
 
-void mdf_warn_of_detail(mdf_warnings *w, double detail)
+void mdf_caution_of_detail(mdf_cautions *w, double detail)
 {
     if (detail < DETAIL_OF_LESION) {
-        mdf_warn(w, "resolution too low for microaneurysms: small lesions are missed");
+        mdf_caution(w, "resolution too low for microaneurysms: the smallest lesions are missed");
     }
 }
 
-mdf_status mdf_measure_vessels(mdf_vessel_measures *out, mdf_warnings *w, const uint8_t *mask,
+mdf_status mdf_measure_vessels(mdf_vessel_measures *out, mdf_cautions *w, const uint8_t *mask,
                                const mdf_field *f, double detail, mdf_error *err)
 {
     int64_t box[MDF_BOX_FINEST + 1];
@@ -67,14 +73,14 @@ mdf_status mdf_measure_vessels(mdf_vessel_measures *out, mdf_warnings *w, const 
     const double slope = mdf_box_slope(box, mdf_box_finest(detail));
     *out = (mdf_vessel_measures){.area = area, .dimension = (double)NAN};
     if (area < LEAST_VESSELS) {
-        mdf_warn(w, "too few vessel pixels for a fractal dimension");
+        mdf_caution(w, "too few vessel pixels for a fractal dimension");
     } else if (isnan(slope)) {
-        mdf_warn(w, "resolution too low for a fractal dimension");
+        mdf_caution(w, "resolution too low for a fractal dimension");
     } else {
         out->dimension = slope;
     }
     if (area > MOST_VESSELS) {
-        mdf_warn(w, "more vessel pixels than an eye has");
+        mdf_caution(w, "more vessel pixels than an eye has");
     }
     return MDF_OK;
 }
@@ -122,26 +128,26 @@ static double outside_of(const uint8_t *cup, const uint8_t *disc, const mdf_fiel
     return all == 0 ? 0 : (double)outside / (double)all;
 }
 
-static mdf_status measure_cup(mdf_disc_measures *out, mdf_warnings *w, const uint8_t *disc,
+static mdf_status measure_cup(mdf_disc_measures *out, mdf_cautions *w, const uint8_t *disc,
                               const uint8_t *cup, const mdf_field *f, mdf_error *err)
 {
     largest found = {.first = {.area = 0}};
     MDF_TRY(mdf_spots_find(cup, f, keep_largest, &found, err));
     const mdf_spot *c = &found.first;
     if (c->area == 0) {
-        mdf_warn(w, "no cup found in the disc");
+        mdf_caution(w, "no cup found in the disc");
         return MDF_OK;
     }
     out->cup_height = (double)(c->bottom - c->top) / f->diameter;
     out->cup_area = (double)c->area / (double)f->area;
     out->cup_disc_ratio = out->cup_height / out->height;
     if (outside_of(cup, disc, f) > CUP_OUTSIDE) {
-        mdf_warn(w, "the cup reaches out of the disc: the cup/disc ratio is not to be trusted");
+        mdf_caution(w, "the cup reaches out of the disc: the cup/disc ratio is not to be trusted");
     }
     return MDF_OK;
 }
 
-mdf_status mdf_measure_disc(mdf_disc_measures *out, mdf_warnings *w, const uint8_t *disc,
+mdf_status mdf_measure_disc(mdf_disc_measures *out, mdf_cautions *w, const uint8_t *disc,
                             const uint8_t *cup, const mdf_field *f, mdf_error *err)
 {
     const double nothing = (double)NAN;
@@ -151,7 +157,7 @@ mdf_status mdf_measure_disc(mdf_disc_measures *out, mdf_warnings *w, const uint8
     MDF_TRY(mdf_spots_find(disc, f, keep_largest, &found, err));
     const mdf_spot *d = &found.first;
     if (d->area == 0 || diameter_of(d, f) < LEAST_DISC) {
-        mdf_warn(w, "no optic disc found");
+        mdf_caution(w, "no optic disc found");
         *out = m;
         return MDF_OK;
     }
@@ -164,13 +170,13 @@ mdf_status mdf_measure_disc(mdf_disc_measures *out, mdf_warnings *w, const uint8
     m.width = (double)(d->right - d->left) / f->diameter;
     m.height = (double)(d->bottom - d->top) / f->diameter;
     if ((double)found.second.area > SECOND_DISC * (double)d->area) {
-        mdf_warn(w, "several areas look like an optic disc: the largest was measured");
+        mdf_caution(w, "several areas look like an optic disc: the largest was measured");
     }
     if (d->at_border) {
-        mdf_warn(w, "the optic disc touches the border of the field of view: it may be cut");
+        mdf_caution(w, "the optic disc touches the border of the field of view: it may be cut");
     }
     if (m.height < SMALL_DISC || m.height > LARGE_DISC) {
-        mdf_warn(w, "the optic disc has an unlikely size");
+        mdf_caution(w, "the optic disc has an unlikely size");
     }
     if (cup != NULL) {
         MDF_TRY(measure_cup(&m, w, disc, cup, f, err));

@@ -9,25 +9,27 @@
 #define MDF_PHOTO_BIOMETRY_H
 
 #include "photo/field.h"
+#include "photo/quality.h"
 
 /* Appends a static text; one that is there already, and what is more than fits, is dropped. */
-void mdf_warn(mdf_warnings *w, const char *text);
+void mdf_caution(mdf_cautions *w, const char *text);
 
-/* Of the field of view and of the finest detail of the masks: `detail` pixels from side to side of
- * the field of view are told apart, of the photograph or of what the network saw of it, whichever
- * are fewer. */
-void mdf_warn_of_field(mdf_warnings *w, const mdf_fov *fov);
-void mdf_warn_of_detail(mdf_warnings *w, double detail);
+/* What quality and field of view say against measures. */
+void mdf_caution_of_photo(mdf_cautions *w, const mdf_fov *fov, const mdf_quality *q);
+
+/* What the finest detail of the masks says against lesions: `detail` pixels from side to side of
+ * the field of view, of the photograph or of what the network saw of it, whichever are fewer. */
+void mdf_caution_of_detail(mdf_cautions *w, double detail);
 
 /* Area, and box-counting dimension of the mask as it is (not of its centre lines), over boxes of a
  * quarter of the field's diameter down to 1/256, or to two pixels of the detail. Fails with
  * MDF_ERR_NOMEM. */
-mdf_status mdf_measure_vessels(mdf_vessel_measures *out, mdf_warnings *w, const uint8_t *mask,
+mdf_status mdf_measure_vessels(mdf_vessel_measures *out, mdf_cautions *w, const uint8_t *mask,
                                const mdf_field *f, double detail, mdf_error *err) MDF_NODISCARD;
 
 /* The largest connected area of each mask; crumbs beside it do not count. cup NULL: there is no
  * such mask. Fails with MDF_ERR_NOMEM. */
-mdf_status mdf_measure_disc(mdf_disc_measures *out, mdf_warnings *w, const uint8_t *disc,
+mdf_status mdf_measure_disc(mdf_disc_measures *out, mdf_cautions *w, const uint8_t *disc,
                             const uint8_t *cup, const mdf_field *f, mdf_error *err) MDF_NODISCARD;
 
 /* The least area of a lesion, in pixels: a square of 1/500 of the field's diameter, at least 4. */

@@ -6,9 +6,9 @@
 
 /* All lengths in pixels of the photograph. */
 typedef struct mdf_field {
-    int width, height; /* of the photograph */
-    bool is_round;     /* a disc, cut where its lit area ends; else that area's box */
-    double cx, cy, r;  /* of the disc, or of the circle in the box */
+    int width, height;            /* of the photograph */
+    bool is_round;                /* a disc, cut where its lit area ends; else that area's box */
+    double cx, cy, r;             /* of the disc, or of the circle in the box */
     int left, top, right, bottom; /* of the lit area; exclusive */
     double diameter;              /* of the disc; else the longer side of the box */
     int64_t area;                 /* pixels */
