@@ -166,6 +166,9 @@ static void tell(job *j, size_t index, json_t *masks, const mdf_segmentation *r)
         (void)json_array_append_new(
             j->list, segment_json(&j->kinds, path, j->files.name[index], json_incref(masks), r));
     } else {
+        if (j->done == 1) {
+            segment_text_header(&j->kinds);
+        }
         segment_text_row(&j->kinds, path, r);
         (void)fflush(stdout);
     }
@@ -303,9 +306,6 @@ static mdf_status segment_all(job *j, mdf_error *err)
     }
     app_progress_start(&j->bar, "segment", j->a->quiet);
     segment_csv_header(j->table, &j->kinds);
-    if (!j->a->json) {
-        segment_text_header(&j->kinds);
-    }
     mdf_status status = segment_each(j, err);
     app_progress_finish(&j->bar);
     const bool whole = ferror(j->table) == 0;

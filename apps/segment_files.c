@@ -160,6 +160,9 @@ mdf_status segment_files_check(const segment_files *f, const app_pictures *pictu
     if (!mdf_path_exists(f->dir)) {
         return MDF_OK;
     }
+    if (!mdf_path_is_dir(f->dir)) {
+        return mdf_fail(err, MDF_ERR_ARG, "--out %s: it is a file, not a folder", f->dir);
+    }
     MDF_TRY(app_output_folder(f->dir, err));
     mdf_status status = app_inputs_of(&in, pictures->item, pictures->count, err);
     if (status == MDF_OK) {

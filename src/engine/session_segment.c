@@ -228,15 +228,13 @@ static mdf_segmentation unmeasured(void)
     return r;
 }
 
-static mdf_status segment(mdf_session *s, const mdf_photo *photo, mdf_segmentation *r,
+/* Frees full. start: when its decoding began. */
+static mdf_status segment(mdf_session *s, mdf_image *full, double start, mdf_segmentation *r,
                           mdf_error *err)
 {
-    const double start = mdf_clock_seconds();
-    mdf_image full = {0};
     mdf_image square = {0};
-    MDF_TRY(mdf_image_decode(&full, photo->image, photo->image_bytes, NULL, err));
-    mdf_status status = look(s, &square, r, &full, err);
-    mdf_image_free(&full);
+    mdf_status status = look(s, &square, r, full, err);
+    mdf_image_free(full); /* before masks of its size are needed */
     r->decode_ms = 1e3 * (mdf_clock_seconds() - start);
     if (status == MDF_OK) {
         status = draw(s, &square, err);
@@ -270,9 +268,13 @@ mdf_status mdf_session_segment(mdf_session *s, const mdf_photo *photo, double th
         return mdf_fail(err, MDF_ERR_ARG, "a threshold of %g is not between 0 and 1", threshold);
     }
     s->maps.threshold = (float)log(threshold / (1 - threshold));
-    const mdf_status status = segment(s, photo, &r, err);
+    const char *name = photo->name == NULL ? "picture" : photo->name;
+    const double start = mdf_clock_seconds();
+    mdf_image full = {0};
+    MDF_TRY(mdf_image_decode(&full, photo->image, photo->image_bytes, name, err));
+    const mdf_status status = segment(s, &full, start, &r, err);
     if (status != MDF_OK) {
-        return mdf_fail_prefix(err, status, photo->name == NULL ? "picture" : photo->name);
+        return mdf_fail_prefix(err, status, name);
     }
     s->maps.drawn = true;
     *out = r;
