@@ -70,14 +70,13 @@ mdf_status mdf_measure_vessels(mdf_vessel_measures *out, mdf_cautions *w, const 
         }
     }
     const double area = (double)pixels / (double)f->area;
-    const double slope = mdf_box_slope(box, mdf_box_finest(detail));
     *out = (mdf_vessel_measures){.area = area, .dimension = (double)NAN};
     if (area < LEAST_VESSELS) {
         mdf_caution(w, "too few vessel pixels for a fractal dimension");
-    } else if (isnan(slope)) {
+    } else if (detail < MDF_BOX_DETAIL) {
         mdf_caution(w, "resolution too low for a fractal dimension");
     } else {
-        out->dimension = slope;
+        out->dimension = mdf_box_slope(box);
     }
     if (area > MOST_VESSELS) {
         mdf_caution(w, "more vessel pixels than an eye has");

@@ -21,9 +21,9 @@ void mdf_caution_of_photo(mdf_cautions *w, const mdf_fov *fov, const mdf_quality
  * the field of view, of the photograph or of what the network saw of it, whichever are fewer. */
 void mdf_caution_of_detail(mdf_cautions *w, double detail);
 
-/* Area, and box-counting dimension of the mask as it is (not of its centre lines), over boxes of a
- * quarter of the field's diameter down to 1/256, or to two pixels of the detail. Fails with
- * MDF_ERR_NOMEM. */
+/* Area, and box-counting dimension of the mask as it is (not of its centre lines) over boxes of a
+ * quarter of the field's diameter down to 1/128 (photo/box_dimension.h); detail as above. Fails
+ * with MDF_ERR_NOMEM. */
 mdf_status mdf_measure_vessels(mdf_vessel_measures *out, mdf_cautions *w, const uint8_t *mask,
                                const mdf_field *f, double detail, mdf_error *err) MDF_NODISCARD;
 

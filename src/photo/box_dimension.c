@@ -67,29 +67,20 @@ mdf_status mdf_box_count(int64_t count[MDF_BOX_FINEST + 1], const uint8_t *mask,
     return MDF_OK;
 }
 
-int mdf_box_finest(double pixels)
+double mdf_box_slope(const int64_t count[MDF_BOX_FINEST + 1])
 {
-    int k = 0;
-    while (k < MDF_BOX_FINEST && pixels >= (double)(4 << k)) {
-        k++;
-    }
-    return k;
-}
-
-double mdf_box_slope(const int64_t count[MDF_BOX_FINEST + 1], int finest)
-{
-    const int n = finest - MDF_BOX_COARSEST + 1;
+    const int n = MDF_BOX_FINEST - MDF_BOX_COARSEST + 1;
     double mean = 0;
-    if (n < 3 || count[0] == 0) {
+    if (count[0] == 0) {
         return (double)NAN;
     }
-    for (int k = MDF_BOX_COARSEST; k <= finest; k++) {
+    for (int k = MDF_BOX_COARSEST; k <= MDF_BOX_FINEST; k++) {
         mean += log2((double)count[k]) / n;
     }
-    const double middle = 0.5 * (MDF_BOX_COARSEST + finest);
+    const double middle = 0.5 * (MDF_BOX_COARSEST + MDF_BOX_FINEST);
     double up = 0;
     double across = 0;
-    for (int k = MDF_BOX_COARSEST; k <= finest; k++) {
+    for (int k = MDF_BOX_COARSEST; k <= MDF_BOX_FINEST; k++) {
         up += (k - middle) * (log2((double)count[k]) - mean);
         across += (k - middle) * (k - middle);
     }

@@ -141,8 +141,10 @@ static void vessels_are_measured(void **state)
     assert_int_equal(mdf_measure_vessels(&m, &w, disc.px, &f, 512, NULL), MDF_OK);
     assert_near(m.area, 8.0 / 512, 1e-12);
     assert_near(m.dimension, 1, 1e-12);
+    assert_int_equal(mdf_measure_vessels(&m, &w, disc.px, &f, 192, NULL), MDF_OK);
+    assert_near(m.dimension, 1, 1e-12);
     expect(&w, NULL, 0);
-    assert_int_equal(mdf_measure_vessels(&m, &w, disc.px, &f, 31, NULL), MDF_OK);
+    assert_int_equal(mdf_measure_vessels(&m, &w, disc.px, &f, 191, NULL), MDF_OK);
     assert_true(isnan(m.dimension));
     assert_near(m.area, 8.0 / 512, 1e-12);
     expect(&w, coarse, 1);
