@@ -46,6 +46,7 @@ extern const app_command app_train;
 extern const app_command app_eval;
 extern const app_command app_calibrate;
 extern const app_command app_predict;
+extern const app_command app_segment;
 extern const app_command app_export;
 extern const app_command app_graft;
 extern const app_command app_import;

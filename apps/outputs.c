@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,13 +33,14 @@ static bool contains(const char *bytes, size_t n, const char *word, size_t len)
     return false;
 }
 
-/* Do the first bytes say that mdf wrote the file? PNG: report/canvas.c, HTML: report/html.c, JSON:
- * cmd_eval.c. */
+/* Do the first bytes say that mdf wrote the file? PNG: report/png_mark.c, HTML: report/html.c,
+ * JSON: cmd_eval.c, CSV: segment_table.c. */
 static bool is_ours(const char *path)
 {
     static const char png[] = "Software\0mdf ";
     static const char html[] = "name=\"generator\" content=\"mdf ";
     static const char json[] = "\"producer\": \"mdf ";
+    static const char csv[] = "image,name,width_px,height_px,gradable,quality,field_x_px,";
     char head[HEAD_BYTES];
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
@@ -48,7 +50,8 @@ static bool is_ours(const char *path)
     (void)close(fd);
     return n > 0 && (contains(head, (size_t)n, png, sizeof png - 1) ||
                      contains(head, (size_t)n, html, sizeof html - 1) ||
-                     contains(head, (size_t)n, json, sizeof json - 1));
+                     contains(head, (size_t)n, json, sizeof json - 1) ||
+                     contains(head, (size_t)n, csv, sizeof csv - 1));
 }
 
 mdf_status app_output_check(app_output o, bool force, mdf_error *err)
@@ -79,6 +82,104 @@ mdf_status app_output_not_file(app_output o, const char *path, mdf_error *err)
     }
     return mdf_fail(err, MDF_ERR_ARG, "%s %s: this run reads that file (%s); choose another name",
                     o.flag, o.path, path);
+}
+
+struct app_input {
+    dev_t device;
+    ino_t number;
+    const char *path;
+};
+
+static int compare_inputs(const void *a, const void *b)
+{
+    const struct app_input *x = a;
+    const struct app_input *y = b;
+    if (x->device != y->device) {
+        return x->device < y->device ? -1 : 1;
+    }
+    return x->number == y->number ? 0 : x->number < y->number ? -1 : 1;
+}
+
+mdf_status app_inputs_of(app_inputs *in, const char *const *path, size_t count, mdf_error *err)
+{
+    *in = (app_inputs){0};
+    in->file = mdf_alloc(count, sizeof *in->file);
+    if (in->file == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a list of %zu files", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct stat st;
+        if (stat(path[i], &st) == 0) {
+            in->file[in->count++] = (struct app_input){st.st_dev, st.st_ino, path[i]};
+        }
+    }
+    if (in->count > 1) {
+        qsort(in->file, in->count, sizeof *in->file, compare_inputs);
+    }
+    return MDF_OK;
+}
+
+void app_inputs_free(app_inputs *in)
+{
+    mdf_free(in->file);
+    *in = (app_inputs){0};
+}
+
+mdf_status app_output_not_among(app_output o, const app_inputs *in, mdf_error *err)
+{
+    struct stat out;
+    if (is_none(o) || in->count == 0 || stat(o.path, &out) != 0) {
+        return MDF_OK;
+    }
+    const struct app_input key = {out.st_dev, out.st_ino, NULL};
+    const struct app_input *found =
+        bsearch(&key, in->file, in->count, sizeof *in->file, compare_inputs);
+    return found == NULL ? MDF_OK : app_output_not_file(o, found->path, err);
+}
+
+/* Takes the last name off a path; false when there is none left. */
+static bool cut_name(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL || slash[1] == '\0') {
+        return false; /* one name, or the root */
+    }
+    slash[slash == path ? 1 : 0] = '\0';
+    return true;
+}
+
+/* The nearest folder of dir's path that is there, without links; NULL: none, or no memory. Caller
+ * frees with free(). */
+static char *nearest_of(const char *dir)
+{
+    char *path = mdf_strdup(dir);
+    char *real = NULL;
+    while (path != NULL && strlen(path) > 1 && path[strlen(path) - 1] == '/') {
+        path[strlen(path) - 1] = '\0';
+    }
+    while (path != NULL && (real = realpath(path, NULL)) == NULL && cut_name(path)) {
+    }
+    mdf_free(path);
+    return real == NULL ? realpath(".", NULL) : real;
+}
+
+mdf_status app_is_below(const char *dir, const char *folder, bool *below, mdf_error *err)
+{
+    struct stat above;
+    struct stat st;
+    *below = false;
+    if (stat(folder, &above) != 0) {
+        return MDF_OK;
+    }
+    char *at = nearest_of(dir);
+    if (at == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
+    }
+    do {
+        *below = stat(at, &st) == 0 && st.st_dev == above.st_dev && st.st_ino == above.st_ino;
+    } while (!*below && cut_name(at));
+    free(at);
+    return MDF_OK;
 }
 
 /* dir/name */

@@ -116,7 +116,7 @@ def batched_losses(model, batch, text, tree):
 def make_batch(config, size, masks):
     """Random pictures, ODIR-like sentences."""
     side, tile = config["unet_config"]["image_size"], config["vision_config"]["image_size"]
-    channels = config["unet_config"]["mask_channels"]
+    channels = reference.mask_count(config["unet_config"])
     labels = config["answer_config"]["labels"]
     batch = {
         "image_unet": torch.randn(size, side, side, 3),
@@ -206,7 +206,7 @@ def main():
     if args.tiles == "one":
         config["vision_config"]["max_num_tiles"] = 1
     if not args.masks:
-        config["unet_config"]["mask_channels"] = 0
+        config["unet_config"]["masks"] = []
     truth = reference.MdfMllm(config)
     reference.randomise(truth, 1)
     many = config["vision_config"]["max_num_tiles"] > 1

@@ -78,7 +78,7 @@ def main():
     args = arguments()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
-    config = {"base": args.base, "norm_groups": args.groups, "mask_channels": args.masks}
+    config = {"base": args.base, "norm_groups": args.groups, "masks": ["mask"] * args.masks}
     model = Segmenter(config).to(memory_format=torch.channels_last)
     image = torch.randn(args.batch, 3, args.size, args.size).to(memory_format=torch.channels_last)
     target = (torch.rand(args.batch, args.size, args.size, args.masks) > 0.9).float()

@@ -75,6 +75,8 @@ MDF_API const char *mdf_status_text(mdf_status status);
 #define MDF_MAX_LABELS   256
 #define MDF_MAX_HEAT     4096 /* cells of a heat-map: 64 x 64 */
 #define MDF_MAX_WARNINGS 8
+#define MDF_MAX_KINDS    8  /* of masks that one model draws */
+#define MDF_MAX_CAUTIONS 24 /* warnings about masks and their measures */
 
 typedef struct mdf_engine mdf_engine;
 typedef struct mdf_session mdf_session;
@@ -181,6 +183,69 @@ typedef struct mdf_photo {
     size_t image_bytes;
     const char *name; /* for error sentences; NULL = "picture" */
 } mdf_photo;
+
+/* Why a measure is missing, or not to be trusted: static texts, each once. */
+typedef struct mdf_cautions {
+    int count;
+    const char *text[MDF_MAX_CAUTIONS];
+} mdf_cautions;
+
+/* What masks say of an eye (docs/BIOMETRY.md). "Diameters" are those of the field of view, and
+ * areas are shares of its pixels, because no photograph says how many millimetres it shows. NAN:
+ * not measured. x goes to the right, y down. */
+typedef struct mdf_vessel_measures {
+    double area;      /* share of the field of view */
+    double dimension; /* box-counting dimension of the mask, about 1 to 2 */
+} mdf_vessel_measures;
+
+typedef struct mdf_disc_measures {
+    double x, y;               /* its middle, pixels of the photograph */
+    double offset_x, offset_y; /* of its middle from that of the field of view, diameters */
+    double area;               /* share of the field of view */
+    double diameter;           /* of the circle of equal area, diameters */
+    double width, height;      /* of its box, diameters */
+    double cup_area;           /* share of the field of view */
+    double cup_height;         /* of its box, diameters */
+    double cup_disc_ratio;     /* vertical: cup_height / height */
+} mdf_disc_measures;
+
+typedef struct mdf_lesion_measures {
+    double count; /* connected areas; crumbs are left out */
+    double area;  /* share of the field of view that they cover */
+} mdf_lesion_measures;
+
+typedef struct mdf_segmentation {
+    int width, height; /* of the photograph after its EXIF orientation, and of its masks */
+    float quality;     /* [0,1], 1 = a sharp, well-lit fundus photograph */
+    bool gradable; /* false: no fundus; there are masks, but they mean nothing, and no measures */
+    double field_x, field_y, field_diameter;   /* of the field of view, pixels */
+    int64_t field_area;                        /* pixels */
+    int crop_left, crop_top, crop_side;        /* the square around it that the model saw */
+    mdf_vessel_measures vessel;                /* NAN where the model has no such mask */
+    mdf_disc_measures disc;                    /* the same */
+    mdf_lesion_measures lesion[MDF_MAX_KINDS]; /* of mask i; NAN for vessel, disc and cup */
+    mdf_cautions caution;
+    double decode_ms, forward_ms;
+} mdf_segmentation;
+
+/* The kinds of masks that the model draws: "vessel", "disc", "cup", "lesion", "haemorrhage",
+ * "hard_exudate". 0: none. */
+MDF_API int mdf_engine_mask_count(const mdf_engine *e);
+MDF_API const char *mdf_engine_mask(const mdf_engine *e, int index); /* static */
+
+/* Draws masks of a photograph, from probability `threshold` (0 to 1) on, and measures them. The
+ * model sees the square around the field of view in overlapping tiles, at the detail that it was
+ * trained for. MDF_ERR_ARG: a model without masks, a picture without a field of view or with one of
+ * a handful of pixels. MDF_ERR_FORMAT: not a picture. *out is untouched on failure. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_segment(mdf_session *s, const mdf_photo *photo,
+                                                     double threshold, mdf_segmentation *out,
+                                                     mdf_error *err);
+
+/* Mask `index` of the photograph that mdf_session_segment() saw last: px [height, width], 255
+ * inside, 0 outside and beyond the field of view. The caller owns px. MDF_ERR_ARG: there was none,
+ * or it failed. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_mask(mdf_session *s, int index, uint8_t *px,
+                                                  mdf_error *err);
 
 /* Something to be answered in words. Borrowed. */
 typedef struct mdf_question {

@@ -38,7 +38,7 @@ def our_config():
     text = dict(TEXT, rope_scaling=SCALING)
     return {
         "image_token_index": 264, "text_config": text, "vision_config": dict(VISION),
-        "unet_config": {"base": 4, "image_size": 32, "norm_groups": 2, "mask_channels": 0},
+        "unet_config": {"base": 4, "image_size": 32, "norm_groups": 2, "masks": []},
         "fusion_config": {"map": [], "grid": 2, "cells": 2, "attend": "branch",
                           "film_direction": "none", "film_hidden": 8},
     }

@@ -40,7 +40,7 @@ CONFIG = {
         "intermediate_size": 16, "image_size": 28, "patch_size": 14, "max_num_tiles": 4,
         "intermediate_layers_indices": [0, 1], "norm_eps": 1e-5, "initializer_range": 0.05, "gate_init": 0.5,
     },
-    "unet_config": {"base": 2, "image_size": 32, "norm_groups": 2, "mask_channels": 2},
+    "unet_config": {"base": 2, "image_size": 32, "norm_groups": 2, "masks": ["vessel", "lesion"]},
     "fusion_config": {
         "map": [[1, 1], [1, 2], [3, 3], [3, 4]], "grid": 2, "cells": 2, "attend": "branch",
         "film_direction": "text_to_unet", "film_hidden": 8, "gate_init": 0.5,

@@ -106,6 +106,11 @@ class UpBlock(ConvBlock):
         return super().forward(torch.cat([self.up(below), skip], dim=1))
 
 
+def mask_count(unet_config):
+    """How many masks a U-Net draws; older files have a number instead of the list."""
+    return len(unet_config["masks"]) if "masks" in unet_config else unet_config["mask_channels"]
+
+
 class UNet(nn.Module):
     """Four levels, a bottleneck and (with mask channels) a decoder."""
 
@@ -113,7 +118,7 @@ class UNet(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        base, groups, masks = config["base"], config["norm_groups"], config["mask_channels"]
+        base, groups, masks = config["base"], config["norm_groups"], mask_count(config)
         self.channels = {l: base * 2 ** (l - 1) for l in self.LEVELS}
         sizes = [3] + [self.channels[l] for l in self.LEVELS]
         self.enc = nn.ModuleDict(

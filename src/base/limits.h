@@ -11,6 +11,7 @@
 #define MDF_MAX_CASES        10000000            /* rows of all data sets together */
 #define MDF_MAX_PHOTOS       16                  /* of one question: 64 tiles of 560 are 240 MB */
 #define MDF_MAX_CLASSES      256                 /* labels of one task */
+#define MDF_MAX_MASKS        8                   /* kinds of masks that one model draws */
 #define MDF_MAX_LABEL_BYTES  128                 /* one label's words */
 #define MDF_MAX_FOLDER_DEPTH 16                  /* folders below a data set: links may loop */
 #define MDF_MAX_RANK         6                   /* [B, M, T, P, D] and one to spare */

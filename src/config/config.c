@@ -213,6 +213,17 @@ static bool ratios_agree(const mdf_config *c, const json_t *list)
     return json_array_size(list) == i;
 }
 
+/* A key and its old form must not both be there. */
+static mdf_status check_old(const json_t *root, mdf_error *err)
+{
+    const json_t *unet = json_object_get(root, "unet_config");
+    if (json_object_get(unet, "masks") != NULL && json_object_get(unet, "mask_channels") != NULL) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "unet_config.mask_channels is the old form of masks: give one of the two");
+    }
+    return MDF_OK;
+}
+
 /* Keys that follow from others may be there, but must say the same. */
 static mdf_status check_derived(const mdf_config *c, const json_t *root, mdf_error *err)
 {
@@ -245,6 +256,7 @@ static mdf_status read_root(mdf_config *c, json_t *root, mdf_config_kind kind, m
     }
     MDF_TRY(read_section(&r, "", root));
     MDF_TRY(check_required(&r, root));
+    MDF_TRY(check_old(root, err));
     MDF_TRY(check_derived(c, root, err));
     if (r.released) {
         MDF_TRY(mdf_config_hf_check(c, root, err));

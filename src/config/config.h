@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 #include "base/strbuf.h"
+#include "config/masks.h"
 
 enum {
     MDF_CONFIG_LEVELS = 4,    /* skips of the U-Net */
@@ -41,7 +42,8 @@ typedef enum mdf_film_direction {
 typedef enum mdf_monitor {
     MDF_MONITOR_MACRO_AUC,
     MDF_MONITOR_BALANCED_ACCURACY,
-    MDF_MONITOR_LOSS
+    MDF_MONITOR_LOSS,
+    MDF_MONITOR_DICE /* mean over the kinds of masks */
 } mdf_monitor;
 
 /* Llama 3's stretch of the rotary wavelengths. */
@@ -91,11 +93,14 @@ typedef enum mdf_unet_encoder {
 
 typedef struct mdf_unet_config {
     mdf_unet_encoder encoder;
-    int base;          /* plain: channels of level 1; level l has base * 2^(l-1), the bottleneck 16
-                          base. Else those of the decoder's last, full-sized stage */
-    int image_size;    /* pixels */
-    int norm_groups;   /* of every GroupNorm */
-    int mask_channels; /* vessel, lesion; 0: no decoder */
+    int base;        /* plain: channels of level 1; level l has base * 2^(l-1), the bottleneck 16
+                        base. Else those of the decoder's last, full-sized stage */
+    int image_size;  /* pixels */
+    int norm_groups; /* of every GroupNorm */
+    mdf_mask_name masks[MDF_MAX_MASKS]; /* [mask_channels], each once: what the decoder draws */
+    int mask_channels;                  /* 0: no decoder */
+    int mask_side;                      /* pixels of the field of view that masks are drawn at, tile
+                                           by tile; 0: as one tile (nn/segment.h) */
 } mdf_unet_config;
 
 typedef struct mdf_map_entry {
@@ -148,10 +153,18 @@ typedef struct mdf_augment_config {
     double tint, gamma, shade, blur, cut; /* between cameras: photo/camera.h */
 } mdf_augment_config;
 
+/* The crops that train_config.task = "segment" learns from. */
+typedef struct mdf_crop_config {
+    int side;      /* pixels of the field of view */
+    double scale;  /* of the zoom: within 1 / (1 + scale) and 1 + scale */
+    int per_epoch; /* crops */
+} mdf_crop_config;
+
 /* What a forward pass computes. */
 typedef enum mdf_task {
-    MDF_TASK_ANSWER, /* everything */
-    MDF_TASK_PICTURE /* the U-Net with its classifier and its masks: neither tower nor text */
+    MDF_TASK_ANSWER,  /* everything */
+    MDF_TASK_PICTURE, /* the U-Net with its classifier and its masks: neither tower nor text */
+    MDF_TASK_SEGMENT  /* the U-Net's encoder and decoder: masks alone */
 } mdf_task;
 
 typedef struct mdf_train_config {
@@ -188,6 +201,7 @@ typedef struct mdf_train_config {
                                                      of settings of train_config */
     int stage_count;                              /* 0: one training */
     mdf_augment_config augment;
+    mdf_crop_config crop;
 } mdf_train_config;
 
 /* About 100 kB; copied by value, owns nothing. */
@@ -217,8 +231,8 @@ void mdf_config_released(mdf_config *c);
 
 /* Applies "key=value", e.g. "train_config.epochs=3"; a key may be shortened from the left as long
  * as one key is meant ("epochs=3", "augment.rotate=0") and "_config" may be left out. Lists are
- * JSON; labels also "a,b,c". Checks the value's own range, not its agreement with others: call
- * mdf_config_validate() after the last one. On failure *c is untouched. */
+ * JSON; labels and masks also "a,b,c". Checks the value's own range, not its agreement with others:
+ * call mdf_config_validate() after the last one. On failure *c is untouched. */
 mdf_status mdf_config_set(mdf_config *c, const char *assignment, mdf_error *err) MDF_NODISCARD;
 
 /* The settings of one stage of c's training, 0 .. stage_count-1: c's with the stage's changes, and

@@ -16,10 +16,10 @@ static const char *const vision_acts[] = {"gelu", NULL};
 static const char *const rope_types[] = {"llama3", NULL};
 static const char *const attends[] = {"branch", "concat", NULL};
 static const char *const encoders[] = {"plain", "efficientnet_lite0", NULL};
-static const char *const tasks[] = {"answer", "picture", NULL};
+static const char *const tasks[] = {"answer", "picture", "segment", NULL};
 static const char *const directions[] = {"text_to_unet", "unet_to_text", "none", NULL};
 static const char *const normalises[] = {"sum", "mean", NULL}; /* of bool normalise_mean */
-static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss", NULL};
+static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss", "dice", NULL};
 
 /* Rows of one section: section, offset of its struct's member m. */
 #define AT(m) offsetof(mdf_config, m)
@@ -66,6 +66,7 @@ static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss",
 #define DOUBT  "doubt_config"
 #define TRAIN  "train_config"
 #define AUG    "train_config.augment"
+#define CROP   "train_config.crop"
 
 #define WIDTH 1048576 /* no released model comes near; keeps products inside 64 bits */
 
@@ -176,8 +177,24 @@ const mdf_config_key mdf_config_keys[] = {
     INT(UNET, "image_size", unet.image_size, 16, 8192, "64", true,
         "side, pixels; a multiple of 16, with efficientnet_lite0 of 32"),
     INT(UNET, "norm_groups", unet.norm_groups, 1, 4096, "2", false, "groups of a GroupNorm"),
-    INT(UNET, "mask_channels", unet.mask_channels, 0, 2, "2", false,
-        "vessel, lesion; 0 leaves the decoder out"),
+    {.section = UNET,
+     .name = "masks",
+     .kind = MDF_KEY_WORDS,
+     .offset = AT(unet.masks),
+     .count_offset = AT(unet.mask_channels),
+     .capacity = MDF_MAX_MASKS,
+     .choice = mdf_mask_names,
+     .initial = "[\"vessel\", \"lesion\"]",
+     .doc = "what the decoder draws; [] leaves it out"},
+    {.section = UNET,
+     .name = "mask_channels",
+     .kind = MDF_KEY_OLD,
+     .offset = AT(unet.masks),
+     .count_offset = AT(unet.mask_channels),
+     .max = 2,
+     .doc = "masks of earlier files: the first so many of vessel and lesion"},
+    INT(UNET, "mask_side", unet.mask_side, 0, 8192, "0", false,
+        "pixels of the field of view that masks are drawn at, in overlapping tiles; 0 = as one"),
 
     LIST(FUSION, "map", MDF_KEY_PAIRS, fusion.map, fusion.map_count, MDF_MAX_LEVEL_MAP, 0,
          MDF_MAX_LAYERS - 1, "[[1, 1], [1, 2], [3, 3], [3, 4]]", false,
@@ -233,7 +250,7 @@ const mdf_config_key mdf_config_keys[] = {
          "distance above which a photograph is unlike them"),
 
     CHOICE(TRAIN, "task", train.task, tasks, "\"answer\"",
-           "train everything, or the U-Net with its classifier and masks alone"),
+           "train everything, the U-Net with its classifier and masks, or its masks alone"),
     INT(TRAIN, "epochs", train.epochs, 1, 1000000, "12", false, "passes over the training cases"),
     INT(TRAIN, "batch_size", train.batch_size, 1, 65536, "16", false, "cases per batch"),
     REAL(TRAIN, "norm_momentum", train.norm_momentum, 0, 1, "0.0", false,
@@ -281,7 +298,8 @@ const mdf_config_key mdf_config_keys[] = {
     REAL(TRAIN, "max_minutes", train.max_minutes, 0, 1e6, "0.0", false, "time limit; 0 = none"),
     INT(TRAIN, "eval_every", train.eval_every, 1, 1000000, "1", false,
         "epochs between evaluations"),
-    CHOICE(TRAIN, "monitor", train.monitor, monitors, "\"macro_auc\"", "what picks the best epoch"),
+    CHOICE(TRAIN, "monitor", train.monitor, monitors, "\"macro_auc\"",
+           "what picks the best epoch; of task segment always dice"),
     BOOL(TRAIN, "use_image", train.use_image, "true", "show the photograph to the vision tower"),
     BOOL(TRAIN, "use_text", train.use_text, "true", "show the clinical text"),
     BOOL(TRAIN, "use_unet", train.use_unet, "true", "show the photograph to the U-Net"),
@@ -303,13 +321,19 @@ const mdf_config_key mdf_config_keys[] = {
     REAL(AUG, "blur", train.augment.blur, 0, 1, "0.0", false, "probability of softer pictures"),
     REAL(AUG, "cut", train.augment.cut, 0, 0.4, "0.0", false,
          "share of the height that is black, above and below"),
+
+    INT(CROP, "side", train.crop.side, 16, 8192, "768", false,
+        "task segment: pixels of the field of view that crops of the U-Net's size are taken from"),
+    REAL(CROP, "scale", train.crop.scale, 0, 4, "0.6", false,
+         "crops are between 1 / (1 + scale) and 1 + scale of that size"),
+    INT(CROP, "per_epoch", train.crop.per_epoch, 1, 1000000, "1000", false, "crops of an epoch"),
 };
 /* clang-format on */
 
 const size_t mdf_config_key_count = sizeof mdf_config_keys / sizeof mdf_config_keys[0];
 
-const char *const mdf_config_sections[] = {"",     TEXT,   ROPE,  VISION, UNET,
-                                           FUSION, ANSWER, DOUBT, TRAIN, AUG};
+const char *const mdf_config_sections[] = {"",     TEXT,  ROPE,  VISION, UNET, FUSION,
+                                           ANSWER, DOUBT, TRAIN, AUG,    CROP};
 const size_t mdf_config_section_count = sizeof mdf_config_sections / sizeof mdf_config_sections[0];
 
 void mdf_config_key_path(const mdf_config_key *k, char path[MDF_CONFIG_PATH])
@@ -344,7 +368,8 @@ const char *mdf_config_nearest(const char *section, const char *name)
     int least = 3 + (int)(strlen(name) / 4); /* farther ones would only puzzle */
     for (size_t i = 0; i < mdf_config_key_count; i++) {
         const mdf_config_key *k = &mdf_config_keys[i];
-        if (k->kind != MDF_KEY_IGNORED && (section == NULL || strcmp(k->section, section) == 0)) {
+        const bool current = k->kind != MDF_KEY_IGNORED && k->kind != MDF_KEY_OLD;
+        if (current && (section == NULL || strcmp(k->section, section) == 0)) {
             consider(k->name, name, &least, &best);
         }
     }

@@ -114,7 +114,8 @@ static json_t *read_value(const mdf_config_key *k, const char *value)
     if (words && value[0] != '"') {
         return json_string(value);
     }
-    if (k->kind == MDF_KEY_LABELS && value[0] != '[') {
+    const bool names = k->kind == MDF_KEY_LABELS || k->kind == MDF_KEY_WORDS;
+    if (names && value[0] != '[') {
         return split_labels(value);
     }
     return json_loads(value, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);

@@ -211,6 +211,39 @@ static mdf_status store_labels(mdf_config *c, const mdf_config_key *k, const cha
     return MDF_OK;
 }
 
+/* Words of the row's choices, each at most once. */
+static mdf_status store_words(mdf_config *c, const mdf_config_key *k, const char *path,
+                              const json_t *v, mdf_error *err)
+{
+    int item[MDF_MAX_MASKS] = {0};
+    const size_t n = json_array_size(v);
+    for (size_t i = 0; i < n; i++) {
+        char where[MDF_CONFIG_PATH + 16];
+        (void)snprintf(where, sizeof where, "%s[%zu]", path, i);
+        MDF_TRY(choose(k, where, json_array_get(v, i), &item[i], err));
+        for (size_t j = 0; j < i; j++) {
+            if (item[j] == item[i]) {
+                return mdf_fail(err, MDF_ERR_ARG, "%s has \"%s\" twice", path, k->choice[item[i]]);
+            }
+        }
+    }
+    memcpy(at(c, k->offset), item, sizeof(int) * (size_t)k->capacity);
+    return MDF_OK;
+}
+
+/* mask_channels: 1 is the vessels, 2 the lesions too. */
+static mdf_status store_old(mdf_config *c, const mdf_config_key *k, const char *path,
+                            const json_t *v, mdf_error *err)
+{
+    static const mdf_mask_name then[MDF_MAX_MASKS] = {MDF_MASK_VESSEL, MDF_MASK_LESION};
+    int64_t n = 0;
+    MDF_TRY(integer(k, path, v, &n, err));
+    memset(c->unet.masks, 0, sizeof c->unet.masks);
+    memcpy(c->unet.masks, then, (size_t)n * sizeof then[0]);
+    c->unet.mask_channels = (int)n;
+    return MDF_OK;
+}
+
 static mdf_status store_list(mdf_config *c, const mdf_config_key *k, const char *path,
                              const json_t *v, mdf_error *err)
 {
@@ -230,6 +263,8 @@ static mdf_status store_list(mdf_config *c, const mdf_config_key *k, const char 
         MDF_TRY(store_pairs(c, k, path, v, err));
     } else if (k->kind == MDF_KEY_STAGES) {
         MDF_TRY(store_stages(c, k, path, v, err));
+    } else if (k->kind == MDF_KEY_WORDS) {
+        MDF_TRY(store_words(c, k, path, v, err));
     } else {
         MDF_TRY(store_labels(c, k, path, v, err));
     }
@@ -295,9 +330,12 @@ mdf_status mdf_config_store(mdf_config *c, const mdf_config_key *k, const struct
     case MDF_KEY_PAIRS:
     case MDF_KEY_LABELS:
     case MDF_KEY_STAGES:
+    case MDF_KEY_WORDS:
         return store_list(c, k, path, value, err);
     case MDF_KEY_FIXED:
         return choose(k, path, value, &word, err);
+    case MDF_KEY_OLD:
+        return store_old(c, k, path, value, err);
     case MDF_KEY_DERIVED: /* checked when everything is known */
     case MDF_KEY_IGNORED:
     default:

@@ -57,6 +57,8 @@ static void put_list(mdf_strbuf *out, const mdf_config *c, const mdf_config_key 
             mdf_strbuf_printf(out, "[%d, %d]", p.layer, p.level);
         } else if (k->kind == MDF_KEY_STAGES) {
             mdf_strbuf_puts(out, (const char *)at(c, k->offset) + (size_t)i * MDF_STAGE_BYTES);
+        } else if (k->kind == MDF_KEY_WORDS) {
+            put_string(out, k->choice[((const int *)at(c, k->offset))[i]]);
         } else {
             put_string(out, (const char *)at(c, k->offset) + (size_t)i * (MDF_MAX_LABEL_BYTES + 1));
         }
@@ -111,11 +113,18 @@ static void put_value(mdf_strbuf *out, const mdf_config *c, const mdf_config_key
     case MDF_KEY_PAIRS:
     case MDF_KEY_LABELS:
     case MDF_KEY_STAGES:
+    case MDF_KEY_WORDS:
+    case MDF_KEY_OLD:
     case MDF_KEY_IGNORED:
     default:
         put_list(out, c, k);
         break;
     }
+}
+
+static bool is_written(const mdf_config_key *k)
+{
+    return k->kind != MDF_KEY_IGNORED && k->kind != MDF_KEY_OLD;
 }
 
 static void put_name(mdf_strbuf *out, const char *name, int depth, bool first)
@@ -164,7 +173,7 @@ static void put_section(mdf_strbuf *out, const mdf_config *c, const char *sectio
     mdf_strbuf_puts(out, "{");
     for (size_t i = 0; i < mdf_config_key_count; i++) {
         const mdf_config_key *k = &mdf_config_keys[i];
-        if (k->kind != MDF_KEY_IGNORED && strcmp(k->section, section) == 0) {
+        if (is_written(k) && strcmp(k->section, section) == 0) {
             put_name(out, k->name, depth, first);
             put_value(out, c, k);
             first = false;
@@ -199,7 +208,7 @@ void mdf_config_describe(mdf_strbuf *out)
 {
     for (size_t i = 0; i < mdf_config_key_count; i++) {
         const mdf_config_key *k = &mdf_config_keys[i];
-        if (k->kind == MDF_KEY_IGNORED) {
+        if (!is_written(k)) {
             continue;
         }
         char path[MDF_CONFIG_PATH];

@@ -54,6 +54,7 @@ void mdf_session_free(mdf_session *s)
         mdf_detokeniser_free(&s->said);
         mdf_session_view_free(&s->view);
         mdf_free(s->sets);
+        mdf_session_maps_free(&s->maps);
         mdf_free(s->token);
         mdf_arena_free(&s->shown);
         mdf_batch_buffer_free(&s->buffer);

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "language/detokenise.h"
 #include "nn/decode.h"
+#include "photo/field.h"
 
 /* What the model reads of a question's photographs; arrays are made when first needed and stay. */
 typedef struct mdf_session_view {
@@ -20,6 +21,15 @@ typedef struct mdf_session_view {
 } mdf_session_view;
 
 struct mdf_conformal;
+/* Masks of the photograph that was segmented last. */
+typedef struct mdf_session_maps {
+    float *logit; /* [side, side, M], made when first needed */
+    int side;
+    bool drawn; /* the rest is filled */
+    mdf_field field;
+    mdf_square at;   /* that the maps lie over */
+    float threshold; /* logit */
+} mdf_session_maps;
 
 struct mdf_session {
     mdf_engine *engine;
@@ -38,6 +48,7 @@ struct mdf_session {
     int32_t *token; /* [token_room] */
     size_t token_room;
     mdf_arena shown; /* of mdf_session_show() */
+    mdf_session_maps maps;
 };
 
 /* How far the model can be believed: the distance of what it sees from what it knows, with its
@@ -56,6 +67,7 @@ mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most,
 mdf_status mdf_session_see(mdf_session *s, const mdf_question *q, mdf_error *err) MDF_NODISCARD;
 void mdf_session_view_clear(mdf_session_view *v); /* no photograph; keeps the memory */
 void mdf_session_view_free(mdf_session_view *v);
+void mdf_session_maps_free(mdf_session_maps *m);
 
 /* A prompt's tokens. */
 typedef struct mdf_prompt_tokens {

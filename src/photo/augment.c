@@ -67,13 +67,21 @@ typedef struct affine {
     double t[2];
 } affine;
 
-static affine affine_of(const draw *d)
+static double shown_part(const mdf_augment_options *opt)
 {
-    const double c = cos(d->angle) / d->zoom;
-    const double s = sin(d->angle) / d->zoom;
+    return opt->crop > 0.0 ? opt->crop : 1.0;
+}
+
+static affine affine_of(const draw *d, const mdf_augment_options *opt)
+{
+    const double part = shown_part(opt);
+    const double c = part * cos(d->angle) / d->zoom;
+    const double s = part * sin(d->angle) / d->zoom;
     const double mirror = d->flip ? -1.0 : 1.0;
+    const double x = opt->crop > 0.0 ? opt->crop_x : 0.5;
+    const double y = opt->crop > 0.0 ? opt->crop_y : 0.5;
     return (affine){.m = {{mirror * c, -s}, {mirror * s, c}},
-                    .t = {0.5 + d->shift_x, 0.5 + d->shift_y}};
+                    .t = {x + part * d->shift_x, y + part * d->shift_y}};
 }
 
 static void source_place(const affine *a, int x, int y, int side, double *u, double *v)
@@ -189,14 +197,15 @@ static void normalise(float *px, size_t n, const mdf_augment_options *opt)
     }
 }
 
-/* A picture much larger than side, reduced into memory of scratch; else the picture itself. */
-static mdf_status reduced(mdf_image *out, const mdf_image *im, int side, mdf_arena *scratch,
+/* A picture much larger than wanted, reduced into memory of scratch; else the picture itself. */
+static mdf_status reduced(mdf_image *out, const mdf_image *im, double wanted, mdf_arena *scratch,
                           mdf_error *err)
 {
     *out = *im;
-    if ((double)im->width <= 1.5 * (double)side && (double)im->height <= 1.5 * (double)side) {
+    if ((double)im->width <= 1.5 * wanted && (double)im->height <= 1.5 * wanted) {
         return MDF_OK;
     }
+    const int side = (int)lround(wanted);
     out->width = im->width < side ? im->width : side;
     out->height = im->height < side ? im->height : side;
     out->rgb = mdf_arena_alloc(scratch, (size_t)out->width * (size_t)out->height, 3);
@@ -212,15 +221,16 @@ mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_i
                        const mdf_grey *mask, int side, const mdf_augment_options *opt, mdf_rng *r,
                        mdf_arena *scratch, mdf_error *err)
 {
-    if (side < 1 || side > 16384 || im->width < 1 || im->height < 1) {
+    const bool bad_crop = !(opt->crop >= 0.0 && opt->crop <= 1.0);
+    if (side < 1 || side > 16384 || im->width < 1 || im->height < 1 || bad_crop) {
         return mdf_fail(err, MDF_ERR_ARG, "cannot sample a picture of %d x %d at %d", im->width,
                         im->height, side);
     }
     const draw d = draw_one(opt, r);
-    const affine a = affine_of(&d);
+    const affine a = affine_of(&d, opt);
     mdf_image from;
     mdf_arena_reset(scratch);
-    MDF_TRY(reduced(&from, im, side, scratch, err));
+    MDF_TRY(reduced(&from, im, (double)side / shown_part(opt), scratch, err));
     float *line = mdf_arena_alloc(scratch, 6 * (size_t)side, sizeof *line);
     if (line == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture %d pixels wide", side);

@@ -1,10 +1,9 @@
 /* A Cairo picture that ends as PNG bytes. */
 #include "report/canvas.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "report/png_mark.h"
 
 enum { MAX_PNG_BYTES = 64 << 20 };
 
@@ -39,39 +38,6 @@ static cairo_status_t append(void *user, const unsigned char *data, unsigned int
     return b->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
 }
 
-enum { PNG_HEAD = 8 + 25 }; /* signature and IHDR, as every PNG begins */
-
-static uint32_t crc32_of(const uint8_t *data, size_t n)
-{
-    uint32_t crc = 0xFFFFFFFF;
-    for (size_t i = 0; i < n; i++) {
-        crc ^= data[i];
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc & 1 ? crc >> 1 ^ 0xEDB88320 : crc >> 1;
-        }
-    }
-    return ~crc;
-}
-
-static void put_be32(uint8_t *out, uint32_t v)
-{
-    for (int i = 0; i < 4; i++) {
-        out[i] = (uint8_t)(v >> (24 - 8 * i));
-    }
-}
-
-/* A chunk that says which program drew the picture: commands may replace such a file. */
-static void add_software(mdf_strbuf *out)
-{
-    static const char text[] = "tEXtSoftware\0mdf " MDF_VERSION;
-    enum { TEXT = sizeof text - 1 };
-    uint8_t chunk[4 + TEXT + 4];
-    put_be32(chunk, TEXT - 4);
-    memcpy(chunk + 4, text, TEXT);
-    put_be32(chunk + 4 + TEXT, crc32_of(chunk + 4, TEXT));
-    mdf_strbuf_add(out, chunk, sizeof chunk);
-}
-
 mdf_status mdf_canvas_png(mdf_canvas *c, mdf_png_bytes *out, mdf_error *err)
 {
     mdf_strbuf b = mdf_strbuf_new(MAX_PNG_BYTES);
@@ -85,9 +51,7 @@ mdf_status mdf_canvas_png(mdf_canvas *c, mdf_png_bytes *out, mdf_error *err)
                         cairo_status_to_string(status));
     }
     mdf_strbuf named = mdf_strbuf_new(MAX_PNG_BYTES);
-    mdf_strbuf_add(&named, b.data, PNG_HEAD);
-    add_software(&named);
-    mdf_strbuf_add(&named, b.data + PNG_HEAD, b.len - PNG_HEAD);
+    mdf_png_mark(&named, b.data, b.len);
     mdf_strbuf_free(&b);
     if (named.failed) {
         mdf_strbuf_free(&named);

@@ -22,7 +22,7 @@ typedef struct mdf_train_event {
     int epoch;          /* from 1 */
     double loss;        /* running mean; NAN before the first step */
     bool epoch_end;     /* the numbers below are fresh */
-    double val_loss, val_auc, val_balanced_accuracy, val_vessel_dice;
+    double val_loss, val_auc, val_balanced_accuracy, val_vessel_dice, val_dice;
     bool best;
     const char *monitor; /* what chooses the best epoch: "macro_auc", "balanced_accuracy", "loss" */
 } mdf_train_event;

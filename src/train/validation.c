@@ -36,7 +36,8 @@ const char *mdf_monitor_name(mdf_monitor monitor)
 {
     static const char *const name[] = {[MDF_MONITOR_MACRO_AUC] = "macro_auc",
                                        [MDF_MONITOR_BALANCED_ACCURACY] = "balanced_accuracy",
-                                       [MDF_MONITOR_LOSS] = "loss"};
+                                       [MDF_MONITOR_LOSS] = "loss",
+                                       [MDF_MONITOR_DICE] = "dice"};
     return name[monitor];
 }
 
@@ -91,6 +92,9 @@ double mdf_validation_score(mdf_monitor monitor, const mdf_train_event *e)
         break;
     case MDF_MONITOR_LOSS:
         score = -e->val_loss;
+        break;
+    case MDF_MONITOR_DICE:
+        score = e->val_dice;
         break;
     }
     return isnan(score) ? -1e9 : score;

@@ -15,7 +15,8 @@
 #include "support/folder.h"
 #include "unit/config/config_round_trip.h"
 
-#define TINY MDF_TEST_DATA "/../presets/tiny.json"
+#define TWO_MASKS "\"masks\": [\"vessel\", \"lesion\"]"
+#define TINY      MDF_TEST_DATA "/../presets/tiny.json"
 
 static char *tiny_text(void)
 {
@@ -73,6 +74,8 @@ static void the_tiny_preset_is_read_as_it_stands(void **state)
     assert_int_equal(config.vision.intermediate_count, 2);
     assert_int_equal(config.vision.intermediate_layers_indices[1], 1);
     assert_int_equal(config.unet.mask_channels, 2);
+    assert_int_equal(config.unet.masks[0], MDF_MASK_VESSEL);
+    assert_int_equal(config.unet.masks[1], MDF_MASK_LESION);
     assert_int_equal(config.fusion.map_count, 4);
     assert_int_equal(config.fusion.map[2].layer, 3);
     assert_int_equal(config.fusion.map[2].level, 3);
@@ -132,8 +135,9 @@ static void a_wrong_type_or_value_is_named(void **state)
            "c.json: answer_config.labels[1] holds a control character");
     expect("[[1, 1], [1, 2], [3, 3], [3, 4]]", "[[1, 1], 3]", MDF_ERR_FORMAT,
            "c.json: fusion_config.map must be a list of [layer, level] pairs, not a list");
-    expect("{ \"base\": 4, \"image_size\": 64, \"norm_groups\": 2, \"mask_channels\": 2 }", "7",
-           MDF_ERR_FORMAT, "c.json: unet_config must be an object {...}");
+    expect("{ \"base\": 4, \"image_size\": 64, \"norm_groups\": 2, \"masks\": [\"vessel\", "
+           "\"lesion\"] }",
+           "7", MDF_ERR_FORMAT, "c.json: unet_config must be an object {...}");
     expect("\"hidden_size\": 64, ", "", MDF_ERR_FORMAT,
            "c.json: text_config.hidden_size is missing");
     expect("\"epochs\": 24", "\"epochs\": 12, \"epochs\": 12", MDF_ERR_FORMAT,
@@ -461,10 +465,74 @@ static void the_table_for_people_has_every_key_once(void **state)
         mdf_config_key_path(k, path + 1);
         (void)snprintf(path + strlen(path), 2, "\t");
         const char *first = i == 0 ? out.data : strstr(out.data, path);
-        assert_int_equal(first != NULL, k->kind != MDF_KEY_IGNORED);
+        assert_int_equal(first != NULL, k->kind != MDF_KEY_IGNORED && k->kind != MDF_KEY_OLD);
         assert_true(first == NULL || strstr(first + 1, path) == NULL);
     }
     mdf_strbuf_free(&out);
+}
+
+/* Files of before have a number where there is a list of names now. */
+static void masks_are_names_and_their_old_number_is_read(void **state)
+{
+    (void)state;
+    static const char *const written[] = {"\"masks\": []", "\"masks\": [\"vessel\"]",
+                                          "\"masks\": [\"vessel\", \"lesion\"]"};
+    for (int n = 0; n <= 2; n++) {
+        char old[32];
+        (void)snprintf(old, sizeof old, "\"mask_channels\": %d", n);
+        char *text = changed(TWO_MASKS, old);
+        mdf_strbuf out = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
+        assert_int_equal(mdf_config_parse(&config, text, strlen(text), "c.json", NULL), MDF_OK);
+        assert_int_equal(config.unet.mask_channels, n);
+        assert_int_equal(mdf_config_write(&config, &out, NULL), MDF_OK);
+        assert_non_null(strstr(out.data, written[n]));
+        assert_null(strstr(out.data, "mask_channels"));
+        expect_round_trip();
+        mdf_strbuf_free(&out);
+        mdf_free(text);
+    }
+    expect(TWO_MASKS, "\"mask_channels\": 3", MDF_ERR_ARG,
+           "c.json: unet_config.mask_channels = 3 is out of range: it must be between 0 and 2");
+    expect(TWO_MASKS, "\"masks\": [\"cup\"], \"mask_channels\": 1", MDF_ERR_ARG,
+           "c.json: unet_config.mask_channels is the old form of masks: give one of the two");
+    expect(TWO_MASKS, "\"masks\": [\"cup\", \"disc\", \"cup\"]", MDF_ERR_ARG,
+           "c.json: unet_config.masks has \"cup\" twice");
+    expect(TWO_MASKS, "\"masks\": [\"drusen\"]", MDF_ERR_ARG,
+           "c.json: unet_config.masks[0] = \"drusen\" is not known: it must be one of \"vessel\", "
+           "\"disc\", \"cup\", \"lesion\", \"haemorrhage\", \"hard_exudate\"");
+    expect(TWO_MASKS, "\"masks\": [1]", MDF_ERR_FORMAT,
+           "c.json: unet_config.masks[0] must be a word in quotes, not 1");
+    expect(TWO_MASKS, "\"masks\": [1, 2, 3, 4, 5, 6, 7, 8, 9]", MDF_ERR_LIMIT,
+           "c.json: unet_config.masks has 9 items, more than the limit of 8");
+    load_tiny();
+    assert_int_equal(mdf_config_set(&config, "masks=hard_exudate, disc", NULL), MDF_OK);
+    assert_int_equal(config.unet.mask_channels, 2);
+    assert_int_equal(config.unet.masks[0], MDF_MASK_HARD_EXUDATE);
+    assert_int_equal(config.unet.masks[1], MDF_MASK_DISC);
+    expect_round_trip();
+    assert_int_equal(mdf_config_set(&config, "mask_channels=1", NULL), MDF_OK);
+    assert_int_equal(config.unet.mask_channels, 1);
+    assert_int_equal(config.unet.masks[0], MDF_MASK_VESSEL);
+    expect_round_trip();
+    assert_int_equal(mdf_config_set(&config, "masks=", NULL), MDF_OK);
+    assert_int_equal(config.unet.mask_channels, 0);
+}
+
+static void the_task_of_masks_alone_needs_masks(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    load_tiny();
+    assert_int_equal(mdf_config_set(&config, "monitor=dice", &err), MDF_OK);
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text,
+                        "train_config.monitor = \"dice\" needs train_config.task = \"segment\"");
+    assert_int_equal(mdf_config_set(&config, "task=segment", &err), MDF_OK);
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_OK);
+    assert_int_equal(mdf_config_set(&config, "masks=", &err), MDF_OK);
+    assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text,
+                        "train_config.task = \"segment\" needs unet_config.masks and use_image");
 }
 
 static void half_a_stretching_is_refused(void **state)
@@ -544,6 +612,8 @@ int main(void)
         cmocka_unit_test(doubt_that_does_not_fit_is_refused),
         cmocka_unit_test(every_range_has_its_ends),
         cmocka_unit_test(the_table_for_people_has_every_key_once),
+        cmocka_unit_test(masks_are_names_and_their_old_number_is_read),
+        cmocka_unit_test(the_task_of_masks_alone_needs_masks),
         cmocka_unit_test(half_a_stretching_is_refused),
         cmocka_unit_test(a_missing_file_and_a_broken_one_are_named),
         cmocka_unit_test(running_out_of_memory_at_any_point_is_reported),

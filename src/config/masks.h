@@ -1,0 +1,19 @@
+/* What masks show: the names that a model's settings, columns of tables and files of masks share.
+ */
+#ifndef MDF_CONFIG_MASKS_H
+#define MDF_CONFIG_MASKS_H
+
+typedef enum mdf_mask_name {
+    MDF_MASK_VESSEL,
+    MDF_MASK_DISC,
+    MDF_MASK_CUP,
+    MDF_MASK_LESION, /* of whatever kind */
+    MDF_MASK_HAEMORRHAGE,
+    MDF_MASK_HARD_EXUDATE,
+    MDF_MASK_NAMES /* how many there are */
+} mdf_mask_name;
+
+/* "vessel", in the order of the enum, with NULL behind the last. */
+extern const char *const mdf_mask_names[MDF_MASK_NAMES + 1];
+
+#endif

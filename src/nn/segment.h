@@ -1,0 +1,24 @@
+/* Masks of a whole field of view: the U-Net's encoder and decoder on overlapping tiles of it, at the
+ * detail that the decoder was trained at (docs/MODEL.md section 2). No text takes part. */
+#ifndef MDF_NN_SEGMENT_H
+#define MDF_NN_SEGMENT_H
+
+#include "nn/mdf_mllm.h"
+#include "photo/image.h"
+
+/* Pixels along the side of the field of view at which m draws masks: unet_config.mask_side, or what
+ * one tile shows. */
+int mdf_segment_side(const mdf_config *c);
+
+/* maps [side,side,M], probabilities 0..1 of unet_config.masks in their order, for crop, a square
+ * field of view of side x side pixels (photo/fov.h). The crop is brought to mdf_segment_side()
+ * pixels, cut into tiles of unet_config.image_size that overlap by a quarter, whose logits are
+ * blended, and the logits brought back to side. One tile is in memory at a time, beside maps at
+ * mdf_segment_side().
+ *
+ * g must not train and is reset; its stop flag ends the work between tiles (MDF_ERR_STOPPED).
+ * MDF_ERR_ARG: the model has no decoder, or the crop is no square. On failure maps are undefined. */
+mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop,
+                            mdf_error *err) MDF_NODISCARD;
+
+#endif
