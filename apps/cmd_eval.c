@@ -120,7 +120,10 @@ static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
 {
     /* The first key says who wrote it: a later run may replace the file (outputs.c). */
     json_t *doc = json_pack("{s:s}", "producer", "mdf " MDF_VERSION);
-    json_t *numbers = mdf_metrics_json(&e->metrics, naming);
+    json_t *numbers =
+        e->n > 0 ? mdf_metrics_json(&e->metrics, naming)
+                 : json_pack("{s:i, s:o, s:o}", "n", 0, "masks", mdf_mask_scores_json(&e->masks),
+                             "left_out", mdf_left_out_json(&e->left_out));
     bool ok = doc != NULL && numbers != NULL && json_object_update(doc, numbers) == 0;
     if (ok && heat->masks > 0) {
         ok = json_object_set_new(doc, "heatmap", mdf_heat_check_json(heat)) == 0;
@@ -158,8 +161,7 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
 {
     const mdf_metrics_naming naming = {.labels = e->label_name,
                                        .temperature = engine->model->config.answer.temperature,
-                                       .vessel_dice = e->scores.vessel_dice,
-                                       .has_vessel_dice = e->scores.vessel_count > 0,
+                                       .masks = &e->masks,
                                        .left_out = &e->left_out,
                                        .cases = &e->input,
                                        .file_names = e->file_name,
@@ -174,7 +176,11 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
         return MDF_OK;
     }
     mdf_strbuf text = mdf_strbuf_new((size_t)1 << 20);
-    mdf_metrics_text(&text, &e->metrics, &naming);
+    if (e->n > 0) {
+        mdf_metrics_text(&text, &e->metrics, &naming);
+    } else {
+        mdf_mask_scores_text(&text, &e->masks);
+    }
     const bool failed = text.failed;
     if (!failed) {
         (void)fputs(text.data, stdout);
@@ -206,7 +212,9 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
     if (status == MDF_OK) {
         mdf_heat_check heat = {0};
         app_progress_start(&watch.bar, "heat-maps", a->quiet);
-        status = mdf_heat_check_run(&heat, engine, m, &e, on_case, &watch, err);
+        if (e.n > 0) {
+            status = mdf_heat_check_run(&heat, engine, m, &e, on_case, &watch, err);
+        }
         app_progress_finish(&watch.bar);
         if (status == MDF_OK) {
             status = output(f, engine, m, &e, &heat, err);
@@ -244,8 +252,12 @@ static mdf_status run_on(app *a, const eval_flags *f, const char *dir, mdf_manif
                                         &(mdf_engine_options){.model_dir = dir,
                                                               .threads = (int)a->threads,
                                                               .lora = f->lora,
+                                                              .labels_optional = true,
                                                               .check_tensors = f->check_tensors},
                                         err);
+    if (status == MDF_OK && f->report != NULL) {
+        status = mdf_engine_answers(engine, err); /* a report is of answers */
+    }
     if (status == MDF_OK) {
         status = mdf_manifest_keep_split(m, f->split, err);
     }
@@ -274,7 +286,10 @@ const app_command app_eval = {
     .description =
         "Prints accuracy, balanced accuracy, F1, AUC, sensitivity and specificity, the confusion\n"
         "matrix and calibration, with 95 % intervals by bootstrap over patients; where there are\n"
-        "lesion masks, also how often the hottest cell of the heat-map lies on the lesion.",
+        "lesion masks, also how often the hottest cell of the heat-map lies on the lesion. Of "
+        "every\n"
+        "kind of mask that model and data have: Dice inside the field of view, drawn tile by tile\n"
+        "at the detail of unet_config.mask_side.",
     .example = "  mdf eval --model runs/first --data phantoms --json result.json",
     .option = options,
     .option_count = APP_COUNT(options),

@@ -99,6 +99,11 @@ static void on_event(void *user, const mdf_train_event *e)
     train_watch *w = user;
     if (e->epoch_end) {
         app_progress_finish(&w->bar);
+        if (isnan(e->val_loss)) {
+            app_say(w->a, "epoch %d: loss %.4f, mean Dice %.3f%s", e->epoch, e->loss, e->val_dice,
+                    e->best ? " (best so far)" : "");
+            return;
+        }
         char auc[32] = "no macro AUC";
         if (!isnan(e->val_auc)) {
             (void)snprintf(auc, sizeof auc, "macro AUC %.3f", e->val_auc);

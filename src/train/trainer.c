@@ -16,8 +16,10 @@
 #include "train/optimizer.h"
 #include "train/prefetch.h"
 #include "train/relabel.h"
+#include "train/run_folder.h"
 #include "train/runlog.h"
-#include "train/sampler.h"
+#include "train/segment_samples.h"
+#include "train/segment_train.h"
 #include "train/validation.h"
 #include "train/vocabulary.h"
 #include "weights/encoder.h"
@@ -53,6 +55,11 @@ typedef struct trainer {
 static bool stopped(const trainer *t)
 {
     return t->opt->stop != NULL && *t->opt->stop != 0;
+}
+
+static bool segments(const trainer *t)
+{
+    return t->config.train.task == MDF_TASK_SEGMENT;
 }
 
 static void note(const trainer *t, const char *fmt, ...) MDF_PRINTF(2, 3);
@@ -96,11 +103,11 @@ static mdf_status apply_labels(const trainer *t, mdf_manifest *m, const char *sp
     for (int k = 0; k < a->label_count; k++) {
         label[k] = a->labels[k];
     }
-    (void)mdf_relabel(left, m,
-                      &(mdf_relabel_options){.labels = label,
-                                             .label_count = (size_t)a->label_count,
-                                             .keep_vessel_masks = keep_masks,
-                                             .keep_lesion_masks = keep_masks});
+    mdf_relabel_options how = {.labels = label, .label_count = (size_t)a->label_count};
+    for (int k = 0; keep_masks && k < t->config.unet.mask_channels; k++) {
+        how.keep_mask[t->config.unet.masks[k]] = true;
+    }
+    (void)mdf_relabel(left, m, &how);
     mdf_strbuf text = mdf_strbuf_new(1 << 16);
     mdf_left_out_text(&text, left);
     mdf_status status = MDF_OK;
@@ -120,6 +127,9 @@ static mdf_status apply_labels(const trainer *t, mdf_manifest *m, const char *sp
 static mdf_status choose_cases(trainer *t, mdf_error *err)
 {
     const mdf_train_options *o = t->opt;
+    if (segments(t)) {
+        return mdf_segment_choose(&t->train_cases, &t->val_cases, &t->config, o, err);
+    }
     MDF_TRY(mdf_manifest_copy(&t->train_cases, o->manifest, err));
     MDF_TRY(mdf_manifest_keep_split(&t->train_cases, o->train_split, err));
     MDF_TRY(mdf_manifest_copy(&t->val_cases, o->manifest, err));
@@ -136,9 +146,9 @@ static void choose_monitor(trainer *t)
 {
     const mdf_monitor wanted = t->config.train.monitor;
     const int classes = mdf_count_classes(&t->val);
-    t->monitor = mdf_monitor_possible(wanted, &t->val);
+    t->monitor = segments(t) ? MDF_MONITOR_DICE : mdf_monitor_possible(wanted, &t->val);
     t->state.monitor = (int)t->monitor;
-    if (classes < 2) {
+    if (classes < 2 && !segments(t)) {
         note(t,
              "split \"%s\": all its cases have the label %s, so there is no AUC%s, and the "
              "temperature stays %.3g",
@@ -153,9 +163,12 @@ static mdf_status read_pictures(trainer *t, mdf_error *err)
     const int a = t->config.unet.image_size;
     const int b = t->config.vision.image_size;
     const int side = (a > b ? a : b) * 5 / 4; /* room for zoom without blur */
-    const bool image = t->config.train.use_image;
-    MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, side, image, read_progress, t, err));
-    return mdf_samples_load(&t->val, &t->val_cases, side, image, read_progress, t, err);
+    const mdf_samples_options how = {.side = segments(t) ? t->config.train.crop.side : side,
+                                     .use_image = t->config.train.use_image,
+                                     .masks = t->config.unet.masks,
+                                     .mask_count = t->config.unet.mask_channels};
+    MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, &how, read_progress, t, err));
+    return mdf_samples_load(&t->val, &t->val_cases, &how, read_progress, t, err);
 }
 
 static mdf_status make_tree(trainer *t, mdf_error *err)
@@ -163,6 +176,9 @@ static mdf_status make_tree(trainer *t, mdf_error *err)
     const char *dir = t->opt->out_dir;
     if (t->config.tokenizer != MDF_TOKENIZER_BYTES && t->opt->tokenizer_path != NULL) {
         MDF_TRY(mdf_vocabulary_copy(dir, t->opt->tokenizer_path, err));
+    }
+    if (segments(t)) {
+        return MDF_OK; /* nothing is read or answered */
     }
     MDF_TRY(mdf_vocabulary_open(&t->tokenizer, &t->config, dir, err));
     const char *label[MDF_MAX_CLASSES];
@@ -309,10 +325,14 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
 {
     const bool masks = t->config.unet.mask_channels > 0;
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
-    mdf_status status = mdf_score_samples(scores, &t->eval_graph, t->model, &t->val,
-                                          &t->eval_buffer, masks, keep_going, t, err);
+    mdf_status status =
+        segments(t) ? mdf_segment_validate(e, &t->eval_graph, t->model, &t->val, keep_going, t, err)
+                    : mdf_score_samples(scores, &t->eval_graph, t->model, &t->val, &t->eval_buffer,
+                                        masks, keep_going, t, err);
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
-    MDF_TRY(status);
+    if (status != MDF_OK || segments(t)) {
+        return status;
+    }
     status = mdf_validation_numbers(e, scores, &t->val, err);
     if (status != MDF_OK) {
         mdf_scores_free(scores);
@@ -325,7 +345,7 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
 static mdf_status calibrate(trainer *t, const mdf_scores *scores, mdf_error *err)
 {
     double temperature = 1;
-    if (mdf_count_classes(&t->val) < 2) {
+    if (segments(t) || mdf_count_classes(&t->val) < 2) {
         return MDF_OK;
     }
     MDF_TRY(mdf_validation_temperature(&temperature, scores, &t->val, err));
@@ -406,6 +426,16 @@ static void summarise(trainer *t, mdf_train_summary *s)
     }
 }
 
+/* The batches of an epoch. */
+static mdf_status make_plan(const trainer *t, mdf_epoch_plan *plan, int epoch, mdf_error *err)
+{
+    const mdf_train_config *c = &t->config.train;
+    return segments(t) ? mdf_segment_plan_make(plan, &t->train, &t->config, epoch, err)
+                       : mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count,
+                                             (size_t)c->batch_size, c->balanced, (uint64_t)c->seed,
+                                             epoch, err);
+}
+
 /* Number of updates of a run, so that the schedule ends where the run does. Every epoch has as many
  * cases as the first; where only some cases of a class have masks, balanced draws may need a batch
  * more or less, which the schedule does not mind. */
@@ -413,8 +443,7 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
     mdf_epoch_plan plan;
-    MDF_TRY(mdf_epoch_plan_make(&plan, &t->train, t->config.answer.label_count,
-                                (size_t)c->batch_size, c->balanced, (uint64_t)c->seed, 0, err));
+    MDF_TRY(make_plan(t, &plan, 0, err));
     const int64_t updates = ((int64_t)plan.batches + c->accumulate - 1) / c->accumulate;
     mdf_epoch_plan_free(&plan);
     if (updates == 0) {
@@ -439,9 +468,7 @@ static mdf_status loop(trainer *t, mdf_error *err)
     bool done = t->state.batch == 0 && no_progress(t); /* a run that ended early is resumed */
     while (!done && t->state.epoch < c->epochs) {
         mdf_epoch_plan plan;
-        MDF_TRY(mdf_epoch_plan_make(&plan, &t->train, t->config.answer.label_count,
-                                    (size_t)c->batch_size, c->balanced, (uint64_t)c->seed,
-                                    t->state.epoch, err));
+        MDF_TRY(make_plan(t, &plan, t->state.epoch, err));
         const mdf_status status = run_epoch(t, &plan, err);
         mdf_prefetch_stop(t->prefetch);
         mdf_epoch_plan_free(&plan);
@@ -504,48 +531,15 @@ static mdf_status resume(trainer *t, mdf_error *err)
     return MDF_OK;
 }
 
-/* A new run needs a folder without one, an old one its checkpoint. */
-static mdf_status check_folder(const trainer *t, mdf_error *err)
-{
-    const char *dir = t->opt->out_dir;
-    if (!t->opt->resume && mdf_checkpoint_exists(dir)) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "%s: there is a run already; give --resume to go on or another folder",
-                        dir);
-    }
-    if (t->opt->resume && !mdf_checkpoint_exists(dir)) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "%s: there is no checkpoint to go on from; leave out --resume to begin",
-                        dir);
-    }
-    return MDF_OK;
-}
-
-/* The folder for this process alone. Readers of its files (eval, export) need no lock: every file
- * is replaced as a whole. */
-static mdf_status lock_folder(trainer *t, mdf_error *err)
-{
-    const char *dir = t->opt->out_dir;
-    bool taken = false;
-    char *path = mdf_path_join(dir, MDF_RUN_LOCK);
-    if (path == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", dir);
-    }
-    const mdf_status status = mdf_lock_take(&t->lock, path, &taken, err);
-    mdf_free(path);
-    MDF_TRY(status);
-    return taken ? MDF_OK
-                 : mdf_fail(err, MDF_ERR_ARG, "%s: another training is writing this folder", dir);
-}
-
 static mdf_status prepare(trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
-    MDF_TRY(check_folder(t, err));
+    const bool resumed = t->opt->resume;
+    MDF_TRY(mdf_run_folder_check(dir, resumed, err));
     MDF_TRY(choose_cases(t, err));
     MDF_TRY(mdf_make_dirs(dir, err));
-    MDF_TRY(lock_folder(t, err));
-    MDF_TRY(check_folder(t, err)); /* once more: another training may just have ended */
+    MDF_TRY(mdf_run_folder_lock(&t->lock, dir, err));
+    MDF_TRY(mdf_run_folder_check(dir, resumed, err)); /* another training may just have ended */
     MDF_TRY(read_pictures(t, err));
     choose_monitor(t);
     MDF_TRY(make_tree(t, err));
