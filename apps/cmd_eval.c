@@ -169,6 +169,11 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
     if (f->json != NULL) {
         MDF_TRY(write_json(f, e, heat, &naming, err));
     }
+    if (f->report != NULL && e->n == 0) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "--report %s: no case has a label of the model's: a report is of answers",
+                        f->report);
+    }
     if (f->report != NULL) {
         MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, heat, &naming, err));
     }

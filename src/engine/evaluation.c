@@ -54,9 +54,11 @@ static mdf_status allowed_labels(bool *allowed, const mdf_engine *e,
     return MDF_OK;
 }
 
-/* Cases of allowed labels stay, and cases with masks for their overlap (label -1). */
-static mdf_status choose_cases(mdf_left_out *left, mdf_manifest *m, const mdf_engine *e,
-                               const bool *allowed, const mdf_evaluate_options *opt, mdf_error *err)
+/* Cases of allowed labels stay, and cases with masks for their Dice (label -1). answers: any has a
+ * label that the model was taught. */
+static mdf_status choose_cases(mdf_left_out *left, bool *answers, mdf_manifest *m,
+                               const mdf_engine *e, const bool *allowed,
+                               const mdf_evaluate_options *opt, mdf_error *err)
 {
     const char *label[MDF_MAX_CLASSES];
     const int known = mdf_engine_label_count(e);
@@ -69,10 +71,11 @@ static mdf_status choose_cases(mdf_left_out *left, mdf_manifest *m, const mdf_en
         how.keep_mask[c->unet.masks[k]] = true;
     }
     const size_t labelled = mdf_relabel(left, m, &how);
+    *answers = labelled > 0 && c->train.task != MDF_TASK_SEGMENT;
     mdf_strbuf text = mdf_strbuf_new(1 << 16);
     mdf_left_out_text(&text, left);
     mdf_status status = MDF_OK;
-    if (labelled == 0 && c->train.task != MDF_TASK_SEGMENT) {
+    if (labelled == 0 && left->masks_only == 0 && c->train.task != MDF_TASK_SEGMENT) {
         status =
             mdf_fail(err, MDF_ERR_ARG, "no case of this split has one of the model's labels: %s",
                      text.data != NULL ? text.data : "all are left out");
@@ -279,10 +282,11 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
     runner r;
     MDF_TRY(check_model(e, err));
     MDF_TRY(allowed_labels(allowed, e, opt, err));
-    MDF_TRY(choose_cases(&out->left_out, m, e, allowed, opt, err));
+    bool answers = false;
+    MDF_TRY(choose_cases(&out->left_out, &answers, m, e, allowed, opt, err));
     MDF_TRY(runner_open(&r, e, err));
     mdf_status status = MDF_OK;
-    if (e->model->config.train.task != MDF_TASK_SEGMENT) {
+    if (answers) {
         status = run_answers(out, e, &r, m, allowed, opt, err);
     }
     if (status == MDF_OK) {

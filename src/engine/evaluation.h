@@ -8,8 +8,8 @@
 #include "train/relabel.h"
 
 /* Owns everything; mdf_evaluation_free(). Cases without a label of the model are left out of the
- * metrics but not of the masks. Of a model that draws masks alone (train_config.task = "segment")
- * n is 0 and the rest is empty but for masks and left_out. */
+ * metrics but not of the masks. Where no case has one, and for a model that draws masks alone
+ * (train_config.task = "segment"), n is 0 and the rest is empty but for masks and left_out. */
 typedef struct mdf_evaluation {
     size_t n, classes;
     float *prob, *calibrated; /* [n,classes] */
