@@ -80,20 +80,23 @@ static mdf_status print_counts(const app *a, const mdf_manifest *m, const sides 
     return MDF_OK;
 }
 
-/* FOLDER/metadata.csv, which must not be there yet. */
+/* FOLDER/metadata.csv and, where there are boxes, boxes.csv, which must not be there yet. */
 static mdf_status write_elsewhere(const split_flags *f, const mdf_manifest *m, mdf_error *err)
 {
     MDF_TRY(mdf_make_dirs(f->out, err));
     char *path = mdf_path_join(f->out, "metadata.csv");
+    char *boxes = mdf_path_join(f->out, MDF_BOXES_FILE);
     mdf_status status = MDF_OK;
-    if (path == NULL) {
+    if (path == NULL || boxes == NULL) {
         status = mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", f->out);
-    } else if (mdf_path_exists(path)) {
-        status = mdf_fail(err, MDF_ERR_ARG, "%s: there is a table already", path);
+    } else if (mdf_path_exists(path) || mdf_path_exists(boxes)) {
+        status = mdf_fail(err, MDF_ERR_ARG, "%s: there is a table already",
+                          mdf_path_exists(path) ? path : boxes);
     } else {
         status = mdf_split_export(m, path, err);
     }
     mdf_free(path);
+    mdf_free(boxes);
     return status;
 }
 

@@ -125,8 +125,9 @@ const app_command app_data_synth = {
     .name = "data synth",
     .summary = "draw phantom cases with known truth",
     .description =
-        "Draws fundus phantoms of seven classes with sentences, masks of vessels and lesions, and\n"
-        "a split by patient, and writes them to DIR in the imagefolder layout (metadata.csv).",
+        "Draws fundus phantoms of seven classes with sentences, masks of vessels, lesions, disc\n"
+        "and cup, and a split by patient, and writes them to DIR in the imagefolder layout\n"
+        "(metadata.csv).",
     .example = "  mdf data synth --patients 70 --size 160 phantoms",
     .option = options,
     .option_count = APP_COUNT(options),

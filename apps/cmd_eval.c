@@ -163,10 +163,15 @@ static mdf_status write_json(const eval_flags *f, const mdf_retext *how, const m
 {
     /* The first key says who wrote it: a later run may replace the file (outputs.c). */
     json_t *doc = json_pack("{s:s}", "producer", "mdf " MDF_VERSION);
-    json_t *numbers = mdf_metrics_json(&e->metrics, naming);
-    bool ok = doc != NULL && numbers != NULL && json_object_update(doc, numbers) == 0 &&
-              json_object_set_new(doc, "text_as", text_json(how, &e->text)) == 0 &&
-              mdf_doubt_json(doc, &e->doubt, e->label_name);
+    json_t *numbers =
+        e->n > 0 ? mdf_metrics_json(&e->metrics, naming)
+                 : json_pack("{s:i, s:o, s:o}", "n", 0, "masks", mdf_mask_scores_json(&e->masks),
+                             "left_out", mdf_left_out_json(&e->left_out));
+    bool ok = doc != NULL && numbers != NULL && json_object_update(doc, numbers) == 0;
+    if (ok && e->n > 0) {
+        ok = json_object_set_new(doc, "text_as", text_json(how, &e->text)) == 0 &&
+             mdf_doubt_json(doc, &e->doubt, e->label_name);
+    }
     if (ok && heat->masks > 0) {
         ok = json_object_set_new(doc, "heatmap", mdf_heat_check_json(heat)) == 0;
     }
@@ -204,14 +209,18 @@ static mdf_status output(const eval_flags *f, const mdf_retext *how, mdf_engine 
 {
     const mdf_metrics_naming naming = {.labels = e->label_name,
                                        .temperature = engine->model->config.answer.temperature,
-                                       .vessel_dice = e->scores.vessel_dice,
-                                       .has_vessel_dice = e->scores.vessel_count > 0,
+                                       .masks = &e->masks,
                                        .left_out = &e->left_out,
                                        .cases = &e->input,
                                        .file_names = e->file_name,
                                        .patient_ids = e->patient_id};
     if (f->json != NULL) {
         MDF_TRY(write_json(f, how, e, heat, &naming, err));
+    }
+    if (f->report != NULL && e->n == 0) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "--report %s: no case has a label of the model's: a report is of answers",
+                        f->report);
     }
     if (f->report != NULL) {
         MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, heat, &naming, err));
@@ -220,9 +229,13 @@ static mdf_status output(const eval_flags *f, const mdf_retext *how, mdf_engine 
         return MDF_OK;
     }
     mdf_strbuf text = mdf_strbuf_new((size_t)1 << 20);
-    text_line(&text, how, &e->text);
-    mdf_metrics_text(&text, &e->metrics, &naming);
-    mdf_doubt_text(&text, &e->doubt, e->label_name);
+    if (e->n > 0) {
+        text_line(&text, how, &e->text);
+        mdf_metrics_text(&text, &e->metrics, &naming);
+        mdf_doubt_text(&text, &e->doubt, e->label_name);
+    } else {
+        mdf_mask_scores_text(&text, &e->masks);
+    }
     const bool failed = text.failed;
     if (!failed) {
         (void)fputs(text.data, stdout);
@@ -259,7 +272,9 @@ static mdf_status evaluate(app *a, const eval_flags *f, const mdf_retext *how, m
     if (status == MDF_OK) {
         mdf_heat_check heat = {0};
         app_progress_start(&watch.bar, "heat-maps", a->quiet);
-        status = mdf_heat_check_run(&heat, engine, m, &e, on_case, &watch, err);
+        if (e.n > 0) {
+            status = mdf_heat_check_run(&heat, engine, m, &e, on_case, &watch, err);
+        }
         app_progress_finish(&watch.bar);
         if (status == MDF_OK) {
             status = output(f, how, engine, m, &e, &heat, err);
@@ -297,8 +312,12 @@ static mdf_status run_on(app *a, const eval_flags *f, const mdf_retext *how, con
                                         &(mdf_engine_options){.model_dir = dir,
                                                               .threads = (int)a->threads,
                                                               .lora = f->lora,
+                                                              .labels_optional = true,
                                                               .check_tensors = f->check_tensors},
                                         err);
+    if (status == MDF_OK && f->report != NULL) {
+        status = mdf_engine_answers(engine, err); /* a report is of answers */
+    }
     if (status == MDF_OK) {
         status = mdf_manifest_keep_split(m, f->split, err);
     }
@@ -340,7 +359,9 @@ const app_command app_eval = {
         "matrix and calibration, with 95 % intervals by bootstrap over patients; where there are\n"
         "lesion masks, also how often the hottest cell of the heat-map lies on the lesion. Then\n"
         "what the model knows of its own doubt: accuracy of the answers that it is surest of,\n"
-        "sets of labels (--coverage), photographs unlike those of its training.",
+        "sets of labels (--coverage), photographs unlike those of its training. Of every kind of\n"
+        "mask that model and data have: Dice inside the field of view, drawn tile by tile at the\n"
+        "detail of unet_config.mask_side.",
     .example = "  mdf eval --model runs/first --data phantoms --json result.json",
     .option = options,
     .option_count = APP_COUNT(options),

@@ -98,6 +98,11 @@ static void on_event(void *user, const mdf_train_event *e)
     train_watch *w = user;
     if (e->epoch_end) {
         app_progress_finish(&w->bar);
+        if (isnan(e->val_loss)) {
+            app_say(w->a, "epoch %d: loss %.4f, mean Dice %.3f%s", e->epoch, e->loss, e->val_dice,
+                    e->best ? " (best so far)" : "");
+            return;
+        }
         char auc[32] = "no macro AUC";
         if (!isnan(e->val_auc)) {
             (void)snprintf(auc, sizeof auc, "macro AUC %.3f", e->val_auc);
@@ -288,11 +293,15 @@ const app_command app_train = {
         "\n"
         "Settings with train_config.stages train in stages: RUN/stage-1, RUN/stage-2 and so\n"
         "on, the last one in RUN itself, each from the best weights of the one before.\n"
+        "train_config.task=segment trains the U-Net to draw masks alone, on crops of\n"
+        "train_config.crop; the best epoch is the one with the largest mean Dice.\n"
         "\n"
-        "A table has file_name and, if known, label, split, patient_id, text, eye, vessel_mask "
-        "and\n"
-        "lesion_mask, in whatever capitals; cells that say nan, NA, N/A, none, null or - are\n"
-        "missing. Class folders are SPLIT/CLASS or CLASS, with a folder per patient below or not.\n"
+        "A table has file_name and, if known, label, split, patient_id, text, eye, and masks:\n"
+        "vessel_mask, disc_mask, cup_mask, lesion_mask, haemorrhage_mask, hard_exudate_mask,\n"
+        "in whatever capitals; boxes.csv beside it has boxes of such signs (file_name, class,\n"
+        "and x0, y0, x1, y1 in pixels or x_centre, y_centre, width, height as fractions).\n"
+        "Cells that say nan, NA, N/A, none, null or - are missing.\n"
+        "Class folders are SPLIT/CLASS or CLASS, with a folder per patient below or not.\n"
         "What is passed over is said; 'mdf help data check' explains masks.",
     .example = "  mdf train --init models/smol --data photos --out runs/fine\n"
                "  mdf train --config tiny --data phantoms --out runs/first\n"

@@ -218,6 +218,14 @@ static char *folder_of(const mdf_manifest_case *c)
     return n > m && strcmp(c->path + n - m, c->file_name) == 0 ? mdf_strndup(c->path, n - m) : NULL;
 }
 
+/* The tables of a data folder. */
+static mdf_status not_table(app_output o, const char *dir, mdf_error *err)
+{
+    MDF_TRY(not_entry(o, dir, "metadata.csv", err));
+    MDF_TRY(not_entry(o, dir, "metadata.jsonl", err));
+    return not_entry(o, dir, MDF_BOXES_FILE, err);
+}
+
 mdf_status app_output_not_data(app_output o, const mdf_manifest *m, mdf_error *err)
 {
     char *seen = NULL; /* the folder of the case before */
@@ -226,19 +234,17 @@ mdf_status app_output_not_data(app_output o, const mdf_manifest *m, mdf_error *e
         return MDF_OK;
     }
     for (int i = 0; status == MDF_OK && i < m->dir_count; i++) {
-        status = not_entry(o, m->dirs[i], "metadata.csv", err);
-        status = status == MDF_OK ? not_entry(o, m->dirs[i], "metadata.jsonl", err) : status;
+        status = not_table(o, m->dirs[i], err);
     }
     for (size_t i = 0; status == MDF_OK && i < m->case_count; i++) {
         const mdf_manifest_case *c = &m->cases[i];
-        const char *const file[] = {c->path, c->vessel_mask, c->lesion_mask};
-        for (size_t k = 0; status == MDF_OK && k < 3; k++) {
-            status = app_output_not_file(o, file[k], err);
+        status = app_output_not_file(o, c->path, err);
+        for (size_t k = 0; status == MDF_OK && k < MDF_MASK_NAMES; k++) {
+            status = app_output_not_file(o, c->mask[k], err);
         }
         char *dir = status == MDF_OK ? folder_of(c) : NULL;
         if (dir != NULL && (seen == NULL || strcmp(dir, seen) != 0)) {
-            status = not_entry(o, dir, "metadata.csv", err);
-            status = status == MDF_OK ? not_entry(o, dir, "metadata.jsonl", err) : status;
+            status = not_table(o, dir, err);
         }
         if (dir != NULL) {
             mdf_free(seen);

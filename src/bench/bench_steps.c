@@ -112,7 +112,8 @@ static mdf_tensor *unet_forward(stepper *s)
     mdf_tensor *x =
         mdf_constant(&s->graph, r->image, 4, (int64_t[]){r->batch, r->size, r->size, 3});
     const mdf_unet_features f = mdf_unet_encode(&s->graph, &r->unet, x);
-    return mdf_mask_loss(&s->graph, mdf_unet_decode(&s->graph, &r->unet, &f), r->target, r->weight);
+    return mdf_mask_loss(&s->graph, mdf_unet_decode(&s->graph, &r->unet, &f), r->target, r->weight,
+                         NULL);
 }
 
 static mdf_status unet_make(unet_race *r, mdf_config *c, mdf_error *err)

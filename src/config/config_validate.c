@@ -392,9 +392,11 @@ mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
                         "train_config.task = \"picture\" needs answer_config.image_head, "
                         "use_image and use_unet");
     }
-    if (t->task == MDF_TASK_SEGMENT && (c->unet.mask_channels == 0 || !t->use_image)) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "train_config.task = \"segment\" needs unet_config.masks and use_image");
+    if (t->task == MDF_TASK_SEGMENT &&
+        (c->unet.mask_channels == 0 || !t->use_image || !t->use_unet)) {
+        return mdf_fail(
+            err, MDF_ERR_ARG,
+            "train_config.task = \"segment\" needs unet_config.masks, use_image and use_unet");
     }
     if (t->monitor == MDF_MONITOR_DICE && t->task != MDF_TASK_SEGMENT) {
         return mdf_fail(err, MDF_ERR_ARG,

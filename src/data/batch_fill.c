@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "data/crop.h"
 #include "data/sentence.h"
 #include "photo/augment.h"
 #include "photo/laterality.h"
@@ -22,41 +23,50 @@ mdf_mllama_norm mdf_unet_norm(const mdf_config *c)
     return mdf_mllama_norm_default();
 }
 
-mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
-                                const mdf_label_tree *tree, size_t capacity, mdf_error *err)
+/* The arrays of pictures and masks. */
+static bool new_pictures(mdf_batch_buffer *b, const mdf_config *c, size_t capacity, bool tower)
 {
     const size_t s = (size_t)c->unet.image_size;
-    const size_t t = (size_t)c->vision.image_size;
+    const size_t t = tower ? (size_t)c->vision.image_size : 0;
     const size_t m = (size_t)c->unet.mask_channels;
     const size_t side = s > t ? s : t;
-    *b = (mdf_batch_buffer){.capacity = capacity,
-                            .tokenizer = tree->tokenizer,
-                            .mirrored = mdf_strbuf_new(MDF_MAX_TEXT_BYTES + 64)};
-    MDF_TRY(mdf_arena_init(&b->scratch, 0, 0, err));
-    b->tree = (mdf_tree_view){.nodes = tree->nodes,
-                              .token = tree->token,
-                              .depth = tree->depth,
-                              .mask = tree->mask,
-                              .labels = tree->labels,
-                              .offset = tree->offset,
-                              .source = tree->source,
-                              .target = tree->target};
-    b->prompt_capacity = MDF_MAX_TOKENS;
     b->unet_image = mdf_alloc(capacity * s * s * 3, sizeof *b->unet_image);
     b->vision_image = mdf_alloc(capacity * t * t * 3, sizeof *b->vision_image);
     b->mask = mdf_alloc(capacity * s * s * m + 1, sizeof *b->mask);
+    b->mask_weight = mdf_alloc(capacity * s * s * m + 1, sizeof *b->mask_weight);
     b->mask_there = mdf_alloc(capacity * m + 1, sizeof *b->mask_there);
+    b->mask_pixels = mdf_alloc(s * s, 1);
+    b->pixels = mdf_alloc(side * side * 3, sizeof *b->pixels);
+    return b->unet_image != NULL && b->vision_image != NULL && b->mask != NULL &&
+           b->mask_weight != NULL && b->mask_there != NULL && b->mask_pixels != NULL &&
+           b->pixels != NULL;
+}
+
+mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
+                                const mdf_label_tree *tree, size_t capacity, mdf_error *err)
+{
+    *b = (mdf_batch_buffer){.capacity = capacity,
+                            .mirrored = mdf_strbuf_new(MDF_MAX_TEXT_BYTES + 64)};
+    MDF_TRY(mdf_arena_init(&b->scratch, 0, 0, err));
+    if (tree != NULL) {
+        b->tokenizer = tree->tokenizer;
+        b->tree = (mdf_tree_view){.nodes = tree->nodes,
+                                  .token = tree->token,
+                                  .depth = tree->depth,
+                                  .mask = tree->mask,
+                                  .labels = tree->labels,
+                                  .offset = tree->offset,
+                                  .source = tree->source,
+                                  .target = tree->target};
+    }
+    b->prompt_capacity = tree != NULL ? MDF_MAX_TOKENS : 0;
     b->prompt = mdf_alloc(b->prompt_capacity, sizeof *b->prompt);
     b->prompt_len = mdf_alloc(capacity, sizeof *b->prompt_len);
     b->image_at = mdf_alloc(capacity, sizeof *b->image_at);
     b->label = mdf_alloc(capacity, sizeof *b->label);
-    b->allowed = mdf_alloc(capacity * (size_t)tree->labels + 1, 1);
-    b->mask_pixels = mdf_alloc(s * s, 1);
-    b->pixels = mdf_alloc(side * side * 3, sizeof *b->pixels);
-    if (b->unet_image == NULL || b->vision_image == NULL || b->mask == NULL ||
-        b->mask_there == NULL || b->prompt == NULL || b->prompt_len == NULL ||
-        b->image_at == NULL || b->label == NULL || b->allowed == NULL || b->mask_pixels == NULL ||
-        b->pixels == NULL) {
+    b->allowed = mdf_alloc((tree != NULL ? capacity * (size_t)tree->labels : 0) + 1, 1);
+    if (!new_pictures(b, c, capacity, tree != NULL) || b->prompt == NULL || b->prompt_len == NULL ||
+        b->image_at == NULL || b->label == NULL || b->allowed == NULL) {
         mdf_batch_buffer_free(b);
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a batch of %zu", capacity);
     }
@@ -69,6 +79,7 @@ void mdf_batch_buffer_free(mdf_batch_buffer *b)
     mdf_free(b->vision_image);
     mdf_free(b->mask);
     mdf_free(b->mask_there);
+    mdf_free(b->mask_weight);
     mdf_free(b->prompt);
     mdf_free(b->prompt_len);
     mdf_free(b->image_at);
@@ -103,39 +114,75 @@ static mdf_augment_options augment_options(const mdf_augment_config *a, bool on)
     return o;
 }
 
-/* One case's pictures and masks; both pictures see the same random transform. */
+/* What the ground of a mask counts that was drawn from boxes: signs that nobody boxed are there. */
+static const mdf_real partial_weight = MDF_R(0.2);
+
+/* Mask `channel` of the case at `at`, transformed as the picture. */
+static mdf_status fill_mask(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
+                            size_t at, int channel, const mdf_augment_options *o, uint64_t seed,
+                            mdf_error *err)
+{
+    const size_t channels = (size_t)c->unet.mask_channels;
+    const int side = c->unet.image_size;
+    const size_t pixels = (size_t)side * (size_t)side;
+    const mdf_mask_name name = c->unet.masks[channel];
+    const mdf_grey *grey = s->mask[name].px != NULL ? &s->mask[name] : NULL;
+    const mdf_real ground = s->partial[name] ? partial_weight : 1;
+    mdf_rng r = mdf_rng_new(seed, 1);
+    if (grey != NULL) {
+        MDF_TRY(mdf_augment(NULL, b->mask_pixels, NULL, &s->image, grey, side, o, &r, &b->scratch,
+                            err));
+    }
+    b->mask_there[at * channels + (size_t)channel] = grey != NULL;
+    for (size_t j = 0; j < pixels; j++) {
+        const bool set = grey != NULL && b->mask_pixels[j] != 0;
+        b->mask[(at * pixels + j) * channels + (size_t)channel] = set ? 1 : 0;
+        b->mask_weight[(at * pixels + j) * channels + (size_t)channel] = set ? 1 : ground;
+    }
+    return MDF_OK;
+}
+
+/* The picture as the U-Net sees it, and its masks. */
+static mdf_status fill_detail(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
+                              size_t at, const mdf_augment_options *o, bool masks, uint64_t seed,
+                              bool *flip, mdf_error *err)
+{
+    const size_t count = (size_t)c->unet.image_size * (size_t)c->unet.image_size * 3;
+    mdf_rng r = mdf_rng_new(seed, 1);
+    MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, c->unet.image_size, o, &r,
+                        &b->scratch, err));
+    for (size_t j = 0; j < count; j++) {
+        b->unet_image[at * count + j] = (mdf_real)b->pixels[j];
+    }
+    for (int i = 0; masks && i < c->unet.mask_channels; i++) {
+        MDF_TRY(fill_mask(b, c, s, at, i, o, seed, err));
+    }
+    return MDF_OK;
+}
+
+/* One case's pictures and masks; all see the same random transform. */
 static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
                                size_t at, const mdf_batch_options *opt, uint64_t seed, bool *flip,
                                mdf_error *err)
 {
     mdf_augment_options o = augment_options(&c->train.augment, opt->augment);
-    const int su = c->unet.image_size;
-    const int sv = c->vision.image_size;
-    const size_t channels = (size_t)c->unet.mask_channels;
-    const size_t pixels = (size_t)su * (size_t)su;
-    const bool mask = opt->masks && s->has_mask;
     normalise_as(&o, mdf_unet_norm(c));
-    for (int i = 0; i < (mask ? (int)channels : 1); i++) {
-        const mdf_grey *grey = mask && s->mask[i].px != NULL ? &s->mask[i] : NULL;
-        mdf_rng r = mdf_rng_new(seed, 1);
-        MDF_TRY(mdf_augment(b->pixels, grey == NULL ? NULL : b->mask_pixels, flip, &s->image, grey,
-                            su, &o, &r, &b->scratch, err));
-        b->mask_there[at * channels + (size_t)i] = grey != NULL;
-        for (size_t j = 0; mask && j < pixels; j++) {
-            b->mask[(at * pixels + j) * channels + (size_t)i] =
-                grey != NULL && b->mask_pixels[j] != 0 ? 1 : 0;
-        }
+    if (opt->focus != NULL) {
+        mdf_rng place = mdf_rng_new(seed, 3);
+        mdf_crop_choose(&o, c, s, opt->focus[at], &place);
     }
-    for (size_t j = 0; j < pixels * 3; j++) {
-        b->unet_image[at * pixels * 3 + j] = (mdf_real)b->pixels[j];
+    MDF_TRY(fill_detail(b, c, s, at, &o, opt->masks && s->has_mask, seed, flip, err));
+    if (b->tokenizer == NULL) {
+        return MDF_OK;
     }
     if (c->train.task == MDF_TASK_PICTURE) {
         return MDF_OK; /* no tower looks */
     }
+    const int side = c->vision.image_size;
+    const size_t count = (size_t)side * (size_t)side * 3;
     mdf_rng r = mdf_rng_new(seed, 1);
     normalise_as(&o, mdf_mllama_norm_default());
-    MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, sv, &o, &r, &b->scratch, err));
-    const size_t count = (size_t)sv * (size_t)sv * 3;
+    MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, side, &o, &r, &b->scratch, err));
     for (size_t j = 0; j < count; j++) {
         b->vision_image[at * count + j] = (mdf_real)b->pixels[j];
     }
@@ -220,44 +267,66 @@ static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const md
     return status;
 }
 
+/* Everything of the case at `at`; *used counts tokens. */
+static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
+                            size_t at, const mdf_batch_options *opt, size_t *used, mdf_error *err)
+{
+    const uint64_t seed = mdf_rng_mix(opt->seed, at);
+    bool flip = false;
+    if (c->train.use_image) {
+        MDF_TRY(fill_picture(b, c, s, at, opt, seed, &flip, err));
+    }
+    b->label[at] = s->label;
+    if (b->tokenizer == NULL) {
+        return MDF_OK;
+    }
+    mdf_rng r = mdf_rng_new(seed, 2);
+    const char *text = text_of(b, c, s, flip, opt->augment, &r);
+    const mdf_status status = fill_prompt(b, c, s, at, used, text, err);
+    return status == MDF_OK ? status : mdf_fail_prefix(err, status, s->info->file_name);
+}
+
+static bool any_partial(const mdf_config *c, const mdf_sample *s)
+{
+    for (int i = 0; i < c->unet.mask_channels; i++) {
+        if (s->partial[c->unet.masks[i]]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *s,
                           const size_t *index, size_t n, const mdf_batch_options *opt,
                           mdf_error *err)
 {
     size_t used = 0;
     bool any_mask = false;
+    bool partial = false;
+    const bool words = b->tokenizer != NULL;
     memset(b->mask_there, 0, b->capacity * (size_t)c->unet.mask_channels * sizeof *b->mask_there);
     for (size_t i = 0; i < n; i++) {
         const mdf_sample *sample = &s->item[index[i]];
-        const uint64_t seed = mdf_rng_mix(opt->seed, i);
-        bool flip = false;
-        if (c->train.use_image) {
-            MDF_TRY(fill_picture(b, c, sample, i, opt, seed, &flip, err));
-        }
-        mdf_rng r = mdf_rng_new(seed, 2);
-        const char *text = text_of(b, c, sample, flip, opt->augment, &r);
-        mdf_status status = fill_prompt(b, c, sample, i, &used, text, err);
-        if (status != MDF_OK) {
-            return mdf_fail_prefix(err, status, sample->info->file_name);
-        }
-        b->label[i] = sample->label;
-        if (s->known != NULL) {
+        MDF_TRY(fill_case(b, c, sample, i, opt, &used, err));
+        if (s->known != NULL && words) {
             const size_t k = (size_t)s->classes;
             memcpy(b->allowed + i * k, s->known + (size_t)sample->info->source * k, k);
         }
         any_mask = any_mask || (opt->masks && sample->has_mask);
+        partial = partial || any_partial(c, sample);
     }
     b->batch =
         (mdf_batch){.cases = (int64_t)n,
                     .unet_image = c->train.use_image && c->train.use_unet ? b->unet_image : NULL,
-                    .vision_image = c->train.use_image ? b->vision_image : NULL,
+                    .vision_image = c->train.use_image && words ? b->vision_image : NULL,
                     .prompt = b->prompt,
                     .prompt_len = b->prompt_len,
                     .image_at = b->image_at,
-                    .tree = &b->tree,
-                    .label = b->label,
-                    .allowed = s->known != NULL ? b->allowed : NULL,
+                    .tree = words ? &b->tree : NULL,
+                    .label = words ? b->label : NULL,
+                    .allowed = words && s->known != NULL ? b->allowed : NULL,
                     .mask = any_mask ? b->mask : NULL,
-                    .mask_there = b->mask_there};
+                    .mask_there = b->mask_there,
+                    .mask_weight = any_mask && partial ? b->mask_weight : NULL};
     return MDF_OK;
 }

@@ -17,7 +17,7 @@ typedef struct mdf_batch_buffer {
     mdf_tree_view tree;
     const mdf_tokenizer *tokenizer;
     size_t capacity; /* cases */
-    mdf_real *unet_image, *vision_image, *mask, *mask_there;
+    mdf_real *unet_image, *vision_image, *mask, *mask_there, *mask_weight;
     int32_t *prompt, *prompt_len, *image_at, *label;
     uint8_t *allowed;       /* [B,K] */
     size_t prompt_capacity; /* tokens in all */
@@ -27,7 +27,8 @@ typedef struct mdf_batch_buffer {
     mdf_strbuf mirrored;    /* a text with left and right exchanged, or sentences left out */
 } mdf_batch_buffer;
 
-/* The prompts are encoded by the tree's tokenizer, which must outlive the buffer. */
+/* The prompts are encoded by the tree's tokenizer, which must outlive the buffer. tree NULL:
+ * batches of train_config.task = "segment", pixels and masks without a prompt. */
 mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
                                 const mdf_label_tree *tree, size_t capacity,
                                 mdf_error *err) MDF_NODISCARD;
@@ -47,6 +48,8 @@ typedef struct mdf_batch_options {
     bool augment;
     bool masks;    /* fill the masks that exist */
     uint64_t seed; /* a case's random choices depend on this and its place in the batch */
+    const mdf_mask_name *focus; /* [n] a case is a crop (data/crop.h) that may be near such a mask;
+                                   NULL: the whole field of view */
 } mdf_batch_options;
 
 /* Fills b with the samples index[0..n-1]; n at most the capacity. */

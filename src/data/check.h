@@ -44,6 +44,7 @@ typedef struct mdf_check_list {
 typedef struct mdf_check_mask_count {
     size_t count;
     size_t empty; /* readable ones without a pixel of foreground */
+    size_t boxes;
 } mdf_check_mask_count;
 
 /* Own sentence: the text without what it says about the fellow eye. */
@@ -60,10 +61,10 @@ typedef struct mdf_check {
     size_t split_count;
     size_t *count;             /* [label_count + 1, split_count]; the last row has the unlabelled */
     mdf_check_list unreadable; /* pictures */
-    mdf_check_list unusable_masks; /* unreadable, or not of their picture's shape */
+    mdf_check_list unusable_masks; /* unreadable, or not of their picture's shape; boxes outside */
     mdf_check_list unclear_masks;  /* whose values leave open what is meant (photo/mask.h) */
-    mdf_check_mask_count masks[2]; /* vessel, lesion */
-    mdf_check_pair *pairs;         /* [pair_count] */
+    mdf_check_mask_count masks[MDF_MASK_NAMES];
+    mdf_check_pair *pairs; /* [pair_count] */
     size_t pair_count;
     size_t pairs_across_splits;
     size_t pairs_across_labels;

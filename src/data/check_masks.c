@@ -43,14 +43,34 @@ static mdf_status check_one(mdf_check *c, size_t number, int kind, const char *p
     return mdf_mask_is_clear(&info) ? MDF_OK : note_unclear(c, number, path, &info, err);
 }
 
+/* Counts boxes; of those outside of the picture (width 0: unreadable) one is told. */
+static mdf_status check_boxes(mdf_check *c, size_t number, int width, int height, mdf_error *err)
+{
+    const mdf_manifest_case *one = &c->m->cases[number];
+    const mdf_box *outside = NULL;
+    for (size_t i = 0; i < one->box_count; i++) {
+        const mdf_box *b = &one->boxes[i];
+        const bool fits = b->is_fraction || (b->left < width && b->top < height);
+        c->masks[b->kind].boxes++;
+        outside = outside == NULL && width > 0 && !fits ? b : outside;
+    }
+    if (outside == NULL) {
+        return MDF_OK;
+    }
+    char text[400];
+    (void)snprintf(text, sizeof text,
+                   "%.200s: a box of %s begins at %g, %g, outside of the %d x %d pixels", one->path,
+                   mdf_mask_names[outside->kind], outside->left, outside->top, width, height);
+    return mdf_check_list_add(&c->unusable_masks, number, one->path, text, err);
+}
+
 mdf_status mdf_check_masks(mdf_check *c, size_t number, int width, int height, mdf_error *err)
 {
-    const mdf_manifest_case *k = &c->m->cases[number];
-    const char *const paths[2] = {k->vessel_mask, k->lesion_mask};
-    for (int i = 0; i < 2; i++) {
-        if (paths[i] != NULL) {
-            MDF_TRY(check_one(c, number, i, paths[i], width, height, err));
+    const mdf_manifest_case *one = &c->m->cases[number];
+    for (int k = 0; k < MDF_MASK_NAMES; k++) {
+        if (one->mask[k] != NULL) {
+            MDF_TRY(check_one(c, number, k, one->mask[k], width, height, err));
         }
     }
-    return MDF_OK;
+    return check_boxes(c, number, width, height, err);
 }

@@ -64,13 +64,24 @@ static json_t *list_json(const mdf_check_list *l)
     return all;
 }
 
+static void put_count(json_t *out, const char *name, const char *what, size_t count)
+{
+    char key[64];
+    (void)snprintf(key, sizeof key, "%s%s", name, what);
+    (void)json_object_set_new(out, key, json_integer((json_int_t)count));
+}
+
 static json_t *masks_json(const mdf_check *c)
 {
-    return json_pack("{s:I,s:I,s:I,s:I,s:o,s:o}", "vessel", (json_int_t)c->masks[0].count,
-                     "vessel_empty", (json_int_t)c->masks[0].empty, "lesion",
-                     (json_int_t)c->masks[1].count, "lesion_empty", (json_int_t)c->masks[1].empty,
-                     "unusable", list_json(&c->unusable_masks), "unclear",
-                     list_json(&c->unclear_masks));
+    json_t *out = json_object();
+    for (int k = 0; k < MDF_MASK_NAMES; k++) {
+        put_count(out, mdf_mask_names[k], "", c->masks[k].count);
+        put_count(out, mdf_mask_names[k], "_empty", c->masks[k].empty);
+        put_count(out, mdf_mask_names[k], "_boxes", c->masks[k].boxes);
+    }
+    (void)json_object_set_new(out, "unusable", list_json(&c->unusable_masks));
+    (void)json_object_set_new(out, "unclear", list_json(&c->unclear_masks));
+    return out;
 }
 
 static json_t *notes_json(const mdf_check *c)
@@ -157,11 +168,24 @@ static void text_list(mdf_strbuf *b, const mdf_check_list *l)
 
 static void text_masks(mdf_strbuf *b, const mdf_check *c)
 {
-    if (c->masks[0].count + c->masks[1].count == 0) {
+    size_t kinds = 0;
+    for (int k = 0; k < MDF_MASK_NAMES; k++) {
+        const mdf_check_mask_count *n = &c->masks[k];
+        if (n->count + n->boxes == 0) {
+            continue;
+        }
+        mdf_strbuf_printf(b, "%s%s", kinds++ == 0 ? "masks: " : ", ", mdf_mask_names[k]);
+        if (n->count > 0) {
+            mdf_strbuf_printf(b, " %zu (%zu empty)", n->count, n->empty);
+        }
+        if (n->boxes > 0) {
+            mdf_strbuf_printf(b, " %zu %s", n->boxes, n->boxes == 1 ? "box" : "boxes");
+        }
+    }
+    if (kinds == 0) {
         return;
     }
-    mdf_strbuf_printf(b, "masks: %zu of vessels (%zu empty), %zu of lesions (%zu empty)\n",
-                      c->masks[0].count, c->masks[0].empty, c->masks[1].count, c->masks[1].empty);
+    mdf_strbuf_puts(b, "\n");
     mdf_strbuf_printf(b, "unusable masks: %zu\n", c->unusable_masks.count);
     text_list(b, &c->unusable_masks);
     if (c->unclear_masks.count != 0) {

@@ -7,7 +7,18 @@
 #include "data/cell.h"
 
 const char *const mdf_column_names[MDF_COLUMN_COUNT] = {
-    "file_name", "label", "split", "patient_id", "text", "eye", "vessel_mask", "lesion_mask"};
+    "file_name",
+    "label",
+    "split",
+    "patient_id",
+    "text",
+    "eye",
+    [MDF_COLUMN_MASKS + MDF_MASK_VESSEL] = "vessel_mask",
+    [MDF_COLUMN_MASKS + MDF_MASK_DISC] = "disc_mask",
+    [MDF_COLUMN_MASKS + MDF_MASK_CUP] = "cup_mask",
+    [MDF_COLUMN_MASKS + MDF_MASK_LESION] = "lesion_mask",
+    [MDF_COLUMN_MASKS + MDF_MASK_HAEMORRHAGE] = "haemorrhage_mask",
+    [MDF_COLUMN_MASKS + MDF_MASK_HARD_EXUDATE] = "hard_exudate_mask"};
 
 enum { NAME_BYTES = MDF_NEAREST_LONGEST + 2 };
 

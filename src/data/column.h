@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "config/masks.h"
+
 typedef enum mdf_column {
     MDF_COLUMN_FILE_NAME,
     MDF_COLUMN_LABEL,
@@ -11,9 +13,8 @@ typedef enum mdf_column {
     MDF_COLUMN_PATIENT_ID,
     MDF_COLUMN_TEXT,
     MDF_COLUMN_EYE,
-    MDF_COLUMN_VESSEL_MASK,
-    MDF_COLUMN_LESION_MASK,
-    MDF_COLUMN_COUNT
+    MDF_COLUMN_MASKS, /* of vessels; the other masks follow in the order of mdf_mask_name */
+    MDF_COLUMN_COUNT = MDF_COLUMN_MASKS + MDF_MASK_NAMES
 } mdf_column;
 
 extern const char *const mdf_column_names[MDF_COLUMN_COUNT];

@@ -2,7 +2,8 @@
  *
  * A folder holds one of these, looked for in this order:
  *   metadata.csv or metadata.jsonl    a row per image: file_name, and optionally label, split,
- *                                     patient_id, text, eye, vessel_mask, lesion_mask
+ *                                     patient_id, text, eye, and masks: vessel_mask, disc_mask,
+ *                                     cup_mask, lesion_mask, haemorrhage_mask, hard_exudate_mask
  *   <split>/metadata.csv (or .jsonl)  the same, a table per split
  *   <split>/<label>/ *.jpg            class folders inside split folders
  *   <label>/ *.jpg                    class folders
@@ -21,30 +22,37 @@
  * m.without_patient says how many do. Folders number their patients independently: an id that
  * occurs in two folders is two patients, "<dir>:<id>".
  *
+ * A boxes.csv beside a table (data/boxes.h) marks signs on the table's pictures.
+ *
  * What was passed over or read otherwise than it stands there is a note of the manifest. */
 #ifndef MDF_DATA_MANIFEST_H
 #define MDF_DATA_MANIFEST_H
 
 #include "base/arena.h"
+#include "data/boxes.h"
 
 typedef enum mdf_eye { MDF_EYE_UNKNOWN, MDF_EYE_LEFT, MDF_EYE_RIGHT } mdf_eye;
 
 /* Strings belong to the manifest and are never NULL, except the masks. */
 typedef struct mdf_manifest_case {
-    const char *path;        /* of the image, as openable from here */
-    const char *file_name;   /* as the table has it */
-    const char *split;       /* "" when the data has none */
-    const char *patient_id;  /* unique over all folders */
-    const char *text;        /* "" = none */
-    const char *vessel_mask; /* path, or NULL */
-    const char *lesion_mask; /* path, or NULL */
-    int label;               /* index into m.labels; -1 = unlabelled */
-    int patient;             /* 0..patient_count-1, the same for the same patient_id */
+    const char *path;                 /* of the image, as openable from here */
+    const char *file_name;            /* as the table has it */
+    const char *split;                /* "" when the data has none */
+    const char *patient_id;           /* unique over all folders */
+    const char *text;                 /* "" = none */
+    const char *mask[MDF_MASK_NAMES]; /* paths, NULL = none */
+    const mdf_box *boxes;             /* [box_count] of signs on the picture */
+    size_t box_count;
+    int label;   /* index into m.labels; -1 = unlabelled */
+    int patient; /* 0..patient_count-1, the same for the same patient_id */
     mdf_eye eye;
     int source;  /* index of the data folder */
     size_t row;  /* number of the record in its table, from 0 */
     size_t line; /* line of the table; 0 for class folders */
 } mdf_manifest_case;
+
+/* Is there a mask of it, as a file or as boxes? A file goes before boxes. */
+bool mdf_case_has_mask(const mdf_manifest_case *c, mdf_mask_name name);
 
 /* Who wants to know. */
 typedef enum mdf_note_level {

@@ -233,11 +233,10 @@ static mdf_status check_row(const mdf_manifest_builder *b, const char *const row
 static mdf_status add_masks(mdf_manifest_builder *b, mdf_manifest_case *c,
                             const char *const row[MDF_COLUMN_COUNT], mdf_error *err)
 {
-    if (row[MDF_COLUMN_VESSEL_MASK] != NULL) {
-        MDF_TRY(add_path(b, row[MDF_COLUMN_VESSEL_MASK], &c->vessel_mask, err));
-    }
-    if (row[MDF_COLUMN_LESION_MASK] != NULL) {
-        MDF_TRY(add_path(b, row[MDF_COLUMN_LESION_MASK], &c->lesion_mask, err));
+    for (int k = 0; k < MDF_MASK_NAMES; k++) {
+        if (row[MDF_COLUMN_MASKS + k] != NULL) {
+            MDF_TRY(add_path(b, row[MDF_COLUMN_MASKS + k], &c->mask[k], err));
+        }
     }
     return MDF_OK;
 }

@@ -43,6 +43,14 @@ typedef struct mdf_manifest_builder {
 mdf_status mdf_manifest_add(mdf_manifest_builder *b, const char *const found[MDF_COLUMN_COUNT],
                             mdf_error *err) MDF_NODISCARD;
 
+/* Copies boxes into the manifest as c's; false when out of memory. */
+bool mdf_manifest_set_boxes(mdf_manifest_builder *b, mdf_manifest_case *c, const mdf_box *boxes,
+                            size_t count) MDF_NODISCARD;
+
+/* Reads boxes.csv in dir, if there is one, for the cases from first_case on. */
+mdf_status mdf_manifest_read_boxes(mdf_manifest_builder *b, const char *dir, size_t first_case,
+                                   mdf_error *err) MDF_NODISCARD;
+
 /* Reads metadata.csv or metadata.jsonl in dir if there is one; *found says so. */
 mdf_status mdf_manifest_read_table(mdf_manifest_builder *b, const char *dir, bool *found,
                                    mdf_error *err) MDF_NODISCARD;

@@ -206,14 +206,11 @@ static mdf_status copy_cases(mdf_manifest_builder *b, const mdf_manifest *m)
         c->text = mdf_manifest_string(b, from->text);
         ok = c->path != NULL && c->file_name != NULL && c->split != NULL && c->patient_id != NULL &&
              c->text != NULL;
-        if (ok && from->vessel_mask != NULL) {
-            c->vessel_mask = mdf_manifest_string(b, from->vessel_mask);
-            ok = c->vessel_mask != NULL;
+        for (int k = 0; ok && k < MDF_MASK_NAMES; k++) {
+            c->mask[k] = from->mask[k] == NULL ? NULL : mdf_manifest_string(b, from->mask[k]);
+            ok = c->mask[k] != NULL || from->mask[k] == NULL;
         }
-        if (ok && from->lesion_mask != NULL) {
-            c->lesion_mask = mdf_manifest_string(b, from->lesion_mask);
-            ok = c->lesion_mask != NULL;
-        }
+        ok = ok && mdf_manifest_set_boxes(b, c, from->boxes, from->box_count);
     }
     return ok ? MDF_OK : MDF_ERR_NOMEM;
 }

@@ -327,7 +327,11 @@ mdf_status mdf_manifest_read_table(mdf_manifest_builder *b, const char *dir, boo
         mdf_status status = MDF_OK;
         if (mdf_path_exists(path)) {
             *found = true;
+            const size_t first_case = b->m->case_count;
             status = read_file(b, dir, path, i == 0, err);
+            if (status == MDF_OK) {
+                status = mdf_manifest_read_boxes(b, dir, first_case, err);
+            }
         }
         mdf_free(path);
         MDF_TRY(status);

@@ -21,6 +21,21 @@ typedef struct view {
     mdf_square square;
 } view;
 
+/* The field of view as it lies in the crop. */
+static mdf_fov fov_in_crop(const mdf_fov *fov, const mdf_square *at, int side)
+{
+    const float scale = (float)side / (float)at->side;
+    mdf_fov out = *fov;
+    out.cx = (fov->cx - (float)at->left) * scale;
+    out.cy = (fov->cy - (float)at->top) * scale;
+    out.r = fov->r * scale;
+    out.left = (int)lroundf((float)(fov->left - at->left) * scale);
+    out.top = (int)lroundf((float)(fov->top - at->top) * scale);
+    out.right = (int)lroundf((float)(fov->right - at->left) * scale);
+    out.bottom = (int)lroundf((float)(fov->bottom - at->top) * scale);
+    return out;
+}
+
 /* Crop and, if larger than side, reduce. */
 static mdf_status load_picture(mdf_sample *s, int side, view *v, mdf_error *err)
 {
@@ -37,6 +52,7 @@ static mdf_status load_picture(mdf_sample *s, int side, view *v, mdf_error *err)
     if (status != MDF_OK) {
         return mdf_fail_prefix(err, status, s->info->path);
     }
+    s->fov = fov_in_crop(&fov, &v->square, crop.width > side ? side : crop.width);
     if (crop.width > side) {
         status = mdf_image_new(&s->image, side, side, err);
         if (status == MDF_OK) {
@@ -67,27 +83,68 @@ static mdf_status load_mask(mdf_grey *out, const char *path, const view *v, mdf_
     return status;
 }
 
-static mdf_status load_sample(mdf_sample *s, const mdf_manifest_case *info, int side,
-                              bool use_image, mdf_error *err)
+/* The boxes of one kind as a mask of the crop. */
+static mdf_status draw_boxes(mdf_grey *out, const mdf_manifest_case *info, mdf_mask_name kind,
+                             const view *v, int side, mdf_error *err)
 {
-    s->info = info;
-    s->label = info->label;
-    if (!use_image) {
-        return MDF_OK;
+    uint8_t *px = mdf_alloc((size_t)side * (size_t)side, 1);
+    if (px == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for a mask", info->path);
     }
-    view v = {0};
-    MDF_TRY(load_picture(s, side, &v, err));
-    const char *paths[2] = {info->vessel_mask, info->lesion_mask};
-    for (int i = 0; i < 2; i++) {
-        if (paths[i] != NULL) {
-            MDF_TRY(load_mask(&s->mask[i], paths[i], &v, err));
-            s->has_mask = true;
+    *out = (mdf_grey){.width = side, .height = side, .px = px};
+    const double scale = (double)side / v->square.side;
+    for (size_t i = 0; i < info->box_count; i++) {
+        const mdf_box *b = &info->boxes[i];
+        const double w = b->is_fraction ? v->width : 1;
+        const double h = b->is_fraction ? v->height : 1;
+        if (b->kind != kind) {
+            continue;
         }
+        if (b->left * w >= v->width || b->top * h >= v->height || b->right <= 0 || b->bottom <= 0) {
+            return mdf_fail(err, MDF_ERR_ARG,
+                            "%s: a box of " MDF_BOXES_FILE
+                            " from %g, %g to %g, %g lies outside of the picture of %d x %d pixels",
+                            info->path, b->left * w, b->top * h, b->right * w, b->bottom * h,
+                            v->width, v->height);
+        }
+        mdf_mask_fill(out, scale * (b->left * w - v->square.left),
+                      scale * (b->top * h - v->square.top), scale * (b->right * w - v->square.left),
+                      scale * (b->bottom * h - v->square.top), mdf_box_is_whole(kind));
     }
     return MDF_OK;
 }
 
-mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, int side, bool use_image,
+static mdf_status load_one_mask(mdf_sample *s, mdf_mask_name name, const view *v, mdf_error *err)
+{
+    const mdf_manifest_case *info = s->info;
+    if (!mdf_case_has_mask(info, name)) {
+        return MDF_OK;
+    }
+    s->has_mask = true;
+    if (info->mask[name] != NULL) {
+        return load_mask(&s->mask[name], info->mask[name], v, err);
+    }
+    s->partial[name] = !mdf_box_is_whole(name);
+    return draw_boxes(&s->mask[name], info, name, v, s->image.width, err);
+}
+
+static mdf_status load_sample(mdf_sample *s, const mdf_manifest_case *info,
+                              const mdf_samples_options *opt, mdf_error *err)
+{
+    s->info = info;
+    s->label = info->label;
+    if (!opt->use_image) {
+        return MDF_OK;
+    }
+    view v = {0};
+    MDF_TRY(load_picture(s, opt->side, &v, err));
+    for (int i = 0; i < opt->mask_count; i++) {
+        MDF_TRY(load_one_mask(s, opt->masks[i], &v, err));
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, const mdf_samples_options *opt,
                             mdf_samples_progress *progress, void *user, mdf_error *err)
 {
     *out = (mdf_samples){0};
@@ -97,7 +154,7 @@ mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, int side, b
     }
     for (size_t i = 0; i < m->case_count; i++) {
         out->count = i + 1;
-        mdf_status status = load_sample(&out->item[i], &m->cases[i], side, use_image, err);
+        mdf_status status = load_sample(&out->item[i], &m->cases[i], opt, err);
         if (status == MDF_OK && progress != NULL && !progress(user, i + 1, m->case_count)) {
             status = mdf_fail(err, MDF_ERR_STOPPED, "stopped while reading the photographs");
         }
@@ -113,8 +170,9 @@ void mdf_samples_free(mdf_samples *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         mdf_image_free(&s->item[i].image);
-        mdf_grey_free(&s->item[i].mask[0]);
-        mdf_grey_free(&s->item[i].mask[1]);
+        for (int k = 0; k < MDF_MASK_NAMES; k++) {
+            mdf_grey_free(&s->item[i].mask[k]);
+        }
     }
     mdf_free(s->item);
     mdf_free(s->known);

@@ -4,13 +4,15 @@
 
 #include "config/config.h"
 #include "data/manifest.h"
-#include "photo/image.h"
+#include "photo/fov.h"
 
 typedef struct mdf_sample {
-    mdf_image image;  /* field-of-view crop, square */
-    mdf_grey mask[2]; /* vessel, lesion, 0 or 255 (photo/mask.h); px NULL = none */
-    int label;        /* -1 = unknown */
-    bool has_mask;
+    mdf_image image;               /* field-of-view crop, square */
+    mdf_fov fov;                   /* of the picture, in pixels of the crop */
+    mdf_grey mask[MDF_MASK_NAMES]; /* over the crop at any size, 0 or 255; px NULL = none */
+    bool partial[MDF_MASK_NAMES];  /* what is 0 in that mask is not known to be nothing */
+    int label;                     /* -1 = unknown */
+    bool has_mask;                 /* any */
     const mdf_manifest_case *info; /* of the manifest */
 } mdf_sample;
 
@@ -23,14 +25,20 @@ typedef struct mdf_samples {
 
 /* Pixels along a side of a sample for this model, at most: room for zoom without blur. */
 int mdf_samples_side(const mdf_config *c);
+typedef struct mdf_samples_options {
+    int side;                   /* larger crops are reduced to so many pixels */
+    bool use_image;             /* false: no picture and no mask is read */
+    const mdf_mask_name *masks; /* [mask_count] that are read */
+    int mask_count;
+} mdf_samples_options;
 
 /* Called after every picture. Return false to stop. */
 typedef bool mdf_samples_progress(void *user, size_t done, size_t total);
 
-/* Decodes every case of the manifest (which must outlive *out). Crops larger than the model wants
- * are reduced to side pixels. use_image false: no picture is read. MDF_ERR_STOPPED if progress said
- * so. */
-mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, int side, bool use_image,
+/* Decodes every case of the manifest (which must outlive *out). Masks are files (photo/mask.h) or
+ * drawn from boxes: rectangles, of disc and cup the ellipse inside. MDF_ERR_STOPPED if progress
+ * said so. */
+mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, const mdf_samples_options *opt,
                             mdf_samples_progress *progress, void *user,
                             mdf_error *err) MDF_NODISCARD;
 

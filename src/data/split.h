@@ -26,7 +26,8 @@ mdf_status mdf_split_assign(mdf_manifest *m, const mdf_split_options *o,
 mdf_status mdf_split_write(const mdf_manifest *m, int source, mdf_error *err) MDF_NODISCARD;
 
 /* Writes a table of all cases to path (a metadata.csv) with absolute names of files, so that the
- * folders of the data stay as they are. Columns that mdf does not know are left out. */
+ * folders of the data stay as they are, and boxes.csv beside it if there are boxes. Columns that
+ * mdf does not know are left out. */
 mdf_status mdf_split_export(const mdf_manifest *m, const char *path, mdf_error *err) MDF_NODISCARD;
 
 #endif

@@ -75,15 +75,14 @@ static mdf_status measure(work *w, mdf_error *err)
 {
     const mdf_config *c = &w->engine->model->config;
     const mdf_calibrate_options *o = w->opt;
-    const int side = mdf_samples_side(c);
-    const bool image = c->train.use_image;
-    MDF_TRY(mdf_samples_load(&w->sample, &w->cases, side, image, o->progress, o->user, err));
+    const mdf_samples_options how = {.side = mdf_samples_side(c), .use_image = c->train.use_image};
+    MDF_TRY(mdf_samples_load(&w->sample, &w->cases, &how, o->progress, o->user, err));
     if (mdf_count_classes(&w->sample) < 2) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "split \"%s\": it takes cases of two labels at least to calibrate with",
                         o->split);
     }
-    MDF_TRY(mdf_samples_load(&w->picture, &w->known, side, image, o->progress, o->user, err));
+    MDF_TRY(mdf_samples_load(&w->picture, &w->known, &how, o->progress, o->user, err));
     return mdf_evaluation_scores(&w->scores, w->engine, &w->sample, o->progress, o->user, err);
 }
 

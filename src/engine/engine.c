@@ -66,6 +66,15 @@ bool mdf_engine_has_labels(const mdf_engine *e)
     return e->model->config.answer.label_count >= FEWEST_LABELS;
 }
 
+mdf_status mdf_engine_answers(const mdf_engine *e, mdf_error *err)
+{
+    return e->model->config.train.task != MDF_TASK_SEGMENT
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_ARG,
+                          "this model draws masks alone (train_config.task = \"segment\"): it "
+                          "neither classifies nor answers");
+}
+
 static mdf_status load_config(mdf_config *c, const char *dir, bool labels_optional, mdf_error *err)
 {
     MDF_TRY(mdf_model_config_read(c, dir, err));

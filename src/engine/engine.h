@@ -26,6 +26,9 @@ struct mdf_engine {
 /* A model with labels of its own to choose from. */
 bool mdf_engine_has_labels(const mdf_engine *e);
 
+/* MDF_ERR_ARG for a model that was trained to draw masks alone: nobody taught it answers. */
+mdf_status mdf_engine_answers(const mdf_engine *e, mdf_error *err) MDF_NODISCARD;
+
 /* Model and weights of opt->model_dir alone; e is zeroed before. For benchmarks, which need neither
  * labels nor a tokenizer. On failure too, mdf_engine_close() frees what is there. */
 mdf_status mdf_engine_load_weights(mdf_engine *e, const mdf_config *c,

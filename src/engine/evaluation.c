@@ -23,6 +23,17 @@ void mdf_evaluation_free(mdf_evaluation *e)
     *e = (mdf_evaluation){0};
 }
 
+/* A model that answers needs labels to be measured by. */
+static mdf_status check_model(const mdf_engine *e, mdf_error *err)
+{
+    const bool draws = e->model->config.train.task == MDF_TASK_SEGMENT;
+    return draws || mdf_engine_has_labels(e)
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_FORMAT,
+                          "answer_config.labels has fewer than two labels, so this model can be "
+                          "asked (predict --ask) but can't classify");
+}
+
 /* Which of the engine's labels take part. An unknown one is an error. */
 static mdf_status allowed_labels(bool *allowed, const mdf_engine *e,
                                  const mdf_evaluate_options *opt, mdf_error *err)
@@ -46,24 +57,28 @@ static mdf_status allowed_labels(bool *allowed, const mdf_engine *e,
     return MDF_OK;
 }
 
-/* Cases of allowed labels stay, and cases with masks for their overlap (label -1). */
-static mdf_status choose_cases(mdf_left_out *left, mdf_manifest *m, const mdf_engine *e,
-                               const bool *allowed, const mdf_evaluate_options *opt, mdf_error *err)
+/* Cases of allowed labels stay, and cases with masks for their Dice (label -1). answers: any has a
+ * label that the model was taught. */
+static mdf_status choose_cases(mdf_left_out *left, bool *answers, mdf_manifest *m,
+                               const mdf_engine *e, const bool *allowed,
+                               const mdf_evaluate_options *opt, mdf_error *err)
 {
     const char *label[MDF_MAX_CLASSES];
     const int known = mdf_engine_label_count(e);
     for (int k = 0; k < known; k++) {
         label[k] = mdf_engine_label(e, k);
     }
-    const size_t labelled = mdf_relabel(left, m,
-                                        &(mdf_relabel_options){.labels = label,
-                                                               .label_count = (size_t)known,
-                                                               .asked = allowed,
-                                                               .keep_vessel_masks = true});
+    const mdf_config *c = &e->model->config;
+    mdf_relabel_options how = {.labels = label, .label_count = (size_t)known, .asked = allowed};
+    for (int k = 0; k < c->unet.mask_channels; k++) {
+        how.keep_mask[c->unet.masks[k]] = true;
+    }
+    const size_t labelled = mdf_relabel(left, m, &how);
+    *answers = labelled > 0 && c->train.task != MDF_TASK_SEGMENT;
     mdf_strbuf text = mdf_strbuf_new(1 << 16);
     mdf_left_out_text(&text, left);
     mdf_status status = MDF_OK;
-    if (labelled == 0) {
+    if (labelled == 0 && left->masks_only == 0 && c->train.task != MDF_TASK_SEGMENT) {
         status =
             mdf_fail(err, MDF_ERR_ARG, "no case of this split has one of the model's labels: %s",
                      text.data != NULL ? text.data : "all are left out");
@@ -77,8 +92,32 @@ static mdf_status choose_cases(mdf_left_out *left, mdf_manifest *m, const mdf_en
     return status;
 }
 
-mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
-                                 mdf_samples_progress *progress, void *user, mdf_error *err)
+/* What runs a model over samples. */
+typedef struct runner {
+    mdf_kernels *kernels;
+    mdf_graph graph;
+} runner;
+
+static mdf_status runner_open(runner *r, const mdf_engine *e, mdf_error *err)
+{
+    *r = (runner){0};
+    MDF_TRY(mdf_kernels_new(&r->kernels, e->max_isa, err));
+    const mdf_status status = mdf_graph_init(&r->graph, r->kernels, false, 0, err);
+    if (status != MDF_OK) {
+        mdf_kernels_free(r->kernels);
+    }
+    return status;
+}
+
+static void runner_close(runner *r)
+{
+    mdf_graph_free(&r->graph);
+    mdf_kernels_free(r->kernels);
+}
+
+static mdf_status run_model(mdf_scores *scores, const mdf_engine *e, runner *r,
+                            const mdf_samples *s, mdf_samples_progress *progress, void *user,
+                            mdf_error *err)
 {
     const mdf_config *c = &e->model->config;
     const char *label[MDF_MAX_CLASSES];
@@ -86,28 +125,66 @@ mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const 
         label[k] = c->answer.labels[k];
     }
     mdf_label_tree *tree = NULL;
-    mdf_kernels *kernels = NULL;
-    mdf_graph graph = {0};
     mdf_batch_buffer buffer = {0};
     mdf_status status = mdf_label_tree_new(&tree, e->tokenizer, label, c->answer.label_count, err);
-    if (status == MDF_OK) {
-        status = mdf_kernels_new(&kernels, e->max_isa, err);
-    }
-    if (status == MDF_OK) {
-        status = mdf_graph_init(&graph, kernels, false, 0, err);
-    }
     if (status == MDF_OK) {
         status = mdf_batch_buffer_new(&buffer, c, tree, 8, err);
     }
     if (status == MDF_OK) {
-        status = mdf_score_samples(scores, &graph, e->model, s, &buffer, c->unet.mask_channels > 0,
-                                   progress, user, err);
+        status = mdf_score_samples(scores, &r->graph, e->model, s, &buffer, false, progress, user,
+                                   err);
     }
     mdf_batch_buffer_free(&buffer);
-    mdf_graph_free(&graph);
-    mdf_kernels_free(kernels);
     mdf_label_tree_free(tree);
     return status;
+}
+
+mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const mdf_samples *s,
+                                 mdf_samples_progress *progress, void *user, mdf_error *err)
+{
+    runner r;
+    MDF_TRY(runner_open(&r, e, err));
+    const mdf_status status = run_model(scores, e, &r, s, progress, user, err);
+    runner_close(&r);
+    return status;
+}
+
+static bool has_mask(const mdf_manifest_case *k, const mdf_unet_config *u)
+{
+    for (int i = 0; i < u->mask_channels; i++) {
+        if (mdf_case_has_mask(k, u->masks[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One picture with masks at a time, at the detail that masks are drawn at. */
+static mdf_status run_masks(mdf_mask_scores *out, const mdf_engine *e, runner *r,
+                            const mdf_manifest *m, const mdf_evaluate_options *opt, mdf_error *err)
+{
+    const mdf_config *c = &e->model->config;
+    const mdf_samples_options how = {.side = mdf_segment_side(c),
+                                     .use_image = true,
+                                     .masks = c->unet.masks,
+                                     .mask_count = c->unet.mask_channels};
+    for (size_t i = 0; i < m->case_count && c->train.use_image && c->train.use_unet; i++) {
+        const mdf_manifest one = {.cases = &m->cases[i], .case_count = 1};
+        mdf_samples sample = {0};
+        if (!has_mask(&m->cases[i], &c->unet)) {
+            continue;
+        }
+        mdf_status status = mdf_samples_load(&sample, &one, &how, NULL, NULL, err);
+        if (status == MDF_OK) {
+            status = mdf_mask_scores_add(out, &r->graph, e->model, &sample.item[0], err);
+        }
+        mdf_samples_free(&sample);
+        MDF_TRY(status);
+        if (opt->progress != NULL && !opt->progress(opt->user, i + 1, m->case_count)) {
+            return mdf_fail(err, MDF_ERR_STOPPED, "stopped while drawing masks");
+        }
+    }
+    return MDF_OK;
 }
 
 /* A case without a patient is a patient of its own, whom the manifest calls by the picture's path.
@@ -238,21 +315,16 @@ static mdf_status judge(mdf_evaluation *out, const mdf_engine *e, const mdf_mani
     return count_unlike(&out->doubt, c, m, s, err);
 }
 
-mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,
-                        const mdf_evaluate_options *opt, mdf_error *err)
+/* Answers and what they are worth. */
+static mdf_status run_answers(mdf_evaluation *out, const mdf_engine *e, runner *r, mdf_manifest *m,
+                              const bool *allowed, const mdf_evaluate_options *opt, mdf_error *err)
 {
-    *out = (mdf_evaluation){0};
     const mdf_config *c = &e->model->config;
-    bool allowed[MDF_MAX_CLASSES];
     mdf_samples samples = {0};
-    MDF_TRY(allowed_labels(allowed, e, opt, err));
-    MDF_TRY(check_coverage(e, opt, err));
-    MDF_TRY(choose_cases(&out->left_out, m, e, allowed, opt, err));
+    const mdf_samples_options how = {.side = mdf_samples_side(c), .use_image = c->train.use_image};
     MDF_TRY(mdf_retext_apply(m, &opt->text, &out->text, err));
-    MDF_TRY(mdf_samples_load(&samples, m, mdf_samples_side(c), c->train.use_image, opt->progress,
-                             opt->user, err));
-    mdf_status status =
-        mdf_evaluation_scores(&out->scores, e, &samples, opt->progress, opt->user, err);
+    MDF_TRY(mdf_samples_load(&samples, m, &how, opt->progress, opt->user, err));
+    mdf_status status = run_model(&out->scores, e, r, &samples, opt->progress, opt->user, err);
     if (status == MDF_OK) {
         status = collect(out, e, m, &samples, allowed, err);
     }
@@ -260,16 +332,40 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
         status = judge(out, e, m, &samples, opt, err);
     }
     mdf_samples_free(&samples);
+    MDF_TRY(status);
+    out->input = (mdf_metrics_input){.prob = out->prob,
+                                     .calibrated = out->calibrated,
+                                     .label = out->label,
+                                     .patient = out->patient,
+                                     .n = out->n,
+                                     .classes = out->classes,
+                                     .resamples = opt->resamples,
+                                     .seed = opt->seed};
+    return mdf_metrics_compute(&out->metrics, &out->input, err);
+}
+
+mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,
+                        const mdf_evaluate_options *opt, mdf_error *err)
+{
+    *out = (mdf_evaluation){0};
+    bool allowed[MDF_MAX_CLASSES];
+    runner r;
+    MDF_TRY(check_model(e, err));
+    MDF_TRY(allowed_labels(allowed, e, opt, err));
+    MDF_TRY(check_coverage(e, opt, err));
+    bool answers = false;
+    MDF_TRY(choose_cases(&out->left_out, &answers, m, e, allowed, opt, err));
+    MDF_TRY(runner_open(&r, e, err));
+    mdf_status status = MDF_OK;
+    if (answers) {
+        status = run_answers(out, e, &r, m, allowed, opt, err);
+    }
     if (status == MDF_OK) {
-        out->input = (mdf_metrics_input){.prob = out->prob,
-                                         .calibrated = out->calibrated,
-                                         .label = out->label,
-                                         .patient = out->patient,
-                                         .n = out->n,
-                                         .classes = out->classes,
-                                         .resamples = opt->resamples,
-                                         .seed = opt->seed};
-        status = mdf_metrics_compute(&out->metrics, &out->input, err);
+        status = run_masks(&out->masks, e, &r, m, opt, err);
+    }
+    runner_close(&r);
+    if (status == MDF_OK && out->n == 0 && !mdf_mask_scores_any(&out->masks)) {
+        status = mdf_fail(err, MDF_ERR_ARG, "no case of this split has a mask of the model's");
     }
     if (status != MDF_OK) {
         mdf_evaluation_free(out);

@@ -10,7 +10,8 @@
 #include "train/relabel.h"
 
 /* Owns everything; mdf_evaluation_free(). Cases without a label of the model are left out of the
- * metrics but not of the mask overlap. */
+ * metrics but not of the masks. Where no case has one, and for a model that draws masks alone
+ * (train_config.task = "segment"), n is 0 and the rest is empty but for masks and left_out. */
 typedef struct mdf_evaluation {
     size_t n, classes;
     float *prob, *calibrated; /* [n,classes] */
@@ -24,6 +25,7 @@ typedef struct mdf_evaluation {
     mdf_doubt doubt;
     mdf_retexted text; /* what became of the texts */
     mdf_scores scores;
+    mdf_mask_scores masks; /* at the detail that the model draws at */
 } mdf_evaluation;
 
 typedef struct mdf_evaluate_options {

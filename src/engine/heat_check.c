@@ -85,10 +85,15 @@ static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const md
     if (status == MDF_OK && r->heat_side > 0 && strcmp(r->label[r->best], truth) == 0) {
         /* Cropped to the square that the model saw. */
         mdf_manifest_case copy = *c;
-        status = mdf_samples_load(&one, &(mdf_manifest){.cases = &copy, .case_count = 1},
-                                  r->crop_side, true, NULL, NULL, err);
-        if (status == MDF_OK && any_set(&one.item[0].mask[1])) {
-            compare(out, r, &one.item[0].mask[1], c->file_name, rarest);
+        const mdf_mask_name lesion = MDF_MASK_LESION;
+        status = mdf_samples_load(
+            &one, &(mdf_manifest){.cases = &copy, .case_count = 1},
+            &(mdf_samples_options){
+                .side = r->crop_side, .use_image = true, .masks = &lesion, .mask_count = 1},
+            NULL, NULL, err);
+        const mdf_grey *mask = status == MDF_OK ? &one.item[0].mask[MDF_MASK_LESION] : NULL;
+        if (mask != NULL && mask->px != NULL && any_set(mask)) {
+            compare(out, r, mask, c->file_name, rarest);
         }
     }
     mdf_samples_free(&one);
@@ -113,7 +118,7 @@ static mdf_status check_all(mdf_heat_check *out, mdf_session *session, const mdf
     double rarest = 2;
     for (size_t i = 0; i < ev->n; i++) {
         const mdf_manifest_case *c = find_case(m, ev->file_name[i]);
-        if (c == NULL || c->lesion_mask == NULL) {
+        if (c == NULL || !mdf_case_has_mask(c, MDF_MASK_LESION)) {
             continue;
         }
         out->masks++;

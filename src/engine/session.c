@@ -260,6 +260,7 @@ static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *
 
 mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *out, mdf_error *err)
 {
+    MDF_TRY(mdf_engine_answers(s->engine, err));
     if (s->tree == NULL) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "this model has no labels to choose from; it can be asked for words");

@@ -100,6 +100,7 @@ mdf_status mdf_session_check(const mdf_session *s, const mdf_question *q, mdf_er
 {
     const mdf_engine *e = s->engine;
     const size_t given = mdf_session_given(q);
+    MDF_TRY(mdf_engine_answers(e, err));
     if (q->photo_count > 0 && q->image != NULL) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "a question has one photograph or a list of them, not both");

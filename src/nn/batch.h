@@ -29,15 +29,16 @@ typedef struct mdf_batch {
     const int32_t *image_at; /* [pictures] index of its image token in its case's prompt, ascending
                                 in a case; not read without pictures */
     const int32_t *prompt;   /* the cases' prompt tokens, one after the other */
-    const int32_t *prompt_len;  /* [B], at least 1 */
-    const mdf_tree_view *tree;  /* NULL: no labels, only hidden states are wanted */
-    const int32_t *label;       /* [B], -1 = unknown; NULL: no losses wanted */
-    const uint8_t *allowed;     /* [B,K] labels that a case's label is one of; NULL: all */
-    const mdf_real *mask;       /* [B,S,S,M] in 0..1 or NULL */
-    const mdf_real *mask_there; /* [B,M] 0 or 1 */
-    bool explain;               /* gradients for the pooled U-Net features are wanted */
-    uint64_t dropout_seed;      /* of train_config.dropout; 0 = none in this forward */
-    mdf_real *trace;            /* [layers, N, D] takes every text layer's output, or NULL */
+    const int32_t *prompt_len;   /* [B], at least 1 */
+    const mdf_tree_view *tree;   /* NULL: no labels, only hidden states are wanted */
+    const int32_t *label;        /* [B], -1 = unknown; NULL: no losses wanted */
+    const uint8_t *allowed;      /* [B,K] labels that a case's label is one of; NULL: all */
+    const mdf_real *mask;        /* [B,S,S,M] in 0..1 or NULL */
+    const mdf_real *mask_there;  /* [B,M] 0 or 1 */
+    const mdf_real *mask_weight; /* [B,S,S,M] what a pixel counts in the loss; NULL: 1 */
+    bool explain;                /* gradients for the pooled U-Net features are wanted */
+    uint64_t dropout_seed;       /* of train_config.dropout; 0 = none in this forward */
+    mdf_real *trace;             /* [layers, N, D] takes every text layer's output, or NULL */
 } mdf_batch;
 
 #endif

@@ -91,7 +91,8 @@ static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const md
         out->loss = mdf_loss_sum(g, out->loss, 1, aux, (mdf_real)t->aux_weight);
     }
     if (out->mask_logits != NULL && b->mask != NULL) {
-        mdf_tensor *mask = mdf_mask_loss(g, out->mask_logits, b->mask, b->mask_there);
+        mdf_tensor *mask =
+            mdf_mask_loss(g, out->mask_logits, b->mask, b->mask_there, b->mask_weight);
         out->mask_loss = value_of(mask);
         out->loss = mdf_loss_sum(g, out->loss, 1, mask, (mdf_real)t->mask_weight);
     }
@@ -149,6 +150,22 @@ static mdf_output forward_picture(mdf_graph *g, const mdf_mllm *m, const mdf_bat
     return out;
 }
 
+/* train_config.task = "segment": encoder and decoder alone. No label is needed for a loss. */
+static mdf_output forward_segment(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b)
+{
+    mdf_output out = {0};
+    const int64_t side = m->config.unet.image_size;
+    mdf_tensor *image = mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3});
+    out.fusion.cases = b->cases;
+    out.fusion.unet = mdf_unet_encode(g, &m->unet, image);
+    out.mask_logits = mdf_unet_decode(g, &m->unet, &out.fusion.unet);
+    if (b->mask != NULL) {
+        out.loss = mdf_mask_loss(g, out.mask_logits, b->mask, b->mask_there, b->mask_weight);
+        out.mask_loss = value_of(out.loss);
+    }
+    return out;
+}
+
 /* Label scores of the text, and those of the picture alone beside or on top of them. */
 static bool answer(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, mdf_answer_rows *a,
                    mdf_tensor **log_prob, mdf_output *out)
@@ -179,6 +196,9 @@ mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
     mdf_tensor *log_prob = NULL;
     if (m->config.train.task == MDF_TASK_PICTURE) {
         return forward_picture(g, m, b, want_masks);
+    }
+    if (m->config.train.task == MDF_TASK_SEGMENT) {
+        return forward_segment(g, m, b);
     }
     out.image = mdf_vision_forward(g, &m->vision, b);
     out.states = mdf_mllm_read(g, m, b, &out.image, NULL, &out, want_masks);

@@ -51,7 +51,8 @@ mdf_tensor *mdf_mllm_read(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
                           const mdf_image_tokens *image, mdf_kv_cache *cache, mdf_output *out,
                           bool want_masks);
 
-/* want_masks: run the decoder. Failures stay in the graph (mdf_graph_status). */
+/* want_masks: run the decoder; with train_config.task = "segment" it is all that runs, and scores
+ * are NULL. Failures stay in the graph (mdf_graph_status). */
 mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, bool want_masks);
 
 #endif

@@ -1,5 +1,5 @@
-/* Masks of a whole field of view: the U-Net's encoder and decoder on overlapping tiles of it, at the
- * detail that the decoder was trained at (docs/MODEL.md section 2). No text takes part. */
+/* Masks of a whole field of view: the U-Net's encoder and decoder on overlapping tiles of it, at
+ * the detail that the decoder was trained at (docs/MODEL.md section 2). No text takes part. */
 #ifndef MDF_NN_SEGMENT_H
 #define MDF_NN_SEGMENT_H
 
@@ -17,7 +17,8 @@ int mdf_segment_side(const mdf_config *c);
  * mdf_segment_side().
  *
  * g must not train and is reset; its stop flag ends the work between tiles (MDF_ERR_STOPPED).
- * MDF_ERR_ARG: the model has no decoder, or the crop is no square. On failure maps are undefined. */
+ * MDF_ERR_ARG: the model has no decoder, or the crop is no square. On failure maps are undefined.
+ */
 mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop,
                             mdf_error *err) MDF_NODISCARD;
 

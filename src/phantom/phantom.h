@@ -170,21 +170,27 @@ void mdf_phantom_plan(mdf_phantom_case *c, const mdf_phantom_options *opt, uint3
 mdf_status mdf_phantom_splits(const mdf_phantom_options *opt, mdf_phantom_split *split,
                               mdf_error *err) MDF_NODISCARD;
 
-/* Paints a case. rgb [S,S,3]; vessel_mask and lesion_mask [S,S], 255 inside and 0 outside, either
- * may be NULL; S = side_px. Vessels under haze stay in the mask: it holds the truth, not what can
- * be seen. Fails with MDF_ERR_ARG (side_px out of range) and MDF_ERR_NOMEM. */
+/* What is where: [S,S] each, 255 inside and 0 outside; any may be NULL. */
+typedef struct mdf_phantom_masks {
+    uint8_t *vessel, *lesion, *disc, *cup;
+} mdf_phantom_masks;
+
+/* Paints a case. rgb [S,S,3]; S = side_px; masks NULL: none is wanted. Vessels under haze stay in
+ * their mask: it holds the truth, not what can be seen. A cup never leaves its disc. Fails with
+ * MDF_ERR_ARG (side_px out of range) and MDF_ERR_NOMEM. */
 mdf_status mdf_phantom_render(const mdf_phantom_case *c, int side_px, uint8_t *rgb,
-                              uint8_t *vessel_mask, uint8_t *lesion_mask,
-                              mdf_error *err) MDF_NODISCARD;
+                              const mdf_phantom_masks *masks, mdf_error *err) MDF_NODISCARD;
 
 /* Called after each case; false stops the work with MDF_ERR_STOPPED. */
 typedef bool (*mdf_phantom_progress)(void *user, uint32_t done, uint32_t total);
 
 /* Writes a data set into folder `dir`, which is made if it is not there and must not hold a
- * metadata.csv yet: images/, vessel_masks/ and lesion_masks/ with one PNG per case, then
+ * metadata.csv yet: images/, vessel_masks/, lesion_masks/, disc_masks/ and cup_masks/ with one PNG
+ * per case, then
  * metadata.csv with the columns file_name, label, patient_id, split, eye, age, sex, text,
- * vessel_mask, lesion_mask. The table comes last and at once, so a folder with a table is complete.
- * progress may be NULL. Fails with MDF_ERR_ARG, MDF_ERR_IO, MDF_ERR_NOMEM, MDF_ERR_STOPPED. */
+ * vessel_mask, lesion_mask, disc_mask, cup_mask. The table comes last and at once, so a folder with
+ * a table is complete. progress may be NULL. Fails with MDF_ERR_ARG, MDF_ERR_IO, MDF_ERR_NOMEM,
+ * MDF_ERR_STOPPED. */
 mdf_status mdf_phantom_write(const char *dir, const mdf_phantom_options *opt,
                              mdf_phantom_progress progress, void *user,
                              mdf_error *err) MDF_NODISCARD;

@@ -17,7 +17,10 @@ mdf_status mdf_phantom_canvas_init(mdf_phantom_canvas *v, int side, mdf_error *e
     v->plane = mdf_alloc(pixels, sizeof(float));
     v->vessel = mdf_alloc(pixels, 1);
     v->lesion = mdf_alloc(pixels, 1);
-    if (v->rgb == NULL || v->plane == NULL || v->vessel == NULL || v->lesion == NULL) {
+    v->disc = mdf_alloc(pixels, 1);
+    v->cup = mdf_alloc(pixels, 1);
+    if (v->rgb == NULL || v->plane == NULL || v->vessel == NULL || v->lesion == NULL ||
+        v->disc == NULL || v->cup == NULL) {
         mdf_phantom_canvas_free(v);
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a phantom of %d x %d pixels", side,
                         side);
@@ -31,6 +34,8 @@ void mdf_phantom_canvas_free(mdf_phantom_canvas *v)
     mdf_free(v->plane);
     mdf_free(v->vessel);
     mdf_free(v->lesion);
+    mdf_free(v->disc);
+    mdf_free(v->cup);
     memset(v, 0, sizeof *v);
 }
 

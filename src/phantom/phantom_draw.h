@@ -55,11 +55,12 @@ static inline float mdf_phantom_step(float lo, float hi, float x)
 
 /* Reflectance before light, lens and camera. All planes belong to the canvas. */
 typedef struct mdf_phantom_canvas {
-    int side;        /* S */
-    float *rgb;      /* [S,S,3], 0..1 */
-    float *plane;    /* [S,S] scratch */
-    uint8_t *vessel; /* [S,S] 0 or 255 */
-    uint8_t *lesion; /* [S,S] 0 or 255 */
+    int side;            /* S */
+    float *rgb;          /* [S,S,3], 0..1 */
+    float *plane;        /* [S,S] scratch */
+    uint8_t *vessel;     /* [S,S] 0 or 255 */
+    uint8_t *lesion;     /* [S,S] 0 or 255 */
+    uint8_t *disc, *cup; /* [S,S] 0 or 255 */
 } mdf_phantom_canvas;
 
 mdf_status mdf_phantom_canvas_init(mdf_phantom_canvas *v, int side, mdf_error *err) MDF_NODISCARD;

@@ -143,6 +143,16 @@ static void paint_regions(mdf_phantom_canvas *v, const mdf_phantom_case *c)
     }
 }
 
+/* The painted cup is the lesion of glaucoma; as a mask it ends where the disc does. */
+static void mark_cup(mdf_phantom_canvas *v, bool is_lesion)
+{
+    const size_t pixels = (size_t)v->side * (size_t)v->side;
+    for (size_t i = 0; i < pixels; i++) {
+        v->lesion[i] |= is_lesion ? v->cup[i] : 0;
+        v->cup[i] &= v->disc[i];
+    }
+}
+
 static void paint_disc(mdf_phantom_canvas *v, const mdf_phantom_case *c)
 {
     const float temporal = c->eye == MDF_PHANTOM_RIGHT ? -1.0F : 1.0F;
@@ -167,24 +177,24 @@ static void paint_disc(mdf_phantom_canvas *v, const mdf_phantom_case *c)
         v, &b,
         &(mdf_phantom_ink){.rgb = {1.06F, 0.70F + 0.18F * pallor, 0.40F + 0.22F * pallor},
                            .alpha = 0.94F},
-        NULL);
+        v->disc);
 
     /* The cup sits a little to the temporal side; glaucoma opens it downwards. */
     const mdf_phantom_ink cup = {.rgb = {1.14F, 1.04F, 0.78F}, .alpha = 0.93F};
-    uint8_t *mask = c->label == MDF_PHANTOM_GLAUCOMA ? v->lesion : NULL;
     const float room = 1.0F - c->cup_ratio;
     b.radius_x = c->disc_rx * c->cup_ratio * 0.97F;
     b.radius_y = c->disc_ry * c->cup_ratio;
     b.x += temporal * 0.25F * room * c->disc_rx;
     b.soft = 0.14F;
-    mdf_phantom_paint_blob(v, &b, &cup, mask);
+    mdf_phantom_paint_blob(v, &b, &cup, v->cup);
     if (c->notch > 0.0F) {
         b.radius_x *= 0.45F;
         b.radius_y *= 0.5F;
         b.x += temporal * 0.25F * b.radius_x;
         b.y += c->disc_ry * (c->cup_ratio * 0.5F + fminf(c->notch, 0.8F * room));
-        mdf_phantom_paint_blob(v, &b, &cup, mask);
+        mdf_phantom_paint_blob(v, &b, &cup, v->cup);
     }
+    mark_cup(v, c->label == MDF_PHANTOM_GLAUCOMA);
 }
 
 /* Haze scatters light: everything moves towards one pale yellow, evenly over the picture. */
@@ -237,13 +247,22 @@ static void expose(mdf_phantom_canvas *v, const mdf_phantom_case *c, uint8_t *ou
             if (inside < 1.0F) {
                 v->vessel[at] = 0;
                 v->lesion[at] = 0;
+                v->disc[at] = 0;
+                v->cup[at] = 0;
             }
         }
     }
 }
 
+static void copy_mask(uint8_t *out, const uint8_t *mask, int side)
+{
+    if (out != NULL) {
+        memcpy(out, mask, (size_t)side * (size_t)side);
+    }
+}
+
 mdf_status mdf_phantom_render(const mdf_phantom_case *c, int side_px, uint8_t *rgb,
-                              uint8_t *vessel_mask, uint8_t *lesion_mask, mdf_error *err)
+                              const mdf_phantom_masks *masks, mdf_error *err)
 {
     if (side_px < MDF_PHANTOM_MIN_SIDE_PX || side_px > MDF_PHANTOM_MAX_SIDE_PX) {
         return mdf_fail(err, MDF_ERR_ARG, "a phantom's side of %d pixels is not in %d..%d", side_px,
@@ -261,12 +280,11 @@ mdf_status mdf_phantom_render(const mdf_phantom_case *c, int side_px, uint8_t *r
     add_haze(&v, c);
     expose(&v, c, rgb);
 
-    const size_t pixels = (size_t)side_px * (size_t)side_px;
-    if (vessel_mask != NULL) {
-        memcpy(vessel_mask, v.vessel, pixels);
-    }
-    if (lesion_mask != NULL) {
-        memcpy(lesion_mask, v.lesion, pixels);
+    if (masks != NULL) {
+        copy_mask(masks->vessel, v.vessel, side_px);
+        copy_mask(masks->lesion, v.lesion, side_px);
+        copy_mask(masks->disc, v.disc, side_px);
+        copy_mask(masks->cup, v.cup, side_px);
     }
     mdf_phantom_canvas_free(&v);
     return MDF_OK;

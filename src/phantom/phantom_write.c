@@ -15,7 +15,7 @@ typedef struct writer {
     mdf_phantom_case *one;
     mdf_phantom_split *split; /* [patients] */
     uint8_t *rgb;             /* [S,S,3] */
-    uint8_t *vessel, *lesion; /* [S,S] */
+    mdf_phantom_masks masks;  /* [S,S] each */
     mdf_strbuf table;
 } writer;
 
@@ -87,6 +87,11 @@ static mdf_status write_picture(const writer *w, const char *folder, const uint8
     return status;
 }
 
+enum { MASKS = 4 };
+
+static const char *const mask_folders[MASKS] = {"vessel_masks", "lesion_masks", "disc_masks",
+                                                "cup_masks"};
+
 static void add_row(writer *w)
 {
     static const char *const splits[] = {"train", "val", "test"};
@@ -96,8 +101,10 @@ static void add_row(writer *w)
     mdf_strbuf_printf(&w->table, "images/%s_%s.png,%s,%s,%s,%s,%d,%s,\"%s\",", c->patient_id, eye,
                       mdf_phantom_label_name(c->label), c->patient_id, splits[w->split[c->patient]],
                       eye, c->age, c->female ? "Female" : "Male", c->text);
-    mdf_strbuf_printf(&w->table, "vessel_masks/%s_%s.png,lesion_masks/%s_%s.png\n", c->patient_id,
-                      eye, c->patient_id, eye);
+    for (size_t k = 0; k < MASKS; k++) {
+        mdf_strbuf_printf(&w->table, "%s/%s_%s.png%s", mask_folders[k], c->patient_id, eye,
+                          k + 1 < MASKS ? "," : "\n");
+    }
 }
 
 static mdf_status write_cases(writer *w, const mdf_phantom_options *opt, uint32_t patients,
@@ -105,10 +112,13 @@ static mdf_status write_cases(writer *w, const mdf_phantom_options *opt, uint32_
 {
     for (uint32_t i = 0; i < 2 * patients; i++) {
         mdf_phantom_plan(w->one, opt, i);
-        MDF_TRY(mdf_phantom_render(w->one, w->side, w->rgb, w->vessel, w->lesion, err));
+        const uint8_t *const masks[MASKS] = {w->masks.vessel, w->masks.lesion, w->masks.disc,
+                                             w->masks.cup};
+        MDF_TRY(mdf_phantom_render(w->one, w->side, w->rgb, &w->masks, err));
         MDF_TRY(write_picture(w, "images", w->rgb, 3, err));
-        MDF_TRY(write_picture(w, "vessel_masks", w->vessel, 1, err));
-        MDF_TRY(write_picture(w, "lesion_masks", w->lesion, 1, err));
+        for (size_t k = 0; k < MASKS; k++) {
+            MDF_TRY(write_picture(w, mask_folders[k], masks[k], 1, err));
+        }
         add_row(w);
         if (progress != NULL && !progress(user, i + 1, 2 * patients)) {
             return mdf_fail(err, MDF_ERR_STOPPED, "%s: stopped after %u of %u phantoms", w->dir,
@@ -140,7 +150,8 @@ static mdf_status check_options(const mdf_phantom_options *opt, mdf_error *err)
 /* Makes the folders and refuses to mix two data sets. */
 static mdf_status prepare_folder(const char *dir, mdf_error *err)
 {
-    static const char *const folders[] = {"images", "vessel_masks", "lesion_masks"};
+    const char *const folders[] = {"images", mask_folders[0], mask_folders[1], mask_folders[2],
+                                   mask_folders[3]};
     char *table = mdf_path_join(dir, "metadata.csv");
     if (table == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a file name in %s", dir);
@@ -188,17 +199,17 @@ mdf_status mdf_phantom_write(const char *dir, const mdf_phantom_options *opt,
     w.one = mdf_alloc(1, sizeof *w.one);
     w.split = mdf_alloc(patients, sizeof *w.split);
     w.rgb = mdf_alloc(pixels, 3);
-    w.vessel = mdf_alloc(pixels, 1);
-    w.lesion = mdf_alloc(pixels, 1);
+    uint8_t *masks = mdf_alloc(pixels, MASKS);
 
     mdf_status status = MDF_OK;
-    if (w.one == NULL || w.split == NULL || w.rgb == NULL || w.vessel == NULL || w.lesion == NULL) {
+    if (w.one == NULL || w.split == NULL || w.rgb == NULL || masks == NULL) {
         status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for phantoms of %d x %d pixels",
                           w.side, w.side);
         goto done;
     }
+    w.masks = (mdf_phantom_masks){masks, masks + pixels, masks + 2 * pixels, masks + 3 * pixels};
     mdf_strbuf_puts(&w.table, "file_name,label,patient_id,split,eye,age,sex,text,vessel_mask,"
-                              "lesion_mask\n");
+                              "lesion_mask,disc_mask,cup_mask\n");
     status = mdf_phantom_splits(opt, w.split, err);
     if (status == MDF_OK) {
         status = prepare_folder(dir, err);
@@ -211,8 +222,7 @@ mdf_status mdf_phantom_write(const char *dir, const mdf_phantom_options *opt,
     }
 done:
     mdf_strbuf_free(&w.table);
-    mdf_free(w.lesion);
-    mdf_free(w.vessel);
+    mdf_free(masks);
     mdf_free(w.rgb);
     mdf_free(w.split);
     mdf_free(w.one);

@@ -228,17 +228,21 @@ mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_i
     }
     const draw d = draw_one(opt, r);
     const affine a = affine_of(&d, opt);
-    mdf_image from;
+    mdf_image from = *im;
     mdf_arena_reset(scratch);
-    MDF_TRY(reduced(&from, im, (double)side / shown_part(opt), scratch, err));
+    if (out != NULL) {
+        MDF_TRY(reduced(&from, im, (double)side / shown_part(opt), scratch, err));
+    }
     float *line = mdf_arena_alloc(scratch, 6 * (size_t)side, sizeof *line);
     if (line == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a picture %d pixels wide", side);
     }
-    sample_picture(out, &from, &d, &a, side);
-    colour(out, (size_t)side * (size_t)side, &d);
-    mdf_camera_apply(&d.camera, out, side, line, line + 3 * side);
-    normalise(out, (size_t)side * (size_t)side, opt);
+    if (out != NULL) {
+        sample_picture(out, &from, &d, &a, side);
+        colour(out, (size_t)side * (size_t)side, &d);
+        mdf_camera_apply(&d.camera, out, side, line, line + 3 * side);
+        normalise(out, (size_t)side * (size_t)side, opt);
+    }
     if (mask != NULL && mask_out != NULL) {
         sample_mask(mask_out, mask, &a, side);
     }

@@ -31,12 +31,12 @@ mdf_augment_options mdf_augment_defaults(void);
 /* The same normalisation and no random change: for validation and prediction. */
 mdf_augment_options mdf_augment_none(void);
 
-/* out [side, side, 3] <- im (any size, stretched to a square). When mask is not NULL, mask_out
- * [side, side] gets its pixels, as they are, through the same transform (nearest); a mask may have
- * another resolution than the picture. Outside of the picture: black, mask 0. Draws the same
- * number of values from r whatever the options. Bilinear; a picture whose shown part is
- * more than 1.5 times larger than side is reduced (antialiased) first, in memory of scratch, which
- * is reset by every call: after the first ones nothing is allocated any more.
+/* out [side, side, 3] <- im (any size, stretched to a square); NULL: only the mask is wanted. When
+ * mask is not NULL, mask_out [side, side] gets its pixels, as they are, through the same transform
+ * (nearest); a mask may have another resolution than the picture. Outside of the picture: black,
+ * mask 0. Draws the same number of values from r whatever the options. Bilinear; a picture whose
+ * shown part is more than 1.5 times larger than side is reduced (antialiased) first, in memory of
+ * scratch, which is reset by every call: after the first ones nothing is allocated any more.
  *
  * *flipped (may be NULL): a mirror image was made, the caller swaps the eyes in the text
  * (photo/laterality.h). Fails with MDF_ERR_NOMEM, MDF_ERR_ARG (side < 1, empty picture, crop

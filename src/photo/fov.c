@@ -407,6 +407,18 @@ mdf_status mdf_fov_find(mdf_fov *out, const mdf_image *im, mdf_error *err)
 /* ---- cropping ---------------------------------------------------------------------------------
  */
 
+bool mdf_fov_holds(const mdf_fov *fov, double x, double y)
+{
+    if (fov->kind == MDF_FOV_NONE) {
+        return true;
+    }
+    const bool in_box = x >= fov->left && x < fov->right && y >= fov->top && y < fov->bottom;
+    const double dx = x - (double)fov->cx;
+    const double dy = y - (double)fov->cy;
+    const bool in_circle = dx * dx + dy * dy <= (double)fov->r * (double)fov->r;
+    return in_box && (fov->kind != MDF_FOV_CIRCLE || in_circle);
+}
+
 mdf_square mdf_fov_square(const mdf_fov *fov)
 {
     const int w = fov->right - fov->left;

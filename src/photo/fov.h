@@ -34,6 +34,9 @@ const char *mdf_fov_kind_text(mdf_fov_kind kind);
  * MDF_ERR_ARG for an empty picture. */
 mdf_status mdf_fov_find(mdf_fov *out, const mdf_image *im, mdf_error *err) MDF_NODISCARD;
 
+/* Does the field of view hold the point (x, y)? Without one (MDF_FOV_NONE) every point counts. */
+bool mdf_fov_holds(const mdf_fov *fov, double x, double y);
+
 /* The square that holds the field of view: around the circle, or around the box. It may reach
  * beyond the picture. */
 typedef struct mdf_square {

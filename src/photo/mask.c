@@ -135,3 +135,33 @@ mdf_status mdf_mask_fits(int mask_width, int mask_height, int width, int height,
     }
     return MDF_OK;
 }
+
+/* Fraction of [low, high] around its middle: -1 at low, 1 at high. */
+static double across(double x, double low, double high)
+{
+    return (2 * x - low - high) / (high - low);
+}
+
+static int inside(double x, int below)
+{
+    const double whole = floor(x);
+    return whole < 0 ? 0 : whole > below ? below : (int)whole;
+}
+
+void mdf_mask_fill(mdf_grey *mask, double left, double top, double right, double bottom, bool round)
+{
+    const double cx = floor((left + right) / 2);
+    const double cy = floor((top + bottom) / 2);
+    const int x1 = inside(right + 1, mask->width);
+    const int y1 = inside(bottom + 1, mask->height);
+    for (int y = inside(top, mask->height); y < y1; y++) {
+        for (int x = inside(left, mask->width); x < x1; x++) {
+            const double u = across(x + 0.5, left, right);
+            const double v = across(y + 0.5, top, bottom);
+            const bool in = round ? u * u + v * v <= 1 : fabs(u) <= 1 && fabs(v) <= 1;
+            if (in || (x == cx && y == cy)) {
+                mask->px[(size_t)y * (size_t)mask->width + (size_t)x] = 255;
+            }
+        }
+    }
+}

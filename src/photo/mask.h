@@ -55,6 +55,11 @@ bool mdf_mask_is_clear(const mdf_mask_info *info);
 /* "values 0, 1, 2: all but 0 is foreground" */
 void mdf_mask_describe(mdf_strbuf *out, const mdf_mask_info *info);
 
+/* Sets the pixels to 255 whose centres lie in the box (or, round, in the ellipse inside of it), at
+ * least the one at the box's centre; in pixels, parts outside of the mask are dropped. */
+void mdf_mask_fill(mdf_grey *mask, double left, double top, double right, double bottom,
+                   bool round);
+
 /* A mask may be larger or smaller than its picture, but must have its shape, up to a pixel. Else
  * MDF_ERR_SHAPE. */
 mdf_status mdf_mask_fits(int mask_width, int mask_height, int width, int height, const char *name,

@@ -114,8 +114,13 @@ static void write_metrics(FILE *out, const mdf_report *r)
     if (r->naming != NULL && r->naming->temperature > 0) {
         write_metric(out, "temperature", r->naming->temperature, none);
     }
-    if (r->naming != NULL && r->naming->has_vessel_dice) {
-        write_metric(out, "vessel Dice", r->naming->vessel_dice, none);
+    for (int k = 0; r->naming != NULL && r->naming->masks != NULL && k < MDF_MASK_NAMES; k++) {
+        const mdf_mask_score *mask = &r->naming->masks->of[k];
+        if (mask->n > 0) {
+            char name[40];
+            (void)snprintf(name, sizeof name, "%s Dice", mdf_mask_names[k]);
+            write_metric(out, name, mdf_mask_score_dice(mask), none);
+        }
     }
     (void)fputs("</tbody>\n</table>\n", out);
 }

@@ -1,9 +1,10 @@
-/* Segmentation loss: binary cross entropy + soft Dice per existing mask. */
+/* Segmentation loss: binary cross entropy + soft Dice per existing mask, pixels weighted. */
 #include "tensor/op.h"
 
 typedef struct mask_loss_saved {
     const mdf_real *target; /* [B,H,W,C] in 0..1 */
     const mdf_real *weight; /* [B,C] 0 or 1 */
+    const mdf_real *pixel;  /* [B,H,W,C] or NULL: 1 */
     double *sums;           /* [B,C,2]: sum of p*t, sum of p + t */
     int64_t masks;
 } mask_loss_saved;
@@ -37,7 +38,8 @@ static void mask_loss_backward(mdf_graph *g, const mdf_node *node)
             const mdf_real p = sigmoid(x->data[base + j * c]);
             const mdf_real dice =
                 (top - 2 * t * bottom) / (bottom * bottom); /* d(1-top/bottom)/dp */
-            dx[base + j * c] += scale * ((p - t) / (mdf_real)pixels + dice * p * (1 - p));
+            const mdf_real w = s->pixel == NULL ? 1 : s->pixel[base + j * c];
+            dx[base + j * c] += w * (scale * ((p - t) / (mdf_real)pixels + dice * p * (1 - p)));
         }
     }
 }
@@ -45,7 +47,7 @@ static void mask_loss_backward(mdf_graph *g, const mdf_node *node)
 static const mdf_op op_mask_loss = {"mask_loss", mask_loss_backward};
 
 mdf_tensor *mdf_mask_loss(mdf_graph *g, mdf_tensor *logits, const mdf_real *target,
-                          const mdf_real *weight)
+                          const mdf_real *weight, const mdf_real *pixel)
 {
     if (logits == NULL) {
         return NULL;
@@ -73,11 +75,12 @@ mdf_tensor *mdf_mask_loss(mdf_graph *g, mdf_tensor *logits, const mdf_real *targ
             const mdf_real z = logits->data[base + j * c];
             const mdf_real t = target[base + j * c];
             const mdf_real p = sigmoid(z);
-            sums[2 * i] += (double)(p * t);
-            sums[2 * i + 1] += (double)(p + t);
+            const double w = pixel == NULL ? 1 : (double)pixel[base + j * c];
+            sums[2 * i] += w * (double)(p * t);
+            sums[2 * i + 1] += w * (double)(p + t);
             /* log(1 + exp(-|z|)) + max(z,0) - z t: never overflows */
             const double a = fabs((double)z);
-            bce[i] += log1p(exp(-a)) + (z > 0 ? (double)z : 0.0) - (double)(z * t);
+            bce[i] += w * (log1p(exp(-a)) + (z > 0 ? (double)z : 0.0) - (double)(z * t));
         }
     }
     double loss = 0;
@@ -87,6 +90,6 @@ mdf_tensor *mdf_mask_loss(mdf_graph *g, mdf_tensor *logits, const mdf_real *targ
         }
     }
     y->data[0] = masks == 0 ? 0 : (mdf_real)(loss / (double)masks);
-    *s = (mask_loss_saved){target, weight, sums, masks};
+    *s = (mask_loss_saved){target, weight, pixel, sums, masks};
     return mdf_graph_record(g, &op_mask_loss, y, &logits, 1, s);
 }

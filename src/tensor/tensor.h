@@ -295,11 +295,12 @@ mdf_tensor *mdf_segment_sum(mdf_graph *g, mdf_tensor *x, const int32_t *index,
  * prob_out [N,K] or NULL. Arrays caller-owned. */
 mdf_tensor *mdf_cross_entropy(mdf_graph *g, mdf_tensor *logits, const int32_t *label,
                               const uint8_t *allowed, mdf_real smoothing, mdf_real *prob_out);
-/* Binary cross entropy + soft Dice loss (1 - (2 sum pt + 1) / (sum p + sum t + 1), per image and
- * channel, mean): logits [B,H,W,C], target same count in 0..1; weight [B,C] 0/1 says which masks
- * exist. -> [1], the mean over existing masks (0 if none). */
+/* Binary cross entropy + soft Dice loss per image and channel: sum_j w_j bce_j / (H W)
+ * + 1 - (2 sum_j w_j p_j t_j + 1) / (sum_j w_j (p_j + t_j) + 1). logits [B,H,W,C]; target the same
+ * count in 0..1; weight [B,C] 0/1 says which masks exist; pixel [B,H,W,C] are the w_j, from 0,
+ * NULL: all 1. Arrays caller-owned. -> [1], the mean over existing masks (0 if none). */
 mdf_tensor *mdf_mask_loss(mdf_graph *g, mdf_tensor *logits, const mdf_real *target,
-                          const mdf_real *weight);
+                          const mdf_real *weight, const mdf_real *pixel);
 /* a*x + b*y of two [1] losses; either may be NULL when its factor is 0. */
 mdf_tensor *mdf_loss_sum(mdf_graph *g, mdf_tensor *x, mdf_real a, mdf_tensor *y, mdf_real b);
 

@@ -156,7 +156,7 @@ static mdf_status read_numbers(const mdf_safetensors *file, mdf_optimizer *o, md
     }
     if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[2] < 0 || state[2] > state[0] ||
         state[3] < 0 || !isfinite(best_score) || isinf(loss_mean) || monitor < -1 ||
-        monitor > MDF_MONITOR_LOSS) {
+        monitor > MDF_MONITOR_DICE) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is not sensible", file->path);
     }
     s->epoch = (int)state[0];

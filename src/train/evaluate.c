@@ -28,21 +28,14 @@ static double dice(const mdf_tensor *logits, const mdf_real *target, int64_t pic
     return sum > 0 ? 2 * both / sum : 1;
 }
 
-static void add_dice(mdf_scores *out, const mdf_output *o, const mdf_batch *b)
+static void add_dice(mdf_scores *out, const mdf_output *o, const mdf_batch *b,
+                     const mdf_unet_config *u)
 {
-    const int64_t channels = o->mask_logits->dim[3];
     for (int64_t i = 0; i < b->cases; i++) {
-        for (int64_t c = 0; c < channels; c++) {
-            if (b->mask_there[i * channels + c] <= 0) {
-                continue;
-            }
-            const double d = dice(o->mask_logits, b->mask, i, c);
-            if (c == 0) {
-                out->vessel_dice += d;
-                out->vessel_count++;
-            } else {
-                out->lesion_dice += d;
-                out->lesion_count++;
+        for (int c = 0; c < u->mask_channels; c++) {
+            if (b->mask_there[i * u->mask_channels + c] > 0) {
+                mdf_mask_score_add(&out->masks.of[u->masks[c]], dice(o->mask_logits, b->mask, i, c),
+                                   b->mask_weight != NULL);
             }
         }
     }
@@ -72,7 +65,7 @@ static mdf_status score_batch(mdf_scores *out, mdf_graph *g, const mdf_mllm *m,
         }
     }
     if (o.mask_logits != NULL) {
-        add_dice(out, &o, &buffer->batch);
+        add_dice(out, &o, &buffer->batch, &m->config.unet);
     }
     return MDF_OK;
 }
@@ -98,7 +91,5 @@ mdf_status mdf_score_samples(mdf_scores *out, mdf_graph *g, const mdf_mllm *m, c
             return status;
         }
     }
-    out->vessel_dice /= out->vessel_count > 0 ? (double)out->vessel_count : 1;
-    out->lesion_dice /= out->lesion_count > 0 ? (double)out->lesion_count : 1;
     return MDF_OK;
 }

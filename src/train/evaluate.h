@@ -5,14 +5,12 @@
 #include "data/batch_fill.h"
 #include "data/samples.h"
 #include "nn/mdf_mllm.h"
+#include "train/mask_scores.h"
 
 typedef struct mdf_scores {
     float *score; /* [N,K] before the temperature */
     size_t count, classes;
-    double vessel_dice; /* mean over pictures that have a vessel mask */
-    size_t vessel_count;
-    double lesion_dice;
-    size_t lesion_count;
+    mdf_mask_scores masks; /* of the whole square at the U-Net's size, where masks were wanted */
 } mdf_scores;
 
 /* masks: also run the decoder where masks exist. g must not train; it is reset between batches.

@@ -17,6 +17,7 @@
 
 #include "base/strbuf.h"
 #include "train/calibration.h"
+#include "train/mask_scores.h"
 #include "train/relabel.h"
 #include "train/stats.h"
 
@@ -75,10 +76,9 @@ void mdf_metrics_free(mdf_metrics *m);
 
 /* Names and extras of the JSON. Everything but labels may be missing. */
 typedef struct mdf_metrics_naming {
-    const char *const *labels; /* [K] */
-    double temperature;        /* 0 = none */
-    double vessel_dice;        /* used when has_vessel_dice */
-    bool has_vessel_dice;
+    const char *const *labels;      /* [K] */
+    double temperature;             /* 0 = none */
+    const mdf_mask_scores *masks;   /* NULL or without any: none */
     const mdf_left_out *left_out;   /* what the numbers do not speak of */
     const mdf_metrics_input *cases; /* per-case rows are written when this is set */
     const char *const *file_names;  /* [N] */
@@ -88,8 +88,8 @@ typedef struct mdf_metrics_naming {
 /* An object with the keys n, patients, labels, accuracy, accuracy_ci, balanced_accuracy,
  * balanced_accuracy_ci, macro_f1, macro_f1_ci, macro_auc, macro_auc_ci, per_class (by label),
  * confusion (rows: truth), brier, ece, ece_calibrated, and where given brier_calibrated,
- * temperature, vessel_dice, left_out (train/relabel.h), cases. Intervals are [low, high]. NULL when
- * out of memory. */
+ * temperature, masks (train/mask_scores.h), left_out (train/relabel.h), cases. Intervals are [low,
+ * high]. NULL when out of memory. */
 json_t *mdf_metrics_json(const mdf_metrics *m, const mdf_metrics_naming *naming);
 
 /* A table for people: one line per number, one per class. */

@@ -123,8 +123,8 @@ json_t *mdf_metrics_json(const mdf_metrics *m, const mdf_metrics_naming *naming)
     if (naming->temperature > 0) {
         ok = json_object_set_new(out, "temperature", json_real(naming->temperature)) == 0 && ok;
     }
-    if (naming->has_vessel_dice) {
-        ok = json_object_set_new(out, "vessel_dice", number(naming->vessel_dice)) == 0 && ok;
+    if (naming->masks != NULL && mdf_mask_scores_any(naming->masks)) {
+        ok = json_object_set_new(out, "masks", mdf_mask_scores_json(naming->masks)) == 0 && ok;
     }
     if (naming->left_out != NULL) {
         ok = json_object_set_new(out, "left_out", mdf_left_out_json(naming->left_out)) == 0 && ok;
@@ -210,8 +210,8 @@ void mdf_metrics_text(mdf_strbuf *out, const mdf_metrics *m, const mdf_metrics_n
     if (naming->temperature > 0) {
         text_line(out, "temperature", naming->temperature, none);
     }
-    if (naming->has_vessel_dice) {
-        text_line(out, "vessel Dice", naming->vessel_dice, none);
+    if (naming->masks != NULL) {
+        mdf_mask_scores_text(out, naming->masks);
     }
     text_classes(out, m, naming);
     mdf_strbuf_printf(out,

@@ -38,7 +38,11 @@ static void fill_next(mdf_prefetch *p)
     const mdf_epoch_plan *plan = p->plan;
     const size_t n = p->next;
     mdf_batch_buffer *b = &p->buffer[p->filled % 2];
-    const mdf_batch_options opt = {.augment = true, .masks = true, .seed = mdf_rng_mix(p->seed, n)};
+    const mdf_batch_options opt = {.augment = true,
+                                   .masks = true,
+                                   .seed = mdf_rng_mix(p->seed, n),
+                                   .focus =
+                                       plan->focus == NULL ? NULL : plan->focus + plan->begin[n]};
     mdf_error error = {0};
     p->busy = true;
     (void)pthread_mutex_unlock(&p->lock);

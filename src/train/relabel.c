@@ -23,6 +23,16 @@ static bool is_asked(const mdf_relabel_options *opt, int label)
     return label >= 0 && (opt->asked == NULL || opt->asked[label]);
 }
 
+static bool has_kept_mask(const mdf_relabel_options *opt, const mdf_manifest_case *c)
+{
+    for (int k = 0; k < MDF_MASK_NAMES; k++) {
+        if (opt->keep_mask[k] && mdf_case_has_mask(c, (mdf_mask_name)k)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Counts a case that gets no label. unknown [m's labels]. */
 static void count(mdf_left_out *out, size_t *unknown, const mdf_manifest_case *c, int label,
                   bool stays)
@@ -49,8 +59,7 @@ size_t mdf_relabel(mdf_left_out *out, mdf_manifest *m, const mdf_relabel_options
     for (size_t i = 0; i < m->case_count; i++) {
         mdf_manifest_case c = m->cases[i];
         const int label = c.label < 0 ? -1 : find(opt, m->labels[c.label]);
-        const bool stays = (opt->keep_vessel_masks && c.vessel_mask != NULL) ||
-                           (opt->keep_lesion_masks && c.lesion_mask != NULL);
+        const bool stays = has_kept_mask(opt, &c);
         if (is_asked(opt, label)) {
             with[label]++;
             labelled++;

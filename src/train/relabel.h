@@ -27,7 +27,7 @@ typedef struct mdf_relabel_options {
     size_t label_count;
     const bool *asked; /* [label_count]; NULL: all */
     /* Cases that have such a mask stay without a label, as -1, whatever theirs was. */
-    bool keep_vessel_masks, keep_lesion_masks;
+    bool keep_mask[MDF_MASK_NAMES];
 } mdf_relabel_options;
 
 /* Renumbers the cases' labels by the model's table; cases without one of them go. m's own table of

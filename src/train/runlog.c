@@ -43,6 +43,7 @@ mdf_status mdf_runlog_epoch(mdf_runlog *log, const mdf_train_event *e, mdf_error
         {"val_macro_auc", "val/macro_auc", e->val_auc},
         {"val_balanced_accuracy", "val/balanced_accuracy", e->val_balanced_accuracy},
         {"val_vessel_dice", "val/vessel_dice", e->val_vessel_dice},
+        {"val_dice", "val/dice", e->val_dice},
     };
     json_t *row =
         json_pack("{s:I,s:i,s:b,s:s,s:f}", "step", (json_int_t)step, "epoch", e->epoch, "best",

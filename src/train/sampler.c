@@ -163,5 +163,6 @@ void mdf_epoch_plan_free(mdf_epoch_plan *p)
 {
     mdf_free(p->index);
     mdf_free(p->begin);
+    mdf_free(p->focus);
     *p = (mdf_epoch_plan){0};
 }

@@ -7,8 +7,9 @@
 #include "data/samples.h"
 
 typedef struct mdf_epoch_plan {
-    size_t *index; /* [count] cases, batch after batch */
-    size_t *begin; /* [batches+1] */
+    size_t *index;        /* [count] cases, batch after batch */
+    size_t *begin;        /* [batches+1] */
+    mdf_mask_name *focus; /* [count] of crops (train/segment_samples.h); NULL: whole pictures */
     size_t count, batches;
 } mdf_epoch_plan;
 

@@ -20,7 +20,8 @@
 #include "train/relabel.h"
 #include "train/run_folder.h"
 #include "train/runlog.h"
-#include "train/sampler.h"
+#include "train/segment_samples.h"
+#include "train/segment_train.h"
 #include "train/validation.h"
 #include "train/vocabulary.h"
 #include "weights/encoder.h"
@@ -56,6 +57,11 @@ typedef struct trainer {
 static bool stopped(const trainer *t)
 {
     return t->opt->stop != NULL && *t->opt->stop != 0;
+}
+
+static bool segments(const trainer *t)
+{
+    return t->config.train.task == MDF_TASK_SEGMENT;
 }
 
 static void note(const trainer *t, const char *fmt, ...) MDF_PRINTF(2, 3);
@@ -99,11 +105,11 @@ static mdf_status apply_labels(const trainer *t, mdf_manifest *m, const char *sp
     for (int k = 0; k < a->label_count; k++) {
         label[k] = a->labels[k];
     }
-    (void)mdf_relabel(left, m,
-                      &(mdf_relabel_options){.labels = label,
-                                             .label_count = (size_t)a->label_count,
-                                             .keep_vessel_masks = keep_masks,
-                                             .keep_lesion_masks = keep_masks});
+    mdf_relabel_options how = {.labels = label, .label_count = (size_t)a->label_count};
+    for (int k = 0; keep_masks && k < t->config.unet.mask_channels; k++) {
+        how.keep_mask[t->config.unet.masks[k]] = true;
+    }
+    (void)mdf_relabel(left, m, &how);
     mdf_strbuf text = mdf_strbuf_new(1 << 16);
     mdf_left_out_text(&text, left);
     mdf_status status = MDF_OK;
@@ -123,6 +129,9 @@ static mdf_status apply_labels(const trainer *t, mdf_manifest *m, const char *sp
 static mdf_status choose_cases(trainer *t, mdf_error *err)
 {
     const mdf_train_options *o = t->opt;
+    if (segments(t)) {
+        return mdf_segment_choose(&t->train_cases, &t->val_cases, &t->config, o, err);
+    }
     MDF_TRY(mdf_manifest_copy(&t->train_cases, o->manifest, err));
     MDF_TRY(mdf_manifest_keep_split(&t->train_cases, o->train_split, err));
     MDF_TRY(mdf_manifest_copy(&t->val_cases, o->manifest, err));
@@ -139,9 +148,9 @@ static void choose_monitor(trainer *t)
 {
     const mdf_monitor wanted = t->config.train.monitor;
     const int classes = mdf_count_classes(&t->val);
-    t->monitor = mdf_monitor_possible(wanted, &t->val);
+    t->monitor = segments(t) ? MDF_MONITOR_DICE : mdf_monitor_possible(wanted, &t->val);
     t->state.monitor = (int)t->monitor;
-    if (classes < 2) {
+    if (classes < 2 && !segments(t)) {
         note(t,
              "split \"%s\": all its cases have the label %s, so there is no AUC%s, and the "
              "temperature stays %.3g",
@@ -153,13 +162,16 @@ static void choose_monitor(trainer *t)
 
 static mdf_status read_pictures(trainer *t, mdf_error *err)
 {
-    const int side = mdf_samples_side(&t->config);
-    const bool image = t->config.train.use_image;
-    MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, side, image, read_progress, t, err));
-    if (t->config.train.partial_labels) {
+    const mdf_samples_options how = {.side = segments(t) ? t->config.train.crop.side
+                                                         : mdf_samples_side(&t->config),
+                                     .use_image = t->config.train.use_image,
+                                     .masks = t->config.unet.masks,
+                                     .mask_count = t->config.unet.mask_channels};
+    MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, &how, read_progress, t, err));
+    if (t->config.train.partial_labels && !segments(t)) {
         MDF_TRY(mdf_samples_know_labels(&t->train, t->config.answer.label_count, err));
     }
-    return mdf_samples_load(&t->val, &t->val_cases, side, image, read_progress, t, err);
+    return mdf_samples_load(&t->val, &t->val_cases, &how, read_progress, t, err);
 }
 
 static mdf_status make_tree(trainer *t, mdf_error *err)
@@ -167,6 +179,9 @@ static mdf_status make_tree(trainer *t, mdf_error *err)
     const char *dir = t->opt->out_dir;
     if (t->config.tokenizer != MDF_TOKENIZER_BYTES && t->opt->tokenizer_path != NULL) {
         MDF_TRY(mdf_vocabulary_copy(dir, t->opt->tokenizer_path, err));
+    }
+    if (segments(t)) {
+        return MDF_OK; /* nothing is read or answered */
     }
     MDF_TRY(mdf_vocabulary_open(&t->tokenizer, &t->config, dir, err));
     const char *label[MDF_MAX_CLASSES];
@@ -320,10 +335,14 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
 {
     const bool masks = t->config.unet.mask_channels > 0;
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
-    mdf_status status = mdf_score_samples(scores, &t->eval_graph, t->model, &t->val,
-                                          &t->eval_buffer, masks, keep_going, t, err);
+    mdf_status status =
+        segments(t) ? mdf_segment_validate(e, &t->eval_graph, t->model, &t->val, keep_going, t, err)
+                    : mdf_score_samples(scores, &t->eval_graph, t->model, &t->val, &t->eval_buffer,
+                                        masks, keep_going, t, err);
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
-    MDF_TRY(status);
+    if (status != MDF_OK || segments(t)) {
+        return status;
+    }
     status = mdf_validation_numbers(e, scores, &t->val, err);
     if (status != MDF_OK) {
         mdf_scores_free(scores);
@@ -335,7 +354,7 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
  * doubt: every score above the others would be taken for certain. */
 static mdf_status calibrate(trainer *t, const mdf_scores *scores, mdf_error *err)
 {
-    return mdf_count_classes(&t->val) < 2
+    return segments(t) || mdf_count_classes(&t->val) < 2
                ? MDF_OK
                : mdf_validation_calibrate(&t->config, scores, &t->val, err);
 }
@@ -413,12 +432,15 @@ static void summarise(trainer *t, mdf_train_summary *s)
     }
 }
 
-static mdf_status plan_epoch(const trainer *t, mdf_epoch_plan *plan, int epoch, mdf_error *err)
+/* The batches of an epoch. */
+static mdf_status make_plan(const trainer *t, mdf_epoch_plan *plan, int epoch, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
     const mdf_draw draw = {.balanced = c->balanced, .set_power = c->set_power};
-    return mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count, (size_t)c->batch_size,
-                               &draw, (uint64_t)c->seed, epoch, err);
+    return segments(t) ? mdf_segment_plan_make(plan, &t->train, &t->config, epoch, err)
+                       : mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count,
+                                             (size_t)c->batch_size, &draw, (uint64_t)c->seed, epoch,
+                                             err);
 }
 
 /* Number of updates of a run, so that the schedule ends where the run does. Every epoch has as many
@@ -428,7 +450,7 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
     mdf_epoch_plan plan;
-    MDF_TRY(plan_epoch(t, &plan, 0, err));
+    MDF_TRY(make_plan(t, &plan, 0, err));
     const int64_t updates = ((int64_t)plan.batches + c->accumulate - 1) / c->accumulate;
     mdf_epoch_plan_free(&plan);
     if (updates == 0) {
@@ -453,7 +475,7 @@ static mdf_status loop(trainer *t, mdf_error *err)
     bool done = t->state.batch == 0 && no_progress(t); /* a run that ended early is resumed */
     while (!done && t->state.epoch < c->epochs) {
         mdf_epoch_plan plan;
-        MDF_TRY(plan_epoch(t, &plan, t->state.epoch, err));
+        MDF_TRY(make_plan(t, &plan, t->state.epoch, err));
         const mdf_status status = run_epoch(t, &plan, err);
         mdf_prefetch_stop(t->prefetch);
         mdf_epoch_plan_free(&plan);
@@ -495,18 +517,20 @@ static mdf_status resume(trainer *t, mdf_error *err)
 static mdf_status prepare(trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
-    MDF_TRY(mdf_run_folder_check(dir, t->opt->resume, err));
+    const bool resumed = t->opt->resume;
+    MDF_TRY(mdf_run_folder_check(dir, resumed, err));
     MDF_TRY(choose_cases(t, err));
     MDF_TRY(mdf_freeze_check(&t->config, err));
     MDF_TRY(mdf_make_dirs(dir, err));
     MDF_TRY(mdf_run_folder_lock(&t->lock, dir, err));
-    MDF_TRY(mdf_run_folder_check(dir, t->opt->resume,
-                                 err)); /* once more: another training may just have ended */
+    MDF_TRY(mdf_run_folder_check(dir, resumed, err)); /* another training may just have ended */
     MDF_TRY(read_pictures(t, err));
     choose_monitor(t);
     memset(&t->config.doubt, 0, sizeof t->config.doubt); /* maybe another model's */
-    MDF_TRY(mdf_validation_pictures(&t->config, (const mdf_samples *[]){&t->train, &t->val}, 2, 0,
-                                    err));
+    if (!segments(t)) {
+        MDF_TRY(mdf_validation_pictures(&t->config, (const mdf_samples *[]){&t->train, &t->val}, 2,
+                                        0, err));
+    }
     MDF_TRY(make_tree(t, err));
     MDF_TRY(build(t, err));
     if (t->opt->resume) {

@@ -22,9 +22,11 @@ typedef struct mdf_train_event {
     int epoch;          /* from 1 */
     double loss;        /* running mean; NAN before the first step */
     bool epoch_end;     /* the numbers below are fresh */
-    double val_loss, val_auc, val_balanced_accuracy, val_vessel_dice, val_dice;
+    double val_loss, val_auc, val_balanced_accuracy, val_vessel_dice;
+    double val_dice; /* mean over the kinds of masks that the split has */
     bool best;
-    const char *monitor; /* what chooses the best epoch: "macro_auc", "balanced_accuracy", "loss" */
+    const char *monitor; /* what chooses the best epoch: "macro_auc", "balanced_accuracy", "loss",
+                            "dice" */
 } mdf_train_event;
 
 typedef struct mdf_train_options {

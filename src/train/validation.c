@@ -72,7 +72,8 @@ mdf_status mdf_validation_numbers(mdf_train_event *e, const mdf_scores *scores,
         e->val_loss = mdf_nll(scores->score, label, n, k, 1);
         e->val_auc = m.macro_auc;
         e->val_balanced_accuracy = m.balanced_accuracy;
-        e->val_vessel_dice = scores->vessel_count > 0 ? scores->vessel_dice : (double)NAN;
+        e->val_vessel_dice = mdf_mask_score_dice(&scores->masks.of[MDF_MASK_VESSEL]);
+        e->val_dice = mdf_mask_scores_mean(&scores->masks);
     }
     mdf_metrics_free(&m);
     mdf_free(label);

@@ -532,7 +532,8 @@ static void the_task_of_masks_alone_needs_masks(void **state)
     assert_int_equal(mdf_config_set(&config, "masks=", &err), MDF_OK);
     assert_int_equal(mdf_config_validate(&config, &err), MDF_ERR_ARG);
     assert_string_equal(err.text,
-                        "train_config.task = \"segment\" needs unet_config.masks and use_image");
+                        "train_config.task = \"segment\" needs unet_config.masks, use_image and "
+                        "use_unet");
 }
 
 static void half_a_stretching_is_refused(void **state)

@@ -143,10 +143,10 @@ static void masks_are_opened_too(void **state)
     const char *const dirs[] = {f.path};
     assert_int_equal(mdf_manifest_load(&m, dirs, 1, NULL), MDF_OK);
     assert_int_equal(mdf_check_run(&c, &m, &(mdf_check_options){0}, NULL), MDF_OK);
-    assert_int_equal(c.masks[0].count, 4);
-    assert_int_equal(c.masks[0].empty, 0);
-    assert_int_equal(c.masks[1].count, 3);
-    assert_int_equal(c.masks[1].empty, 1);
+    assert_int_equal(c.masks[MDF_MASK_VESSEL].count, 4);
+    assert_int_equal(c.masks[MDF_MASK_VESSEL].empty, 0);
+    assert_int_equal(c.masks[MDF_MASK_LESION].count, 3);
+    assert_int_equal(c.masks[MDF_MASK_LESION].empty, 1);
     assert_int_equal(c.unusable_masks.count, 2); /* the shape of a lost picture is not known */
     expect_item(&f, &c.unusable_masks.item[0], 2,
                 "/broken.png: not a JPEG, PNG, TIFF, WebP or GIF picture (it looks like a text "
@@ -160,7 +160,7 @@ static void masks_are_opened_too(void **state)
     assert_true(mdf_check_has_faults(&c));
     mdf_strbuf text = mdf_strbuf_new(1 << 16);
     mdf_check_text(&text, &c);
-    assert_non_null(strstr(text.data, "\nmasks: 4 of vessels (0 empty), 3 of lesions (1 empty)\n"
+    assert_non_null(strstr(text.data, "\nmasks: vessel 4 (0 empty), lesion 3 (1 empty)\n"
                                       "unusable masks: 2\n  "));
     assert_non_null(strstr(text.data, "\nmasks whose values leave open what is meant: 1\n  "));
     mdf_strbuf_free(&text);

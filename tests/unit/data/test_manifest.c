@@ -54,9 +54,9 @@ static void a_table_becomes_cases(void **state)
     assert_string_equal(m.cases[1].split, "val");
     assert_int_equal(m.cases[0].eye, MDF_EYE_LEFT);
     assert_int_equal(m.cases[1].eye, MDF_EYE_RIGHT);
-    assert_null(m.cases[0].vessel_mask);
-    assert_non_null(strstr(m.cases[1].vessel_mask, "/masks/b.png"));
-    assert_null(m.cases[1].lesion_mask);
+    assert_null(m.cases[0].mask[MDF_MASK_VESSEL]);
+    assert_non_null(strstr(m.cases[1].mask[MDF_MASK_VESSEL], "/masks/b.png"));
+    assert_null(m.cases[1].mask[MDF_MASK_LESION]);
     assert_int_equal(m.cases[0].patient, m.cases[1].patient);
     assert_int_equal(m.patient_count, 1);
     assert_int_equal(m.without_patient, 0);

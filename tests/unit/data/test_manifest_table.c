@@ -149,7 +149,7 @@ static void blanks_around_cells_are_dropped(void **state)
         assert_string_equal(m.labels[0], "dr");
         assert_int_equal(m.patient_count, 1);
         assert_int_equal(mdf_manifest_count(&m, "train"), 2);
-        assert_non_null(strstr(m.cases[1].vessel_mask, "/b.jpg"));
+        assert_non_null(strstr(m.cases[1].mask[MDF_MASK_VESSEL], "/b.jpg"));
         assert_string_equal(m.cases[0].text, " two words "); /* a text is what it is */
         assert_string_equal(m.cases[1].text, "");
         expect_note(&m, &f, 0, MDF_NOTE_ALWAYS, ": the split 'Train' of 1 case is read as 'train'");
@@ -181,8 +181,8 @@ static void words_for_missing_values_are_missing_and_counted(void **state)
         assert_int_equal(m.cases[1].label, -1);
         assert_string_equal(m.cases[0].split, "");
         assert_string_equal(m.cases[1].text, "");
-        assert_null(m.cases[0].lesion_mask);
-        assert_null(m.cases[2].lesion_mask);
+        assert_null(m.cases[0].mask[MDF_MASK_LESION]);
+        assert_null(m.cases[2].mask[MDF_MASK_LESION]);
         assert_int_equal(m.patient_count, 3); /* nobody is the patient N/A */
         assert_int_equal(m.without_patient, 2);
         expect_note(&m, &f, 0, MDF_NOTE_ALWAYS, ": 2 cells of label say 'NaN': read as missing");

@@ -252,6 +252,9 @@ static void a_table_elsewhere_is_a_data_set_of_the_same_cases(void **state)
     const char *const table = "file_name,label,patient_id,text,eye,vessel_mask,age\n"
                               "a.jpg,dr,P1,\"one, \"\"two\"\"\",OS,m.png,60\nb.jpg,,,,,,\n";
     test_put(&f, "metadata.csv", table);
+    test_put(&f, "boxes.csv",
+             "file,cls,x_centre,y_centre,width,height\n"
+             "b.jpg,optic_disc,0.3,0.7,0.1,0.2\n");
     const char *dirs[] = {f.path};
     const mdf_split_options all = {.names = names, .shares = (double[]){1}, .count = 1};
     char path[128];
@@ -276,10 +279,14 @@ static void a_table_elsewhere_is_a_data_set_of_the_same_cases(void **state)
     assert_string_equal(m.cases[0].patient_id, "P1");
     assert_string_equal(m.cases[0].split, "train");
     assert_int_equal(m.cases[0].eye, MDF_EYE_LEFT);
-    assert_non_null(strstr(m.cases[0].vessel_mask, "/m.png"));
+    assert_non_null(strstr(m.cases[0].mask[MDF_MASK_VESSEL], "/m.png"));
     assert_int_equal(m.cases[1].label, -1);
     assert_int_equal(m.without_patient, 1);
-    assert_null(m.cases[1].vessel_mask);
+    assert_null(m.cases[1].mask[MDF_MASK_VESSEL]);
+    assert_int_equal(m.cases[0].box_count, 0);
+    assert_int_equal(m.cases[1].box_count, 1);
+    assert_int_equal(m.cases[1].boxes[0].kind, MDF_MASK_DISC);
+    assert_true(m.cases[1].boxes[0].is_fraction && m.cases[1].boxes[0].bottom == 0.7 + 0.2 / 2);
     assert_int_equal(mdf_split_export(&m, "/nonexistent/t.csv", &err), MDF_ERR_IO);
     mdf_manifest_free(&m);
     test_folder_remove(&f);

@@ -23,13 +23,17 @@ typedef struct picture {
     uint8_t rgb[PIXELS * 3];
     uint8_t vessel[PIXELS];
     uint8_t lesion[PIXELS];
+    uint8_t disc[PIXELS];
+    uint8_t cup[PIXELS];
 } picture;
 
 static void draw(picture *p, mdf_phantom_spec spec)
 {
     mdf_error err = {0};
     mdf_phantom_case_init(&p->c, &spec);
-    if (mdf_phantom_render(&p->c, SIDE, p->rgb, p->vessel, p->lesion, &err) != MDF_OK) {
+    if (mdf_phantom_render(&p->c, SIDE, p->rgb,
+                           &(mdf_phantom_masks){p->vessel, p->lesion, p->disc, p->cup},
+                           &err) != MDF_OK) {
         fail_msg("%s", err.text);
     }
 }
@@ -190,6 +194,31 @@ static void only_labels_with_local_signs_have_a_lesion_mask(void **state)
             assert_true(area(p->vessel) < PIXELS / 3);
             free(p);
         }
+    }
+}
+
+/* The outline wobbles by 3 % of the radius and the pixel of the edge is one of about 12: a fifth of
+ * the area is room for both. */
+static void the_disc_is_an_ellipse_and_holds_the_cup(void **state)
+{
+    (void)state;
+    for (int label = 0; label < MDF_PHANTOM_LABEL_COUNT; label++) {
+        picture *p = new_picture((mdf_phantom_spec){.label = (mdf_phantom_label)label, .seed = 5});
+        const double disc = 3.14159265 * (double)p->c.disc_rx * (double)p->c.disc_ry * PIXELS;
+        const double ratio = (double)p->c.cup_ratio;
+        double x = 0;
+        double y = 0;
+        for (int i = 0; i < PIXELS; i++) {
+            assert_true(p->cup[i] == 0 || p->disc[i] == 255);
+            x += p->disc[i] != 0 ? i % SIDE + 0.5 : 0;
+            y += p->disc[i] != 0 ? (double)(i / SIDE) + 0.5 : 0;
+        }
+        const double n = (double)area(p->disc);
+        assert_true(fabs(n - disc) < 0.2 * disc);
+        assert_true(fabs(x / n / SIDE - (double)p->c.disc_x) < 1.0 / SIDE);
+        assert_true(fabs(y / n / SIDE - (double)p->c.disc_y) < 1.0 / SIDE);
+        assert_true((double)area(p->cup) > 0.5 * ratio * ratio * n && area(p->cup) < area(p->disc));
+        free(p);
     }
 }
 
@@ -467,15 +496,17 @@ static void every_size_draws_and_absurd_sizes_are_refused(void **state)
         const size_t pixels = (size_t)sides[i] * (size_t)sides[i];
         uint8_t *rgb = malloc(pixels * 3);
         uint8_t *lesion = malloc(pixels);
-        assert_int_equal(mdf_phantom_render(&c, sides[i], rgb, NULL, lesion, &err), MDF_OK);
+        assert_int_equal(
+            mdf_phantom_render(&c, sides[i], rgb, &(mdf_phantom_masks){.lesion = lesion}, &err),
+            MDF_OK);
         assert_non_null(memchr(lesion, 255, pixels)); /* small signs survive small pictures */
         free(rgb);
         free(lesion);
     }
-    assert_int_equal(mdf_phantom_render(&c, MDF_PHANTOM_MIN_SIDE_PX - 1, one, NULL, NULL, &err),
+    assert_int_equal(mdf_phantom_render(&c, MDF_PHANTOM_MIN_SIDE_PX - 1, one, NULL, &err),
                      MDF_ERR_ARG);
     assert_non_null(strstr(err.text, "31 pixels"));
-    assert_int_equal(mdf_phantom_render(&c, MDF_PHANTOM_MAX_SIDE_PX + 1, one, NULL, NULL, &err),
+    assert_int_equal(mdf_phantom_render(&c, MDF_PHANTOM_MAX_SIDE_PX + 1, one, NULL, &err),
                      MDF_ERR_ARG);
 }
 
@@ -483,11 +514,11 @@ static void running_out_of_memory_is_reported(void **state)
 {
     (void)state;
     picture *p = new_picture((mdf_phantom_spec){.seed = 1});
-    for (long n = 1; n <= 4; n++) {
+    for (long n = 1; n <= 6; n++) {
         mdf_error err = {0};
         mdf_alloc_fail_after(n);
-        const mdf_status status =
-            mdf_phantom_render(&p->c, SIDE, p->rgb, p->vessel, p->lesion, &err);
+        const mdf_status status = mdf_phantom_render(
+            &p->c, SIDE, p->rgb, &(mdf_phantom_masks){p->vessel, p->lesion, p->disc, p->cup}, &err);
         mdf_alloc_fail_after(0);
         assert_int_equal(status, MDF_ERR_NOMEM);
         assert_non_null(strstr(err.text, "128 x 128"));
@@ -503,6 +534,7 @@ int main(void)
         cmocka_unit_test(the_disc_is_nasal_and_bright_and_the_macula_is_dark),
         cmocka_unit_test(outside_the_field_of_view_is_dark_and_unmarked),
         cmocka_unit_test(only_labels_with_local_signs_have_a_lesion_mask),
+        cmocka_unit_test(the_disc_is_an_ellipse_and_holds_the_cup),
         cmocka_unit_test(marked_pixels_grow_with_the_severity),
         cmocka_unit_test(vessels_are_darker_than_what_is_around_them),
         cmocka_unit_test(the_cup_and_the_vessels_follow_the_label),

@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "phantom/phantom.h"
 
-#define COLUMNS 10
+#define COLUMNS 12
 
 static char *make_folder(void)
 {
@@ -122,9 +122,9 @@ static void a_data_set_is_complete_and_split_by_patient(void **state)
     char *table = read_text(inner, "metadata.csv");
     char *fields[COLUMNS];
     int count = 0;
-    const char *const names[COLUMNS] = {"file_name",   "label",      "patient_id", "split",
-                                        "eye",         "age",        "sex",        "text",
-                                        "vessel_mask", "lesion_mask"};
+    const char *const names[COLUMNS] = {"file_name",   "label",       "patient_id", "split",
+                                        "eye",         "age",         "sex",        "text",
+                                        "vessel_mask", "lesion_mask", "disc_mask",  "cup_mask"};
     char *p = split_row(table, fields, &count);
     assert_int_equal(count, COLUMNS);
     for (int i = 0; i < COLUMNS; i++) {
@@ -141,6 +141,8 @@ static void a_data_set_is_complete_and_split_by_patient(void **state)
         check_png(inner, fields[0], 40, 2);
         check_png(inner, fields[8], 40, 0);
         check_png(inner, fields[9], 40, 0);
+        check_png(inner, fields[10], 40, 0);
+        check_png(inner, fields[11], 40, 0);
         mdf_phantom_label label = MDF_PHANTOM_NORMAL;
         assert_true(mdf_phantom_label_parse(fields[1], &label));
         const int side = strcmp(fields[3], "train") == 0 ? 0
@@ -183,7 +185,8 @@ static void the_picture_on_disk_is_the_rendered_one(void **state)
     uint8_t rgb[48 * 48 * 3];
     uint8_t lesion[48 * 48];
     mdf_phantom_plan(&c, &opt, 3); /* left eye of the second patient */
-    assert_int_equal(mdf_phantom_render(&c, 48, rgb, NULL, lesion, &err), MDF_OK);
+    assert_int_equal(mdf_phantom_render(&c, 48, rgb, &(mdf_phantom_masks){.lesion = lesion}, &err),
+                     MDF_OK);
     char *path = mdf_path_join(dir, "images/P0002_left.png");
     cairo_surface_t *s = cairo_image_surface_create_from_png(path);
     assert_int_equal(cairo_surface_status(s), CAIRO_STATUS_SUCCESS);

@@ -186,6 +186,42 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* A quarter of the side shown at a quarter of the size: the very pixels of that square. Without
+ * pixels of the picture only the mask is made, of the same place. 1e-5: weights of neighbours that
+ * should be 0 are a rounding of the place. */
+static void a_crop_shows_its_square(void **state)
+{
+    (void)state;
+    enum { C = S / 4 };
+    float out[C * C * 3];
+    uint8_t mask_out[C * C];
+    uint8_t again[C * C];
+    mdf_augment_options opt = mdf_augment_none();
+    opt.crop = 0.25;
+    opt.crop_x = (12 + 4) / 32.0; /* pixels 12 to 19 */
+    opt.crop_y = (4 + 4) / 32.0;
+    mdf_rng r = mdf_rng_new(1, 1);
+    mdf_rng q = r;
+    assert_int_equal(mdf_augment(out, mask_out, NULL, &source, &mask, C, &opt, &r, &scratch, NULL),
+                     MDF_OK);
+    assert_int_equal(mdf_augment(NULL, again, NULL, &source, &mask, C, &opt, &q, &scratch, NULL),
+                     MDF_OK);
+    assert_memory_equal(mask_out, again, sizeof again);
+    for (int y = 0; y < C; y++) {
+        for (int x = 0; x < C; x++) {
+            const int from = (y + 4) * S + x + 12;
+            assert_int_equal(mask_out[y * C + x], mask_px[from]);
+            for (int c = 0; c < 3; c++) {
+                const float want = ((float)source_px[3 * from + c] / 255.0F - 0.5F) / 0.5F;
+                assert_true(fabsf(out[3 * (y * C + x) + c] - want) < 1e-5F);
+            }
+        }
+    }
+    opt.crop = 1.5;
+    assert_int_equal(mdf_augment(out, NULL, NULL, &source, NULL, C, &opt, &r, &scratch, NULL),
+                     MDF_ERR_ARG);
+}
+
 static void an_impossible_size_is_refused(void **state)
 {
     (void)state;
@@ -208,6 +244,7 @@ int main(void)
         cmocka_unit_test(about_half_of_the_samples_are_flipped),
         cmocka_unit_test(the_black_frame_stays_black),
         cmocka_unit_test(a_large_picture_is_reduced_without_new_memory_each_time),
+        cmocka_unit_test(a_crop_shows_its_square),
         cmocka_unit_test(an_impossible_size_is_refused),
     };
     return cmocka_run_group_tests_name("data/augment", tests, set_up, tear_down);

@@ -200,6 +200,36 @@ static void what_is_no_mask_leaves_nothing(void **state)
     mdf_free(bytes);
 }
 
+static void boxes_and_ellipses_fill_pixels_whose_centres_they_hold(void **state)
+{
+    (void)state;
+    uint8_t px[8 * 6] = {0};
+    mdf_grey mask = {.width = 8, .height = 6, .px = px};
+    mdf_mask_fill(&mask, 1.5, 1.6, 4.4, 3, false);   /* centres 1.5 to 3.5 and 2.5 */
+    mdf_mask_fill(&mask, -3, 4.9, 100, 100, false);  /* the last row, cut */
+    mdf_mask_fill(&mask, 6.6, 0.1, 6.8, 0.2, false); /* no centre: the pixel that it lies in */
+    static const char want[] = "......#."
+                               "........"
+                               ".###...."
+                               "........"
+                               "........"
+                               "########";
+    for (size_t i = 0; i < sizeof px; i++) {
+        assert_int_equal(px[i], want[i] == '#' ? 255 : 0);
+    }
+    memset(px, 0, sizeof px);
+    mdf_mask_fill(&mask, 1, 1, 6, 5, true);
+    static const char round[] = "........"
+                                "..###..."
+                                ".#####.."
+                                ".#####.."
+                                "..###..."
+                                "........";
+    for (size_t i = 0; i < sizeof px; i++) {
+        assert_int_equal(px[i], round[i] == '#' ? 255 : 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +238,7 @@ int main(void)
         cmocka_unit_test(the_limits_of_the_rule_hold),
         cmocka_unit_test(a_mask_is_described_in_words),
         cmocka_unit_test(a_mask_may_have_another_size_but_not_another_shape),
+        cmocka_unit_test(boxes_and_ellipses_fill_pixels_whose_centres_they_hold),
         cmocka_unit_test(what_is_no_mask_leaves_nothing),
     };
     return cmocka_run_group_tests_name("mask", tests, NULL, NULL);

@@ -9,7 +9,7 @@ typedef struct options {
     bool flag;
     double smoothing;
     const uint8_t *allowed;
-    const double *numbers, *weight;
+    const double *numbers, *weight, *pixel;
     mdf_attn_plan plan;
     mdf_attn_segment segment[4];
 } options;
@@ -324,10 +324,10 @@ static void setup_cross_entropy(probe *p, options *o, int round)
 static mdf_tensor *call_mask_loss(probe *p)
 {
     const options *o = p->args;
-    return mdf_mask_loss(&p->graph, p->in[0], o->numbers, o->weight);
+    return mdf_mask_loss(&p->graph, p->in[0], o->numbers, o->weight, o->pixel);
 }
 
-/* Soft targets; not every mask exists, none in round 3. */
+/* Soft targets; not every mask exists, none in round 3. From round 1 on pixels have weights. */
 static void setup_mask_loss(probe *p, options *o, int round)
 {
     const int64_t b = probe_size(p, 1, 2);
@@ -339,11 +339,16 @@ static void setup_mask_loss(probe *p, options *o, int round)
     for (int64_t i = 0; i < n; i++) {
         target[i] = mdf_rng_uniform(&p->rng);
     }
+    double *pixel = probe_memory(p, n, sizeof *pixel);
+    for (int64_t i = 0; i < n; i++) {
+        pixel[i] = mdf_rng_range(&p->rng, 0, 2);
+    }
     for (int64_t i = 0; i < b * c; i++) {
         weight[i] = round == 3 ? 0 : (double)(i % 3 != round);
     }
     o->numbers = target;
     o->weight = weight;
+    o->pixel = round == 0 ? NULL : pixel;
 }
 
 static mdf_tensor *call_loss_sum(probe *p)

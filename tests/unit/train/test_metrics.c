@@ -153,16 +153,17 @@ static void json_has_every_key_and_null_for_the_unknowable(void **state)
         .prob = prob, .label = label, .n = 2, .classes = 3, .resamples = 20};
     mdf_metrics m;
     assert_int_equal(mdf_metrics_compute(&m, &in, NULL), MDF_OK);
-    json_t *j = mdf_metrics_json(&m, &(mdf_metrics_naming){.labels = names,
-                                                           .cases = &in,
-                                                           .file_names = files,
-                                                           .has_vessel_dice = true,
-                                                           .vessel_dice = 0.5});
+    mdf_mask_scores masks = {0};
+    mdf_mask_score_add(&masks.of[MDF_MASK_VESSEL], 0.25, false);
+    mdf_mask_score_add(&masks.of[MDF_MASK_VESSEL], 0.75, true);
+    json_t *j = mdf_metrics_json(
+        &m,
+        &(mdf_metrics_naming){.labels = names, .cases = &in, .file_names = files, .masks = &masks});
     assert_non_null(j);
     static const char *const keys[] = {
-        "n",      "accuracy",       "accuracy_ci", "balanced_accuracy", "macro_f1",
-        "labels", "macro_auc",      "per_class",   "macro_auc_ci",      "confusion",
-        "brier",  "ece_calibrated", "ece",         "vessel_dice",       "cases"};
+        "n",         "accuracy",  "accuracy_ci",  "balanced_accuracy", "macro_f1", "labels",
+        "macro_auc", "per_class", "macro_auc_ci", "confusion",         "brier",    "ece_calibrated",
+        "ece",       "masks",     "cases"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         assert_non_null(json_object_get(j, keys[i]));
     }
@@ -170,6 +171,12 @@ static void json_has_every_key_and_null_for_the_unknowable(void **state)
     assert_true(json_is_null(json_object_get(j, "macro_auc_ci")));
     assert_true(json_is_null(json_object_get(j, "ece_calibrated")));
     assert_near(get(j, "accuracy"), 0.5, 0);
+    const json_t *vessel = json_object_get(json_object_get(j, "masks"), "vessel");
+    assert_near(get(vessel, "dice"), 0.5, 0);
+    assert_near(get(vessel, "sd"), sqrt(0.125), 1e-15); /* 2 (1/4)^2 / (2 - 1), one rounding */
+    assert_int_equal(json_integer_value(json_object_get(vessel, "n")), 2);
+    assert_int_equal(json_integer_value(json_object_get(vessel, "from_boxes")), 1);
+    assert_null(json_object_get(json_object_get(j, "masks"), "lesion"));
     const json_t *normal = json_object_get(json_object_get(j, "per_class"), "normal");
     assert_near(get(normal, "sensitivity"), 0.5, 0);
     assert_true(json_is_null(json_object_get(normal, "specificity")));

@@ -26,8 +26,8 @@ static void make(data *d)
     for (int i = 0; i < 8; i++) {
         d->item[i] = (mdf_manifest_case){.label = i < 6 ? i / 2 : -1};
     }
-    d->item[0].vessel_mask = "a.png";
-    d->item[7].lesion_mask = "b.png";
+    d->item[0].mask[MDF_MASK_VESSEL] = "a.png";
+    d->item[7].mask[MDF_MASK_LESION] = "b.png";
     d->manifest =
         (mdf_manifest){.cases = d->item, .case_count = 8, .labels = d->label, .label_count = 3};
 }
@@ -69,7 +69,9 @@ static void cases_with_masks_stay_without_a_label(void **state)
     mdf_left_out l;
     make(&d);
     const mdf_relabel_options opt = {
-        .labels = model, .label_count = 3, .keep_vessel_masks = true, .keep_lesion_masks = true};
+        .labels = model,
+        .label_count = 3,
+        .keep_mask = {[MDF_MASK_VESSEL] = true, [MDF_MASK_LESION] = true}};
     assert_int_equal(mdf_relabel(&l, &d.manifest, &opt), 4);
     assert_int_equal(d.manifest.case_count, 6);
     assert_int_equal(d.item[0].label, -1); /* amd, with a vessel mask */

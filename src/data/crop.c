@@ -1,0 +1,66 @@
+/* Which part of a photograph a training case of train_config.task = "segment" shows. */
+#include "data/crop.h"
+
+#include <math.h>
+
+/* A random pixel of the foreground, as a place in 0..1; false: there is none. */
+static bool pick(double *x, double *y, const mdf_grey *mask, mdf_rng *r)
+{
+    const size_t n = mask->px == NULL ? 0 : (size_t)mask->width * (size_t)mask->height;
+    size_t set = 0;
+    for (size_t i = 0; i < n; i++) {
+        set += mask->px[i] != 0;
+    }
+    if (set == 0) {
+        return false;
+    }
+    size_t left = (size_t)(mdf_rng_uniform(r) * (double)set);
+    size_t at = 0;
+    while (mask->px[at] == 0 || left-- > 0) {
+        at++;
+    }
+    const size_t width = (size_t)mask->width;
+    *x = ((double)(at % width) + 0.5) / mask->width;
+    *y = ((double)(at / width) + 0.5) / mask->height;
+    return true;
+}
+
+static double within(double x, double margin)
+{
+    return x < margin ? margin : x > 1 - margin ? 1 - margin : x;
+}
+
+/* A place whose crop shows something of the disc that fills the square. */
+static void pull_in(double *x, double *y, double part)
+{
+    const double dx = *x - 0.5;
+    const double dy = *y - 0.5;
+    const double most = 0.5 - part / 4;
+    const double away = sqrt(dx * dx + dy * dy);
+    if (away > most) {
+        *x = 0.5 + dx * most / away;
+        *y = 0.5 + dy * most / away;
+    }
+}
+
+void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_sample *s,
+                     mdf_mask_name focus, mdf_rng *r)
+{
+    const double whole = (double)c->unet.image_size / c->train.crop.side;
+    const double part = whole < 1 ? whole : 1;
+    double x = mdf_rng_uniform(r);
+    double y = mdf_rng_uniform(r);
+    const double aside_x = mdf_rng_range(r, -part / 3, part / 3);
+    const double aside_y = mdf_rng_range(r, -part / 3, part / 3);
+    if (mdf_rng_uniform(r) < 0.5 && pick(&x, &y, &s->mask[focus], r)) {
+        x += aside_x;
+        y += aside_y;
+    } else {
+        pull_in(&x, &y, part);
+    }
+    o->crop = part;
+    o->crop_x = within(x, part / 2);
+    o->crop_y = within(y, part / 2);
+    o->scale = c->train.crop.scale;
+    o->shift = 0;
+}

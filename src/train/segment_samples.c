@@ -1,0 +1,290 @@
+/* What train_config.task = "segment" learns from. */
+#include "train/segment_samples.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+
+enum { APART = 10 }; /* one patient of so many */
+
+static bool has_any(const mdf_manifest_case *k, const mdf_config *c)
+{
+    for (int i = 0; i < c->unet.mask_channels; i++) {
+        if (mdf_case_has_mask(k, c->unet.masks[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns how many go. */
+static size_t keep_masked(mdf_manifest *m, const mdf_config *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->case_count; i++) {
+        if (has_any(&m->cases[i], c)) {
+            m->cases[kept++] = m->cases[i];
+        }
+    }
+    const size_t gone = m->case_count - kept;
+    m->case_count = kept;
+    return gone;
+}
+
+static size_t count_masked(const mdf_manifest *m, mdf_mask_name name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->case_count; i++) {
+        n += mdf_case_has_mask(&m->cases[i], name);
+    }
+    return n;
+}
+
+/* A patient and where the dice put him: by his name, so that neither the order of the folders nor
+ * where they lie matters. */
+typedef struct drawn {
+    uint64_t place;
+    int patient;
+} drawn;
+
+static int compare_drawn(const void *a, const void *b)
+{
+    const drawn *x = a;
+    const drawn *y = b;
+    return x->place != y->place ? (x->place > y->place) - (x->place < y->place)
+                                : (x->patient > y->patient) - (x->patient < y->patient);
+}
+
+/* The patients of train with a mask `name`, each once, in drawn order. */
+static size_t draw_patients(drawn *list, const mdf_manifest *train, mdf_mask_name name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < train->case_count; i++) {
+        const mdf_manifest_case *c = &train->cases[i];
+        bool known = !mdf_case_has_mask(c, name);
+        for (size_t j = 0; !known && j < n; j++) {
+            known = list[j].patient == c->patient;
+        }
+        if (!known) {
+            const char *who = strcmp(c->patient_id, c->path) == 0 ? c->file_name : c->patient_id;
+            list[n++] = (drawn){mdf_rng_mix(mdf_rng_hash(who), 1), c->patient};
+        }
+    }
+    if (n > 0) {
+        qsort(list, n, sizeof *list, compare_drawn);
+    }
+    return n;
+}
+
+/* The cases of a patient go from train to val; val has room. */
+static void move_patient(mdf_manifest *train, mdf_manifest *val, int patient)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < train->case_count; i++) {
+        if (train->cases[i].patient == patient) {
+            val->cases[val->case_count++] = train->cases[i];
+        } else {
+            train->cases[kept++] = train->cases[i];
+        }
+    }
+    train->case_count = kept;
+}
+
+/* list [train->case_count]: scratch. */
+static void put_apart(mdf_manifest *train, mdf_manifest *val, mdf_mask_name name, drawn *list,
+                      mdf_strbuf *said)
+{
+    const size_t before = train->case_count;
+    const size_t n = draw_patients(list, train, name);
+    const size_t wanted = n < 2 ? 0 : (n + APART - 1) / APART;
+    for (size_t i = 0; i < wanted; i++) {
+        move_patient(train, val, list[i].patient);
+    }
+    mdf_strbuf_puts(said, said->len > 0 ? "; " : "");
+    if (wanted == 0) {
+        mdf_strbuf_printf(said, "nothing validates %s: one patient alone has a mask of it",
+                          mdf_mask_names[name]);
+    } else {
+        mdf_strbuf_printf(said,
+                          "it has no mask of %s: for that %zu of %zu patients (%zu of %zu "
+                          "pictures) of the training are kept apart",
+                          mdf_mask_names[name], wanted, n, before - train->case_count, before);
+    }
+}
+
+/* val's cases may be as many as both have; strings stay where they are, in train's memory. */
+static mdf_status make_room(mdf_manifest *train, mdf_manifest *val, mdf_error *err)
+{
+    mdf_manifest_case *grown = mdf_grow(val->cases, val->case_count,
+                                        val->case_count + train->case_count + 1, sizeof *grown);
+    if (grown == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of cases");
+    }
+    val->cases = grown;
+    return MDF_OK;
+}
+
+static mdf_status fail_no_masks(const mdf_config *c, mdf_error *err)
+{
+    char names[160] = "";
+    for (int i = 0; i < c->unet.mask_channels; i++) {
+        const size_t used = strlen(names);
+        (void)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+                       mdf_mask_names[c->unet.masks[i]]);
+    }
+    return mdf_fail(err, MDF_ERR_ARG,
+                    "train_config.task = \"segment\": no training picture has a mask of %s", names);
+}
+
+mdf_status mdf_segment_cases(mdf_manifest *train, mdf_manifest *val, const mdf_config *c,
+                             size_t *out_of_use, mdf_strbuf *said, mdf_error *err)
+{
+    *out_of_use = keep_masked(train, c);
+    (void)keep_masked(val, c);
+    if (train->case_count == 0) {
+        return fail_no_masks(c, err);
+    }
+    MDF_TRY(make_room(train, val, err));
+    drawn *list = mdf_alloc(train->case_count, sizeof *list);
+    if (list == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of patients");
+    }
+    for (int i = 0; i < c->unet.mask_channels; i++) {
+        const mdf_mask_name name = c->unet.masks[i];
+        if (count_masked(val, name) == 0 && count_masked(train, name) > 0) {
+            put_apart(train, val, name, list, said);
+        }
+    }
+    mdf_free(list);
+    return val->case_count > 0 && train->case_count > 0
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_ARG,
+                          "train_config.task = \"segment\": all pictures with masks are of one "
+                          "patient, which leaves none for the validation");
+}
+
+static void shuffle(size_t *list, size_t n, mdf_rng *r)
+{
+    for (size_t i = n; i > 1; i--) {
+        const size_t j = mdf_rng_below(r, (uint32_t)i);
+        const size_t keep = list[i - 1];
+        list[i - 1] = list[j];
+        list[j] = keep;
+    }
+}
+
+/* Pictures of one data folder with one mask; returns how many. */
+static size_t members(size_t *list, const mdf_samples *s, mdf_mask_name name, int source)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->item[i].mask[name].px != NULL && s->item[i].info->source == source) {
+            list[n++] = i;
+        }
+    }
+    return n;
+}
+
+/* share `at` of `total` among `count`, as equal as whole numbers can be. */
+static size_t share(size_t total, size_t count, size_t at)
+{
+    return total / count + (at < total % count ? 1 : 0);
+}
+
+typedef struct planner {
+    const mdf_samples *s;
+    mdf_epoch_plan *p;
+    size_t *list; /* [s->count] */
+    int sources;
+    mdf_rng rng;
+} planner;
+
+/* Appends `want` crops around masks of one name. */
+static void draw_name(planner *d, mdf_mask_name name, size_t want)
+{
+    size_t sets = 0;
+    for (int source = 0; source < d->sources; source++) {
+        sets += members(d->list, d->s, name, source) > 0;
+    }
+    size_t set = 0;
+    for (int source = 0; source < d->sources; source++) {
+        const size_t n = members(d->list, d->s, name, source);
+        const size_t crops = n > 0 ? share(want, sets, set) : 0;
+        set += n > 0;
+        for (size_t i = 0; i < crops; i++) {
+            if (i % n == 0) {
+                shuffle(d->list, n, &d->rng);
+            }
+            d->p->focus[d->p->count] = name;
+            d->p->index[d->p->count++] = d->list[i % n];
+        }
+    }
+}
+
+static int count_sources(const mdf_samples *s)
+{
+    int sources = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        sources = s->item[i].info->source >= sources ? s->item[i].info->source + 1 : sources;
+    }
+    return sources;
+}
+
+static void draw_all(planner *d, const mdf_config *c)
+{
+    mdf_mask_name present[MDF_MAX_MASKS];
+    size_t names = 0;
+    for (int k = 0; k < c->unet.mask_channels; k++) {
+        bool there = false;
+        for (size_t i = 0; i < d->s->count; i++) {
+            there = there || d->s->item[i].mask[c->unet.masks[k]].px != NULL;
+        }
+        if (there) {
+            present[names++] = c->unet.masks[k];
+        }
+    }
+    for (size_t k = 0; k < names; k++) {
+        draw_name(d, present[k], share((size_t)c->train.crop.per_epoch, names, k));
+    }
+    mdf_epoch_plan *p = d->p;
+    for (size_t i = p->count; i > 1; i--) {
+        const size_t j = mdf_rng_below(&d->rng, (uint32_t)i);
+        const size_t index = p->index[i - 1];
+        const mdf_mask_name focus = p->focus[i - 1];
+        p->index[i - 1] = p->index[j];
+        p->focus[i - 1] = p->focus[j];
+        p->index[j] = index;
+        p->focus[j] = focus;
+    }
+}
+
+mdf_status mdf_segment_plan_make(mdf_epoch_plan *p, const mdf_samples *s, const mdf_config *c,
+                                 int epoch, mdf_error *err)
+{
+    const size_t crops = (size_t)c->train.crop.per_epoch;
+    const size_t batch = (size_t)c->train.batch_size;
+    *p = (mdf_epoch_plan){0};
+    p->index = mdf_alloc(crops, sizeof *p->index);
+    p->focus = mdf_alloc(crops, sizeof *p->focus);
+    p->begin = mdf_alloc(crops + 1, sizeof *p->begin);
+    planner d = {.s = s,
+                 .p = p,
+                 .list = mdf_alloc(s->count, sizeof *d.list),
+                 .sources = count_sources(s),
+                 .rng = mdf_rng_new(mdf_rng_mix((uint64_t)c->train.seed, (uint64_t)epoch), 3)};
+    if (p->index == NULL || p->focus == NULL || p->begin == NULL || d.list == NULL) {
+        mdf_free(d.list);
+        mdf_epoch_plan_free(p);
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the order of %zu crops", crops);
+    }
+    draw_all(&d, c);
+    mdf_free(d.list);
+    for (size_t at = 0; at < p->count; at += batch) {
+        p->begin[p->batches++] = at;
+    }
+    p->begin[p->batches] = p->count;
+    return MDF_OK;
+}

@@ -1,0 +1,182 @@
+/* Trainings of masks alone: which pictures, which crops, and that a run can be resumed. */
+#include <math.h>
+
+#include "support/training.h"
+#include "train/mask_scores.h"
+#include "train/segment_samples.h"
+
+static const char *const drawing[] = {"task=segment",
+                                      "masks=vessel,disc,lesion",
+                                      "crop.side=48",
+                                      "crop.per_epoch=20",
+                                      "ema=0.9",
+                                      "lr_unet=0.01",
+                                      NULL};
+
+static void read_file(const char *run, const char *name, uint8_t **bytes, size_t *len)
+{
+    mdf_error err = {0};
+    char *dir = in_root(run);
+    char *path = mdf_path_join(dir, name);
+    must(mdf_file_read(path, (size_t)1 << 30, bytes, len, &err), &err);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+static void assert_same_file(const char *a, const char *b, const char *name)
+{
+    uint8_t *x = NULL;
+    uint8_t *y = NULL;
+    size_t n = 0;
+    size_t m = 0;
+    read_file(a, name, &x, &n);
+    read_file(b, name, &y, &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, n);
+    mdf_free(x);
+    mdf_free(y);
+}
+
+static void a_stopped_run_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch whole = {0};
+    watch part = {.stop_at = 7}; /* in the middle of the second epoch */
+    watch rest = {0};
+    must(train("whole", drawing, "val", false, &whole, &err), &err);
+    assert_int_equal(train("parts", drawing, "val", false, &part, &err), MDF_ERR_STOPPED);
+    must(train("parts", drawing, "val", true, &rest, &err), &err);
+    assert_same_file("whole", "parts", "model.safetensors");
+    assert_same_file("whole", "parts", "checkpoint.safetensors");
+    assert_string_equal(whole.note, ""); /* the validation split has all masks */
+    uint8_t *text = NULL;
+    size_t len = 0;
+    read_file("whole", "config.json", &text, &len);
+    assert_non_null(strstr((const char *)text, "\"mask_side\": 48"));
+    assert_non_null(strstr((const char *)text, "\"dr\"")); /* labels for who trains on */
+    mdf_free(text);
+}
+
+/* Labels do not matter: without any the same weights come out. */
+static void no_label_is_needed(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    const int first = cases.cases[0].label;
+    int *label = mdf_alloc(cases.case_count, sizeof *label);
+    assert_non_null(label);
+    for (size_t i = 0; i < cases.case_count; i++) {
+        label[i] = cases.cases[i].label;
+        cases.cases[i].label = -1;
+    }
+    const mdf_status status = train("unlabelled", drawing, "val", false, &w, &err);
+    for (size_t i = 0; i < cases.case_count; i++) {
+        cases.cases[i].label = label[i];
+    }
+    mdf_free(label);
+    must(status, &err);
+    assert_int_equal(cases.cases[0].label, first);
+    assert_same_file("whole", "unlabelled", "model.safetensors");
+}
+
+static void without_a_validation_split_patients_are_kept_apart(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    must(train("apart", drawing, "nowhere", false, &w, &err), &err);
+    /* Four patients of the training, two eyes each: a tenth, rounded up, is one. With that one all
+     * masks are there. */
+    assert_string_equal(w.note, "split \"nowhere\": it has no mask of vessel: for that 1 of 4 "
+                                "patients (2 of 8 pictures) of the training are kept apart\n");
+}
+
+static void without_masks_nothing_is_trained(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    const char *const set[] = {"task=segment", "masks=haemorrhage,hard_exudate", NULL};
+    assert_int_equal(train("none", set, "val", false, &w, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text, "train_config.task = \"segment\": no training picture has a mask "
+                                  "of haemorrhage, hard_exudate");
+}
+
+/* Two folders, masks in some: every name the same number of crops, of it every folder. */
+static void crops_are_shared_among_names_and_folders(void **state)
+{
+    (void)state;
+    static uint8_t pixel[1] = {255};
+    static mdf_config c;
+    static mdf_manifest_case info[5];
+    mdf_sample item[5] = {0};
+    mdf_epoch_plan plan;
+    mdf_epoch_plan again;
+    mdf_error err = {0};
+    mdf_config *set = config(drawing);
+    c = *set;
+    mdf_free(set);
+    c.train.crop.per_epoch = 30;
+    for (int i = 0; i < 5; i++) {
+        info[i].source = i == 4;
+        item[i].info = &info[i];
+        item[i].mask[MDF_MASK_VESSEL] = (mdf_grey){1, 1, pixel}; /* 4 in folder 0, 1 in folder 1 */
+    }
+    item[0].mask[MDF_MASK_DISC] = (mdf_grey){1, 1, pixel};
+    item[1].mask[MDF_MASK_CUP] = (mdf_grey){1, 1, pixel}; /* not of this model */
+    const mdf_samples s = {item, 5};
+    must(mdf_segment_plan_make(&plan, &s, &c, 3, &err), &err);
+    assert_int_equal(plan.count, 30);
+    assert_int_equal(plan.batches, 8); /* of 4, the last of 2 */
+    assert_int_equal(plan.begin[8], 30);
+    size_t seen[MDF_MASK_NAMES][5] = {{0}};
+    for (size_t i = 0; i < plan.count; i++) {
+        seen[plan.focus[i]][plan.index[i]]++;
+    }
+    assert_int_equal(seen[MDF_MASK_DISC][0], 15);
+    assert_int_equal(seen[MDF_MASK_VESSEL][4], 7);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(seen[MDF_MASK_VESSEL][i], 2);
+    }
+    must(mdf_segment_plan_make(&again, &s, &c, 3, &err), &err);
+    assert_memory_equal(plan.index, again.index, 30 * sizeof *plan.index);
+    assert_memory_equal(plan.focus, again.focus, 30 * sizeof *plan.focus);
+    mdf_epoch_plan_free(&again);
+    must(mdf_segment_plan_make(&again, &s, &c, 4, &err), &err);
+    assert_memory_not_equal(plan.index, again.index, 30 * sizeof *plan.index);
+    mdf_epoch_plan_free(&again);
+    mdf_epoch_plan_free(&plan);
+    for (long n = 1; n <= 4; n++) {
+        mdf_alloc_fail_after(n);
+        const mdf_status status = mdf_segment_plan_make(&plan, &s, &c, 3, &err);
+        mdf_alloc_fail_after(0);
+        assert_int_equal(status, MDF_ERR_NOMEM);
+    }
+}
+
+static void means_are_over_pictures_and_then_over_names(void **state)
+{
+    (void)state;
+    mdf_mask_scores m = {0};
+    assert_true(isnan(mdf_mask_scores_mean(&m)) && !mdf_mask_scores_any(&m));
+    mdf_mask_score_add(&m.of[MDF_MASK_VESSEL], 0.5, false);
+    mdf_mask_score_add(&m.of[MDF_MASK_VESSEL], 1, false);
+    mdf_mask_score_add(&m.of[MDF_MASK_CUP], 0.25, false);
+    assert_true(mdf_mask_scores_any(&m));
+    assert_true(mdf_mask_scores_mean(&m) == (0.75 + 0.25) / 2); /* exact in binary */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stopped_run_resumes_to_the_same_bits),
+        cmocka_unit_test(no_label_is_needed),
+        cmocka_unit_test(without_a_validation_split_patients_are_kept_apart),
+        cmocka_unit_test(without_masks_nothing_is_trained),
+        cmocka_unit_test(crops_are_shared_among_names_and_folders),
+        cmocka_unit_test(means_are_over_pictures_and_then_over_names),
+    };
+    return cmocka_run_group_tests_name("segment", tests, set_up, tear_down);
+}
