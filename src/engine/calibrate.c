@@ -37,11 +37,11 @@ static mdf_status choose(const work *w, mdf_manifest *out, mdf_left_out *left,
     }
     MDF_TRY(mdf_manifest_copy(out, m, err));
     MDF_TRY(mdf_manifest_keep_split(out, split, err));
-    (void)mdf_relabel(left, out,
-                      &(mdf_relabel_options){.labels = label,
-                                             .label_count = (size_t)a->label_count,
-                                             .keep_vessel_masks = masks,
-                                             .keep_lesion_masks = masks});
+    mdf_relabel_options how = {.labels = label, .label_count = (size_t)a->label_count};
+    for (int i = 0; i < MDF_MASK_NAMES; i++) {
+        how.keep_mask[i] = masks;
+    }
+    (void)mdf_relabel(left, out, &how);
     return MDF_OK;
 }
 

@@ -131,8 +131,8 @@ static mdf_status run_model(mdf_scores *scores, const mdf_engine *e, runner *r,
         status = mdf_batch_buffer_new(&buffer, c, tree, 8, err);
     }
     if (status == MDF_OK) {
-        status = mdf_score_samples(scores, &r->graph, e->model, s, &buffer, false, progress, user,
-                                   err);
+        status =
+            mdf_score_samples(scores, &r->graph, e->model, s, &buffer, false, progress, user, err);
     }
     mdf_batch_buffer_free(&buffer);
     mdf_label_tree_free(tree);

@@ -437,10 +437,10 @@ static mdf_status make_plan(const trainer *t, mdf_epoch_plan *plan, int epoch, m
 {
     const mdf_train_config *c = &t->config.train;
     const mdf_draw draw = {.balanced = c->balanced, .set_power = c->set_power};
-    return segments(t) ? mdf_segment_plan_make(plan, &t->train, &t->config, epoch, err)
-                       : mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count,
-                                             (size_t)c->batch_size, &draw, (uint64_t)c->seed, epoch,
-                                             err);
+    return segments(t)
+               ? mdf_segment_plan_make(plan, &t->train, &t->config, epoch, err)
+               : mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count,
+                                     (size_t)c->batch_size, &draw, (uint64_t)c->seed, epoch, err);
 }
 
 /* Number of updates of a run, so that the schedule ends where the run does. Every epoch has as many
