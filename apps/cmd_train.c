@@ -11,8 +11,7 @@
 #include "data.h"
 #include "outputs.h"
 #include "progress.h"
-#include "train/checkpoint.h"
-#include "train/trainer.h"
+#include "train/stages.h"
 
 typedef struct train_flags {
     const char *config;
@@ -225,21 +224,21 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
     mdf_train_summary summary = {0};
     mdf_status status = mdf_manifest_distinct_labels(&manifest, err);
     if (status == MDF_OK) {
-        status = mdf_train(&(mdf_train_options){.config = c,
-                                                .manifest = &manifest,
-                                                .train_split = f->train_split,
-                                                .val_split = f->val_split,
-                                                .out_dir = f->out,
-                                                .init_dir = f->init,
-                                                .encoder_path = f->encoder,
-                                                .tokenizer_path = tokenizer,
-                                                .resume = f->resume,
-                                                .strict = f->strict,
-                                                .progress = on_event,
-                                                .note = on_note,
-                                                .user = &watch,
-                                                .stop = a->stop},
-                           &summary, err);
+        status = mdf_train_stages(&(mdf_train_options){.config = c,
+                                                       .manifest = &manifest,
+                                                       .train_split = f->train_split,
+                                                       .val_split = f->val_split,
+                                                       .out_dir = f->out,
+                                                       .init_dir = f->init,
+                                                       .encoder_path = f->encoder,
+                                                       .tokenizer_path = tokenizer,
+                                                       .resume = f->resume,
+                                                       .strict = f->strict,
+                                                       .progress = on_event,
+                                                       .note = on_note,
+                                                       .user = &watch,
+                                                       .stop = a->stop},
+                                  &summary, err);
     }
     app_progress_finish(&watch.bar);
     mdf_manifest_free(&manifest);
@@ -260,7 +259,7 @@ static mdf_status check_folder(const train_flags *f, mdf_error *err)
     if (lock == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", f->out);
     }
-    const bool begun = mdf_path_exists(lock) || mdf_checkpoint_exists(f->out);
+    const bool begun = mdf_path_exists(lock) || mdf_stages_begun(f->out);
     mdf_free(lock);
     return f->resume || begun ? MDF_OK : app_output_folder(f->out, err);
 }
@@ -291,6 +290,9 @@ const app_command app_train = {
         "validation split and writes everything to RUN. SIGINT or SIGTERM writes a\n"
         "checkpoint first; --resume goes on from there. --init fine-tunes a model: what\n"
         "its folder has no weights for is drawn by chance.\n"
+        "\n"
+        "Settings with train_config.stages train in stages: RUN/stage-1, RUN/stage-2 and so\n"
+        "on, the last one in RUN itself, each from the best weights of the one before.\n"
         "\n"
         "train_config.task=segment trains the U-Net to draw masks alone, on crops of\n"
         "train_config.crop; the best epoch is the one with the largest mean Dice.\n"

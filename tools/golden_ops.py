@@ -512,13 +512,37 @@ def linear_named(x, w, b=None):
     return F.linear(x, w, b)
 
 
+def allowed_labels():
+    """cross_entropy where a row allows some labels only."""
+    g = Golden("cross_entropy_allowed")
+    label = ints(2, 0, 1, 4, 3, -1)
+    logits = rand(6, 6, scale=2.0)
+    allowed = torch.rand(6, 6, generator=GEN) < 0.5
+    allowed[torch.arange(5), label[:5].long()] = True
+    allowed[5] = True  # a row without label is not cut
+
+    def loss_of_some(logits):
+        """Each row as if the labels that it does not allow did not exist."""
+        rows = []
+        for row, k, may in zip(logits, label, allowed):
+            if k >= 0:
+                kept = may.nonzero()[:, 0]
+                at = (kept == k).nonzero()[0]
+                rows.append(reference.class_loss(row[kept][None], at, 0.125))
+        return torch.stack(rows).mean()[None]
+
+    g.case("some", loss_of_some, {"logits": logits}, label=label, allowed=allowed.int(), smoothing=0.125)
+    g.put("some", "prob", logits.double().masked_fill(~allowed, -torch.inf).softmax(-1).float())
+    yield g
+
+
 def main():
     """Writes every file and prints the yardstick."""
     torch.set_num_threads(1)
     here = pathlib.Path(__file__).resolve().parent.parent
     out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "tests/golden/ops"
     out.mkdir(parents=True, exist_ok=True)
-    for part in (dense, pictures, elementwise, rows, attention, answers, adamw, mobile):
+    for part in (dense, pictures, elementwise, rows, attention, answers, adamw, mobile, allowed_labels):
         for golden in part():
             golden.save(out)
     for op, case, error in Golden.rows:

@@ -19,7 +19,10 @@ enum {
     MDF_MAX_INTERMEDIATE = 7, /* vision states joined to the last one: 8 inputs of an operation */
     MDF_MAX_LEVEL_MAP = 64,   /* places where a skip is fused */
     MDF_CONFIG_EOS = 8,       /* ids that end an answer */
-    MDF_CONFIG_TEXT = 256     /* bytes of a text setting, with its NUL */
+    MDF_CONFIG_TEXT = 256,    /* bytes of a text setting, with its NUL */
+    MDF_MAX_STAGES = 8,
+    MDF_STAGE_BYTES = 1024, /* of a stage's settings, as JSON without blanks, with its NUL */
+    MDF_MAX_FREEZE = 16
 };
 
 typedef enum mdf_tokenizer_kind {
@@ -159,22 +162,31 @@ typedef struct mdf_train_config {
     double warmup;    /* fraction of the steps */
     double min_lr;    /* last learning rate as a fraction of the first */
     double label_smoothing, lm_weight, mask_weight;
-    double aux_weight; /* a classifier on the pooled bottleneck; 0: none */
-    bool balanced;     /* draw the classes equally often */
-    int patience;      /* epochs without improvement before it stops; 0: never */
+    double aux_weight;   /* a classifier on the pooled bottleneck; 0: none */
+    bool balanced;       /* draw the classes equally often */
+    double set_power;    /* balanced: how a data folder's share of a class goes with its size */
+    bool partial_labels; /* a case's label is one of those that its data folder has */
+    int patience;        /* epochs without improvement before it stops; 0: never */
     double dropout;
-    double text_drop; /* probability that a training text is left out */
-    double ema;       /* decay of the averaged weights that are evaluated; 0: off */
+    double text_drop;     /* probability that a training text is left out */
+    double sentence_drop; /* and that a sentence of one that stays is */
+    double ema;           /* decay of the averaged weights that are evaluated; 0: off */
     int seed;
     double max_minutes; /* 0: no limit */
     int eval_every;     /* epochs */
     mdf_monitor monitor;
-    bool use_image, use_text, use_unet; /* what the model gets to see */
+    bool use_image, use_text, use_unet;                   /* what the model gets to see */
+    char freeze[MDF_MAX_FREEZE][MDF_MAX_LABEL_BYTES + 1]; /* [freeze_count] beginnings of the names
+                                                             of weights that stay as they are */
+    int freeze_count;
+    char stages[MDF_MAX_STAGES][MDF_STAGE_BYTES]; /* [stage_count] what each changes, a JSON object
+                                                     of settings of train_config */
+    int stage_count;                              /* 0: one training */
     mdf_augment_config augment;
     mdf_crop_config crop;
 } mdf_train_config;
 
-/* About 40 kB; copied by value, owns nothing. */
+/* About 50 kB; copied by value, owns nothing. */
 typedef struct mdf_config {
     int image_token_index; /* = text.vocab_size */
     mdf_tokenizer_kind tokenizer;
@@ -203,6 +215,12 @@ void mdf_config_released(mdf_config *c);
  * JSON; labels and masks also "a,b,c". Checks the value's own range, not its agreement with others:
  * call mdf_config_validate() after the last one. On failure *c is untouched. */
 mdf_status mdf_config_set(mdf_config *c, const char *assignment, mdf_error *err) MDF_NODISCARD;
+
+/* The settings of one stage of c's training, 0 .. stage_count-1: c's with the stage's changes, and
+ * no stages. Not validated; mdf_config_validate(c) has looked at every stage. The error names stage
+ * and key. out and c are not the same. */
+mdf_status mdf_config_stage(mdf_config *out, const mdf_config *c, int stage,
+                            mdf_error *err) MDF_NODISCARD;
 
 /* Do the settings fit together? One sentence about the first that does not. */
 mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err) MDF_NODISCARD;

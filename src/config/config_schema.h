@@ -14,6 +14,7 @@ typedef enum mdf_key_kind {
     MDF_KEY_PAIRS,   /* mdf_map_entry[capacity] and count */
     MDF_KEY_LABELS,  /* char[capacity][MDF_MAX_LABEL_BYTES + 1] and count */
     MDF_KEY_WORDS,   /* enum[capacity] and count: each of the words in `choice` at most once */
+    MDF_KEY_STAGES,  /* char[capacity][MDF_STAGE_BYTES] of JSON objects, and count */
     MDF_KEY_FIXED,   /* not stored: must be one of `choice`; the first is written */
     MDF_KEY_DERIVED, /* not stored: must agree with the other settings (config_parse.c) */
     MDF_KEY_OLD,     /* of earlier files, says in numbers what another key says now; not written */

@@ -144,6 +144,25 @@ static mdf_status store_ints(mdf_config *c, const mdf_config_key *k, const char 
     return MDF_OK;
 }
 
+/* As text: which keys it has, and what for, is seen when the stage is made (config_stages.c). */
+static mdf_status store_stages(mdf_config *c, const mdf_config_key *k, const char *path,
+                               const json_t *v, mdf_error *err)
+{
+    memset(at(c, k->offset), 0, (size_t)k->capacity * MDF_STAGE_BYTES);
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *stage = json_array_get(v, i);
+        char *out = (char *)at(c, k->offset) + i * MDF_STAGE_BYTES;
+        if (!json_is_object(stage)) {
+            return fail_type(path, "a list of objects {...}", stage, err);
+        }
+        if (json_dumpb(stage, out, MDF_STAGE_BYTES, JSON_COMPACT) >= MDF_STAGE_BYTES) {
+            return mdf_fail(err, MDF_ERR_LIMIT, "%s[%zu] is longer than the limit of %d bytes",
+                            path, i, MDF_STAGE_BYTES - 1);
+        }
+    }
+    return MDF_OK;
+}
+
 static mdf_status store_pairs(mdf_config *c, const mdf_config_key *k, const char *path,
                               const json_t *v, mdf_error *err)
 {
@@ -229,6 +248,8 @@ static mdf_status store_list(mdf_config *c, const mdf_config_key *k, const char 
         MDF_TRY(store_pairs(c, k, path, v, err));
     } else if (k->kind == MDF_KEY_WORDS) {
         MDF_TRY(store_words(c, k, path, v, err));
+    } else if (k->kind == MDF_KEY_STAGES) {
+        MDF_TRY(store_stages(c, k, path, v, err));
     } else {
         MDF_TRY(store_labels(c, k, path, v, err));
     }
@@ -293,6 +314,7 @@ mdf_status mdf_config_store(mdf_config *c, const mdf_config_key *k, const struct
     case MDF_KEY_PAIRS:
     case MDF_KEY_LABELS:
     case MDF_KEY_WORDS:
+    case MDF_KEY_STAGES:
         return store_list(c, k, path, value, err);
     case MDF_KEY_FIXED:
         return choose(k, path, value, &word, err);

@@ -1,7 +1,9 @@
 /* What settings must have in common, and sizes that follow from them. Every check is one sentence.
  */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "config/config.h"
 
 bool mdf_config_uses_level(const mdf_config *c, int level)
@@ -295,6 +297,27 @@ static mdf_status check_labels(const mdf_answer_config *a, mdf_error *err)
     return MDF_OK;
 }
 
+/* Every stage must be a training of its own. */
+static mdf_status check_stages(const mdf_config *c, mdf_error *err)
+{
+    mdf_config *stage = c->train.stage_count > 0 ? mdf_alloc(1, sizeof *stage) : NULL;
+    if (c->train.stage_count > 0 && stage == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a stage's configuration");
+    }
+    mdf_status status = MDF_OK;
+    for (int i = 0; status == MDF_OK && i < c->train.stage_count; i++) {
+        status = mdf_config_stage(stage, c, i, err);
+        if (status == MDF_OK) {
+            status = mdf_config_validate(stage, err);
+            char where[64];
+            (void)snprintf(where, sizeof where, "train_config.stages[%d]", i);
+            status = status == MDF_OK ? status : mdf_fail_prefix(err, status, where);
+        }
+    }
+    mdf_free(stage);
+    return status;
+}
+
 mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
 {
     MDF_TRY(check_text(&c->text, err));
@@ -324,5 +347,5 @@ mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
                         "train_config: use_image, use_text and use_unet are all false: nothing is "
                         "left to see");
     }
-    return MDF_OK;
+    return check_stages(c, err);
 }

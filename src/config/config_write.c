@@ -55,6 +55,8 @@ static void put_list(mdf_strbuf *out, const mdf_config *c, const mdf_config_key 
             mdf_strbuf_printf(out, "[%d, %d]", p.layer, p.level);
         } else if (k->kind == MDF_KEY_WORDS) {
             put_string(out, k->choice[((const int *)at(c, k->offset))[i]]);
+        } else if (k->kind == MDF_KEY_STAGES) {
+            mdf_strbuf_puts(out, (const char *)at(c, k->offset) + (size_t)i * MDF_STAGE_BYTES);
         } else {
             put_string(out, (const char *)at(c, k->offset) + (size_t)i * (MDF_MAX_LABEL_BYTES + 1));
         }
@@ -109,6 +111,7 @@ static void put_value(mdf_strbuf *out, const mdf_config *c, const mdf_config_key
     case MDF_KEY_LABELS:
     case MDF_KEY_WORDS:
     case MDF_KEY_OLD:
+    case MDF_KEY_STAGES:
     case MDF_KEY_IGNORED:
     default:
         put_list(out, c, k);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "data/crop.h"
+#include "data/sentence.h"
 #include "photo/augment.h"
 #include "photo/laterality.h"
 
@@ -50,8 +51,9 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
     b->prompt_len = mdf_alloc(capacity, sizeof *b->prompt_len);
     b->image_at = mdf_alloc(capacity, sizeof *b->image_at);
     b->label = mdf_alloc(capacity, sizeof *b->label);
+    b->allowed = mdf_alloc(capacity * (size_t)b->tree.labels + 1, 1);
     if (!new_pictures(b, c, capacity, tree != NULL) || b->prompt == NULL || b->prompt_len == NULL ||
-        b->image_at == NULL || b->label == NULL) {
+        b->image_at == NULL || b->label == NULL || b->allowed == NULL) {
         mdf_batch_buffer_free(b);
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a batch of %zu", capacity);
     }
@@ -69,6 +71,7 @@ void mdf_batch_buffer_free(mdf_batch_buffer *b)
     mdf_free(b->prompt_len);
     mdf_free(b->image_at);
     mdf_free(b->label);
+    mdf_free(b->allowed);
     mdf_free(b->mask_pixels);
     mdf_free(b->pixels);
     mdf_arena_free(&b->scratch);
@@ -76,13 +79,16 @@ void mdf_batch_buffer_free(mdf_batch_buffer *b)
     *b = (mdf_batch_buffer){0};
 }
 
-/* The published mean and deviation, as Llama 3.2 Vision's processor. a is read only if on. */
+static void normalise_as(mdf_augment_options *o, mdf_mllama_norm norm)
+{
+    memcpy(o->mean, norm.mean, sizeof norm.mean);
+    memcpy(o->std, norm.std, sizeof norm.std);
+}
+
+/* a is read only if on. */
 static mdf_augment_options augment_options(const mdf_augment_config *a, bool on)
 {
     mdf_augment_options o = mdf_augment_none();
-    const mdf_mllama_norm norm = mdf_mllama_norm_default();
-    memcpy(o.mean, norm.mean, sizeof norm.mean);
-    memcpy(o.std, norm.std, sizeof norm.std);
     if (on) {
         o.rotate_deg = a->rotate;
         o.scale = a->scale;
@@ -147,6 +153,7 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
                                mdf_error *err)
 {
     mdf_augment_options o = augment_options(&c->train.augment, opt->augment);
+    normalise_as(&o, mdf_unet_norm(c));
     if (opt->focus != NULL) {
         mdf_rng place = mdf_rng_new(seed, 3);
         mdf_crop_choose(&o, c, s, opt->focus[at], &place);
@@ -155,9 +162,13 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
     if (b->tokenizer == NULL) {
         return MDF_OK;
     }
+    if (c->train.task == MDF_TASK_PICTURE) {
+        return MDF_OK; /* no tower looks */
+    }
     const int side = c->vision.image_size;
     const size_t count = (size_t)side * (size_t)side * 3;
     mdf_rng r = mdf_rng_new(seed, 1);
+    normalise_as(&o, mdf_mllama_norm_default());
     MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, side, &o, &r, &b->scratch, err));
     for (size_t j = 0; j < count; j++) {
         b->vision_image[at * count + j] = (mdf_real)b->pixels[j];
@@ -170,10 +181,7 @@ mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
 {
     const size_t count = (size_t)side * (size_t)side * 3;
     mdf_augment_options o = augment_options(NULL, false);
-    if (norm != NULL) {
-        memcpy(o.mean, norm->mean, sizeof norm->mean);
-        memcpy(o.std, norm->std, sizeof norm->std);
-    }
+    normalise_as(&o, *norm);
     mdf_rng r = mdf_rng_new(0, 1);
     mdf_arena scratch;
     MDF_TRY(mdf_arena_init(&scratch, 0, 0, err));
@@ -189,15 +197,51 @@ mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
     return status;
 }
 
-static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                              size_t at, size_t *used, bool flip, bool drop, mdf_error *err)
+/* What of a training text is left out. */
+typedef struct text_drop {
+    double sentence; /* probability, for each on its own */
+    mdf_rng *rng;
+} text_drop;
+
+static bool sentence_goes(void *user, const char *sentence, size_t len)
 {
-    const char *text = c->train.use_text && !drop ? s->info->text : NULL;
+    const text_drop *d = user;
+    (void)sentence;
+    (void)len;
+    return mdf_rng_uniform(d->rng) < d->sentence;
+}
+
+/* A sample's text as training sees it, in b->mirrored where it is changed; NULL: none. */
+static const char *text_of(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s, bool flip,
+                           bool augment, mdf_rng *r)
+{
+    const char *text = s->info->text;
+    const bool drop = augment && mdf_rng_uniform(r) < c->train.text_drop;
     mdf_strbuf_clear(&b->mirrored);
-    if (text != NULL && flip) {
-        mdf_text_swap_laterality(text, &b->mirrored);
-        text = b->mirrored.failed ? NULL : b->mirrored.data;
+    if (!c->train.use_text || drop) {
+        return NULL;
     }
+    if (flip) {
+        mdf_text_swap_laterality(text, &b->mirrored);
+        text = b->mirrored.data;
+    }
+    if (augment && c->train.sentence_drop > 0) {
+        if (!flip) {
+            mdf_strbuf_puts(&b->mirrored, text);
+        }
+        text_drop d = {.sentence = c->train.sentence_drop, .rng = r};
+        char *own = b->mirrored.data;
+        if (own != NULL && !b->mirrored.failed) {
+            own[mdf_sentence_drop(own, own, strlen(own), sentence_goes, &d)] = '\0';
+        }
+        text = own;
+    }
+    return b->mirrored.failed ? NULL : text;
+}
+
+static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
+                              size_t at, size_t *used, const char *text, mdf_error *err)
+{
     size_t count = 0;
     mdf_status status =
         mdf_prompt_build(b->tokenizer, b->prompt + *used, b->prompt_capacity - *used, &count,
@@ -211,8 +255,9 @@ static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const md
 }
 
 /* Everything of the case at `at`; *used counts tokens. */
-static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                            size_t at, const mdf_batch_options *opt, size_t *used, mdf_error *err)
+static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *all,
+                            const mdf_sample *s, size_t at, const mdf_batch_options *opt,
+                            size_t *used, mdf_error *err)
 {
     const uint64_t seed = mdf_rng_mix(opt->seed, at);
     bool flip = false;
@@ -223,9 +268,13 @@ static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_
     if (b->tokenizer == NULL) {
         return MDF_OK;
     }
+    if (all->known != NULL) {
+        const size_t k = (size_t)all->classes;
+        memcpy(b->allowed + at * k, all->known + (size_t)s->info->source * k, k);
+    }
     mdf_rng r = mdf_rng_new(seed, 2);
-    const bool drop = opt->augment && mdf_rng_uniform(&r) < c->train.text_drop;
-    const mdf_status status = fill_prompt(b, c, s, at, used, flip, drop, err);
+    const char *text = text_of(b, c, s, flip, opt->augment, &r);
+    const mdf_status status = fill_prompt(b, c, s, at, used, text, err);
     return status == MDF_OK ? status : mdf_fail_prefix(err, status, s->info->file_name);
 }
 
@@ -250,7 +299,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
     memset(b->mask_there, 0, b->capacity * (size_t)c->unet.mask_channels * sizeof *b->mask_there);
     for (size_t i = 0; i < n; i++) {
         const mdf_sample *sample = &s->item[index[i]];
-        MDF_TRY(fill_case(b, c, sample, i, opt, &used, err));
+        MDF_TRY(fill_case(b, c, s, sample, i, opt, &used, err));
         any_mask = any_mask || (opt->masks && sample->has_mask);
         partial = partial || any_partial(c, sample);
     }
@@ -263,6 +312,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
                     .image_at = b->image_at,
                     .tree = words ? &b->tree : NULL,
                     .label = words ? b->label : NULL,
+                    .allowed = s->known != NULL ? b->allowed : NULL,
                     .mask = any_mask ? b->mask : NULL,
                     .mask_there = b->mask_there,
                     .mask_weight = any_mask && partial ? b->mask_weight : NULL};

@@ -9,6 +9,7 @@
 #include "data/samples.h"
 #include "language/prompt.h"
 #include "nn/batch.h"
+#include "nn/unet.h"
 #include "photo/mllama_image.h"
 
 /* Buffers of one batch; made once, filled again and again. */
@@ -19,11 +20,12 @@ typedef struct mdf_batch_buffer {
     size_t capacity; /* cases */
     mdf_real *unet_image, *vision_image, *mask, *mask_there, *mask_weight;
     int32_t *prompt, *prompt_len, *image_at, *label;
+    uint8_t *allowed;       /* [B,K] */
     size_t prompt_capacity; /* tokens in all */
     uint8_t *mask_pixels;   /* [S,S] of one case */
     float *pixels;          /* [side,side,3] of one case */
     mdf_arena scratch;      /* of the augmentation */
-    mdf_strbuf mirrored;    /* a text with left and right exchanged */
+    mdf_strbuf mirrored;    /* a text with left and right exchanged, or sentences left out */
 } mdf_batch_buffer;
 
 /* The prompts are encoded by the tree's tokenizer, which must outlive the buffer. tree NULL:
@@ -34,7 +36,7 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
 void mdf_batch_buffer_free(mdf_batch_buffer *b);
 
 /* A crop as the model sees it at side x side pixels: out [side,side,3], as mdf_batch_fill() makes
- * it without augmentation. norm NULL: the published one, which training takes. */
+ * it without augmentation. */
 mdf_status mdf_crop_pixels(mdf_real *out, const mdf_image *crop, int side,
                            const mdf_mllama_norm *norm, mdf_error *err) MDF_NODISCARD;
 

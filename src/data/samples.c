@@ -168,5 +168,27 @@ void mdf_samples_free(mdf_samples *s)
         }
     }
     mdf_free(s->item);
+    mdf_free(s->known);
     *s = (mdf_samples){0};
+}
+
+mdf_status mdf_samples_know_labels(mdf_samples *s, int classes, mdf_error *err)
+{
+    int sources = 1;
+    for (size_t i = 0; i < s->count; i++) {
+        sources = s->item[i].info->source >= sources ? s->item[i].info->source + 1 : sources;
+    }
+    mdf_free(s->known);
+    s->classes = classes;
+    s->known = mdf_alloc((size_t)sources * (size_t)classes, 1);
+    if (s->known == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the labels of %d folders", sources);
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        const mdf_sample *c = &s->item[i];
+        if (c->label >= 0) {
+            s->known[c->info->source * classes + c->label] = 1;
+        }
+    }
+    return MDF_OK;
 }

@@ -18,6 +18,8 @@ typedef struct mdf_sample {
 typedef struct mdf_samples {
     mdf_sample *item;
     size_t count;
+    uint8_t *known; /* [sources,classes] the labels that a data folder has; NULL: all of them */
+    int classes;    /* of known */
 } mdf_samples;
 
 typedef struct mdf_samples_options {
@@ -36,6 +38,10 @@ typedef bool mdf_samples_progress(void *user, size_t done, size_t total);
 mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, const mdf_samples_options *opt,
                             mdf_samples_progress *progress, void *user,
                             mdf_error *err) MDF_NODISCARD;
+
+/* Sets s->known from the labels of the samples. A folder that never says glaucoma says nothing
+ * about glaucoma in its other eyes. */
+mdf_status mdf_samples_know_labels(mdf_samples *s, int classes, mdf_error *err) MDF_NODISCARD;
 void mdf_samples_free(mdf_samples *s);
 
 #endif

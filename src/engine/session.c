@@ -276,7 +276,7 @@ mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *o
     status = status == MDF_OK ? look(s, &sample, r, c, err) : status;
     r->decode_ms = 1e3 * (mdf_clock_seconds() - start);
     if (status == MDF_OK) {
-        status = infer(s, &(mdf_samples){&sample, 1}, c, r, err);
+        status = infer(s, &(mdf_samples){.item = &sample, .count = 1}, c, r, err);
         r->forward_ms = 1e3 * (mdf_clock_seconds() - start) - r->decode_ms;
     }
     mdf_session_view_clear(&s->view); /* no question's: same_image does not mean it */

@@ -121,7 +121,8 @@ static mdf_status fill_unet(mdf_session *s, const mdf_image *crop, mdf_error *er
             return out_of_memory(err);
         }
     }
-    MDF_TRY(mdf_crop_pixels(v->unet, crop, side, NULL, err));
+    const mdf_mllama_norm norm = mdf_unet_norm(&s->engine->model->config);
+    MDF_TRY(mdf_crop_pixels(v->unet, crop, side, &norm, err));
     v->has_unet = true;
     return MDF_OK;
 }

@@ -32,6 +32,7 @@ typedef struct mdf_batch {
     const int32_t *prompt_len;   /* [B], at least 1 */
     const mdf_tree_view *tree;   /* NULL: no labels, only hidden states are wanted */
     const int32_t *label;        /* [B], -1 = unknown; NULL: no losses wanted */
+    const uint8_t *allowed;      /* [B,K] labels that a case's label is one of; NULL: all */
     const mdf_real *mask;        /* [B,S,S,M] in 0..1 or NULL */
     const mdf_real *mask_there;  /* [B,M] 0 or 1 */
     const mdf_real *mask_weight; /* [B,S,S,M] what a pixel counts in the loss; NULL: 1 */

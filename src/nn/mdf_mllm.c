@@ -74,8 +74,8 @@ static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const md
                    mdf_tensor *log_prob, mdf_output *out)
 {
     const mdf_train_config *t = &m->config.train;
-    mdf_tensor *label =
-        mdf_cross_entropy(g, out->scores, b->label, (mdf_real)t->label_smoothing, NULL);
+    const mdf_real smoothing = (mdf_real)t->label_smoothing;
+    mdf_tensor *label = mdf_cross_entropy(g, out->scores, b->label, b->allowed, smoothing, NULL);
     out->label_loss = value_of(label);
     out->loss = label;
     if (a != NULL && t->lm_weight > 0 && a->true_count > 0) {
@@ -86,7 +86,7 @@ static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const md
     }
     if (a != NULL && t->aux_weight > 0 && out->image_logits != NULL) {
         mdf_tensor *aux =
-            mdf_cross_entropy(g, out->image_logits, b->label, (mdf_real)t->label_smoothing, NULL);
+            mdf_cross_entropy(g, out->image_logits, b->label, b->allowed, smoothing, NULL);
         out->aux_loss = value_of(aux);
         out->loss = mdf_loss_sum(g, out->loss, 1, aux, (mdf_real)t->aux_weight);
     }

@@ -88,7 +88,7 @@ mdf_status mdf_params_allocate(mdf_params *p, bool train, mdf_error *err)
         mdf_param *param = p->item[i];
         param->tensor.data = p->data + param->offset;
         param->tensor.grad = train ? p->grad + param->offset : NULL;
-        param->tensor.needs_grad = train;
+        param->tensor.needs_grad = train && param->group != MDF_GROUP_FIXED;
     }
     return MDF_OK;
 }

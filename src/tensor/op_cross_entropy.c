@@ -1,14 +1,32 @@
-/* Softmax cross entropy with label smoothing; rows whose label is negative do not count. */
+/* Softmax cross entropy with label smoothing; rows whose label is negative do not count, and labels
+ * that a row does not allow are not there for it. */
 #include <string.h>
 
 #include "tensor/op.h"
 
 typedef struct cross_entropy_saved {
-    const int32_t *label; /* [N] */
-    mdf_real *prob;       /* [N,K] */
+    const int32_t *label;   /* [N] */
+    const uint8_t *allowed; /* [N,K] or NULL */
+    mdf_real *prob;         /* [N,K] */
+    mdf_real *target;       /* [K] of one row */
     mdf_real smoothing;
     int64_t counted;
 } cross_entropy_saved;
+
+static const mdf_real out_of_reach = MDF_R(-1e30); /* its exponential is 0 in float and double */
+
+/* t [K] of one row: (1-s) onehot + s / (allowed labels). */
+static void target_of(mdf_real *t, int32_t label, const uint8_t *allowed, int64_t k, mdf_real s)
+{
+    int64_t count = 0;
+    for (int64_t j = 0; j < k; j++) {
+        count += allowed == NULL || allowed[j] != 0;
+    }
+    for (int64_t j = 0; j < k; j++) {
+        const bool may = allowed == NULL || allowed[j] != 0;
+        t[j] = may ? s / (mdf_real)count + (j == label ? 1 - s : 0) : 0;
+    }
+}
 
 static void cross_entropy_backward(mdf_graph *g, const mdf_node *node)
 {
@@ -21,10 +39,13 @@ static void cross_entropy_backward(mdf_graph *g, const mdf_node *node)
     }
     const mdf_real scale = node->out->grad[0] / (mdf_real)s->counted;
     for (int64_t i = 0; i < n; i++) {
-        for (int64_t j = 0; s->label[i] >= 0 && j < k; j++) {
-            const mdf_real t =
-                s->smoothing / (mdf_real)k + (j == s->label[i] ? 1 - s->smoothing : 0);
-            dx[i * k + j] += scale * (s->prob[i * k + j] - t);
+        if (s->label[i] < 0) {
+            continue;
+        }
+        target_of(s->target, s->label[i], s->allowed == NULL ? NULL : s->allowed + i * k, k,
+                  s->smoothing);
+        for (int64_t j = 0; j < k; j++) {
+            dx[i * k + j] += scale * (s->prob[i * k + j] - s->target[j]);
         }
     }
 }
@@ -32,7 +53,7 @@ static void cross_entropy_backward(mdf_graph *g, const mdf_node *node)
 static const mdf_op op_cross_entropy = {"cross_entropy", cross_entropy_backward};
 
 mdf_tensor *mdf_cross_entropy(mdf_graph *g, mdf_tensor *logits, const int32_t *label,
-                              mdf_real smoothing, mdf_real *prob_out)
+                              const uint8_t *allowed, mdf_real smoothing, mdf_real *prob_out)
 {
     if (logits == NULL) {
         return NULL;
@@ -42,6 +63,7 @@ mdf_tensor *mdf_cross_entropy(mdf_graph *g, mdf_tensor *logits, const int32_t *l
     mdf_tensor *y = mdf_zeros(g, 1, (int64_t[]){1});
     cross_entropy_saved *s = mdf_graph_alloc(g, 1, sizeof *s);
     mdf_real *prob = mdf_graph_alloc(g, n * k, sizeof *prob);
+    mdf_real *target = mdf_graph_alloc(g, k, sizeof *target);
     if (g->error.code != MDF_OK) {
         return NULL;
     }
@@ -49,14 +71,18 @@ mdf_tensor *mdf_cross_entropy(mdf_graph *g, mdf_tensor *logits, const int32_t *l
     double sum = 0;
     int64_t counted = 0;
     for (int64_t i = 0; i < n; i++) {
-        const mdf_real lse = g->kernels->softmax(prob + i * k, k);
-        if (label[i] >= k) {
+        const uint8_t *may = allowed == NULL ? NULL : allowed + i * k;
+        if (label[i] >= k || (label[i] >= 0 && may != NULL && may[label[i]] == 0)) {
             return mdf_graph_fail(g, MDF_ERR_SHAPE, op_cross_entropy.name, "label %d of %lld",
                                   (int)label[i], (long long)k);
         }
+        for (int64_t j = 0; label[i] >= 0 && may != NULL && j < k; j++) {
+            prob[i * k + j] = may[j] != 0 ? prob[i * k + j] : out_of_reach;
+        }
+        const mdf_real lse = g->kernels->softmax(prob + i * k, k);
+        target_of(target, label[i], may, k, smoothing);
         for (int64_t j = 0; label[i] >= 0 && j < k; j++) {
-            const mdf_real t = smoothing / (mdf_real)k + (j == label[i] ? 1 - smoothing : 0);
-            sum -= (double)t * (double)(logits->data[i * k + j] - lse);
+            sum -= target[j] > 0 ? (double)target[j] * (double)(logits->data[i * k + j] - lse) : 0;
         }
         counted += label[i] >= 0;
     }
@@ -64,6 +90,6 @@ mdf_tensor *mdf_cross_entropy(mdf_graph *g, mdf_tensor *logits, const int32_t *l
         memcpy(prob_out, prob, (size_t)(n * k) * sizeof *prob);
     }
     y->data[0] = counted == 0 ? 0 : (mdf_real)(sum / (double)counted);
-    *s = (cross_entropy_saved){label, prob, smoothing, counted};
+    *s = (cross_entropy_saved){label, allowed, prob, target, smoothing, counted};
     return mdf_graph_record(g, &op_cross_entropy, y, &logits, 1, s);
 }

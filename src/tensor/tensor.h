@@ -280,9 +280,11 @@ mdf_tensor *mdf_log_prob(mdf_graph *g, mdf_tensor *logits, const int32_t *target
 mdf_tensor *mdf_segment_sum(mdf_graph *g, mdf_tensor *x, const int32_t *index,
                             const mdf_real *weight, const int32_t *offset, int64_t count);
 /* Softmax cross entropy with label smoothing: mean over rows with label >= 0 of
- * -sum_k t_k log p_k, t = (1-s) onehot + s/K. logits [N,K] -> [1]. prob_out [N,K] or NULL. */
+ * -sum_k t_k log p_k, t = (1-s) onehot + s/K. logits [N,K] -> [1]. allowed [N,K] or NULL: labels
+ * with 0 are left out of a labelled row's softmax and smoothing; its own must be allowed.
+ * prob_out [N,K] or NULL. Arrays caller-owned. */
 mdf_tensor *mdf_cross_entropy(mdf_graph *g, mdf_tensor *logits, const int32_t *label,
-                              mdf_real smoothing, mdf_real *prob_out);
+                              const uint8_t *allowed, mdf_real smoothing, mdf_real *prob_out);
 /* Binary cross entropy + soft Dice loss per image and channel: sum_j w_j bce_j / (H W)
  * + 1 - (2 sum_j w_j p_j t_j + 1) / (sum_j w_j (p_j + t_j) + 1). logits [B,H,W,C]; target the same
  * count in 0..1; weight [B,C] 0/1 says which masks exist; pixel [B,H,W,C] are the w_j, from 0,

@@ -73,6 +73,9 @@ void mdf_optimizer_step(mdf_optimizer *o, const mdf_kernels *k, mdf_params *p,
 #pragma omp parallel for schedule(dynamic, 4)
     for (size_t i = 0; i < p->count; i++) {
         const mdf_param *param = p->item[i];
+        if (!param->tensor.needs_grad) {
+            continue; /* frozen: the average is the weight itself */
+        }
         const double lr = factor * group_lr(t, param->group);
         const mdf_adamw_step s = {
             .beta1 = (mdf_real)t->beta1,

@@ -1,5 +1,7 @@
-/* The folder that a training writes. */
+/* May a training use this folder? */
 #include "train/run_folder.h"
+
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -33,4 +35,30 @@ mdf_status mdf_run_folder_lock(mdf_lock *lock, const char *dir, mdf_error *err)
     MDF_TRY(status);
     return taken ? MDF_OK
                  : mdf_fail(err, MDF_ERR_ARG, "%s: another training is writing this folder", dir);
+}
+
+mdf_status mdf_run_folder_continue(const char *dir, mdf_answer_config *a, mdf_error *err)
+{
+    char *path = mdf_path_join(dir, "config.json");
+    mdf_config *old = mdf_alloc(1, sizeof *old);
+    mdf_status status = MDF_OK;
+    if (path == NULL || old == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the run's configuration");
+    } else if (mdf_path_exists(path)) {
+        status = mdf_config_load(old, path, err);
+        bool same = old->answer.label_count == a->label_count;
+        for (int k = 0; status == MDF_OK && same && k < a->label_count; k++) {
+            same = strcmp(old->answer.labels[k], a->labels[k]) == 0;
+        }
+        if (status == MDF_OK && !same) {
+            status = mdf_fail(err, MDF_ERR_ARG,
+                              "%s: its %d labels (%s, ...) are not the %d of the data (%s, ...)",
+                              path, old->answer.label_count, old->answer.labels[0], a->label_count,
+                              a->labels[0]);
+        }
+        a->temperature = status == MDF_OK ? old->answer.temperature : a->temperature;
+    }
+    mdf_free(old);
+    mdf_free(path);
+    return status;
 }

@@ -1,16 +1,20 @@
-/* The folder that a training writes: for one run and one process at a time. */
+/* May a training use this folder? For a new run, for one that goes on, and for one at a time. */
 #ifndef MDF_TRAIN_RUN_FOLDER_H
 #define MDF_TRAIN_RUN_FOLDER_H
 
-#include <stdbool.h>
-
 #include "base/lock.h"
+#include "config/config.h"
 
-/* A new run needs a folder without one, an old one its checkpoint: MDF_ERR_ARG. */
+/* A new run needs a folder without one, an old one its checkpoint. */
 mdf_status mdf_run_folder_check(const char *dir, bool resume, mdf_error *err) MDF_NODISCARD;
 
-/* The folder for this process alone. Readers of its files (eval, export) need no lock: every file
- * is replaced as a whole. MDF_ERR_ARG: another process has it. */
+/* The folder for this process alone, until mdf_lock_release(). Readers of its files (eval, export)
+ * need no lock: every file is replaced as a whole. */
 mdf_status mdf_run_folder_lock(mdf_lock *lock, const char *dir, mdf_error *err) MDF_NODISCARD;
+
+/* Goes on only with the labels that the run was begun with; the temperature of its best epoch comes
+ * along in *a. A run that was stopped in its first epoch has no configuration yet. */
+mdf_status mdf_run_folder_continue(const char *dir, mdf_answer_config *a,
+                                   mdf_error *err) MDF_NODISCARD;
 
 #endif

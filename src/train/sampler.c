@@ -1,6 +1,8 @@
 /* In which order the cases of an epoch are seen: a function of seed and epoch alone. */
 #include "train/sampler.h"
 
+#include <math.h>
+
 #include "base/alloc.h"
 #include "base/rng.h"
 
@@ -14,16 +16,22 @@ static void shuffle(size_t *list, size_t n, mdf_rng *r)
     }
 }
 
-/* Appends `want` draws of one class: whole shuffled passes over its members, then a part of one. */
-static size_t draw_class(size_t *out, size_t want, const mdf_samples *s, int label, size_t *members,
-                         mdf_rng *r)
+/* The cases of a class, of one data folder or (-1) of all. */
+static size_t find_members(size_t *members, const mdf_samples *s, int label, int source)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->count; i++) {
-        if (s->item[i].label == label) {
+        const mdf_sample *c = &s->item[i];
+        if (c->label == label && (source < 0 || c->info->source == source)) {
             members[n++] = i;
         }
     }
+    return n;
+}
+
+/* Appends `want` draws: whole shuffled passes over the members, then a part of one. */
+static size_t draw_members(size_t *out, size_t want, size_t *members, size_t n, mdf_rng *r)
+{
     for (size_t i = 0; n > 0 && i < want; i++) {
         if (i % n == 0) {
             shuffle(members, n, r);
@@ -33,9 +41,36 @@ static size_t draw_class(size_t *out, size_t want, const mdf_samples *s, int lab
     return n > 0 ? want : 0;
 }
 
+/* Appends `want` draws of one class, shared out among the data folders that have it. */
+static size_t draw_class(size_t *out, size_t want, const mdf_samples *s, int label, double power,
+                         size_t *members, mdf_rng *r)
+{
+    int sources = 1;
+    double total = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        sources = s->item[i].info->source >= sources ? s->item[i].info->source + 1 : sources;
+    }
+    if (sources == 1 || power == 1) {
+        return draw_members(out, want, members, find_members(members, s, label, -1), r);
+    }
+    for (int d = 0; d < sources; d++) {
+        const size_t n = find_members(members, s, label, d);
+        total += n > 0 ? pow((double)n, power) : 0;
+    }
+    size_t drawn = 0;
+    double share = 0; /* of the folders so far: rounding them together leaves no draw over */
+    for (int d = 0; d < sources && total > 0; d++) {
+        const size_t n = find_members(members, s, label, d);
+        share += n > 0 ? pow((double)n, power) / total : 0;
+        const size_t until = (size_t)llround(fmin(share, 1) * (double)want);
+        drawn += draw_members(out + drawn, until - drawn, members, n, r);
+    }
+    return drawn;
+}
+
 /* The epoch's draws, in no order that matters yet. */
-static size_t draw(size_t *out, const mdf_samples *s, int classes, bool balanced, size_t *members,
-                   mdf_rng *r)
+static size_t draw_epoch(size_t *out, const mdf_samples *s, int classes, const mdf_draw *d,
+                         size_t *members, mdf_rng *r)
 {
     size_t labelled = 0;
     size_t present = 0;
@@ -48,11 +83,12 @@ static size_t draw(size_t *out, const mdf_samples *s, int classes, bool balanced
         labelled += of_class;
         present += of_class > 0;
     }
-    for (int k = 0; balanced && k < classes; k++) {
-        n += draw_class(out + n, labelled / (present > 0 ? present : 1), s, k, members, r);
+    for (int k = 0; d->balanced && k < classes; k++) {
+        n += draw_class(out + n, labelled / (present > 0 ? present : 1), s, k, d->set_power,
+                        members, r);
     }
     for (size_t i = 0; i < s->count; i++) {
-        const bool plain = !balanced && s->item[i].label >= 0;
+        const bool plain = !d->balanced && s->item[i].label >= 0;
         const bool only_mask = s->item[i].label < 0 && s->item[i].has_mask;
         if (plain || only_mask) {
             out[n++] = i;
@@ -80,7 +116,7 @@ static void order_batches(mdf_epoch_plan *p, const size_t *from, const size_t *s
 }
 
 mdf_status mdf_epoch_plan_make(mdf_epoch_plan *p, const mdf_samples *s, int classes, size_t batch,
-                               bool balanced, uint64_t seed, int epoch, mdf_error *err)
+                               const mdf_draw *draw, uint64_t seed, int epoch, mdf_error *err)
 {
     *p = (mdf_epoch_plan){0};
     mdf_rng r = mdf_rng_new(mdf_rng_mix(seed, (uint64_t)epoch), 3);
@@ -96,7 +132,7 @@ mdf_status mdf_epoch_plan_make(mdf_epoch_plan *p, const mdf_samples *s, int clas
         p->begin == NULL) {
         status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the order of %zu cases", s->count);
     } else {
-        p->count = draw(drawn, s, classes, balanced, order, &r);
+        p->count = draw_epoch(drawn, s, classes, draw, order, &r);
         shuffle(drawn, p->count, &r);
         size_t n = 0;
         for (int masked = 0; masked < 2; masked++) {

@@ -13,11 +13,17 @@ typedef struct mdf_epoch_plan {
     size_t count, batches;
 } mdf_epoch_plan;
 
-/* Labelled cases are drawn as often as there are labelled cases; balanced: every class equally
- * often. Cases with masks (labelled or not) form batches of their own, so that the decoder runs
- * only there. */
+/* How often a case is drawn. */
+typedef struct mdf_draw {
+    bool balanced;    /* every class equally often */
+    double set_power; /* balanced: a data set's share of a class goes with its cases there to this
+                         power; 1: cases equally often, 0: data sets equally often */
+} mdf_draw;
+
+/* Labelled cases are drawn as often as there are labelled cases. Cases with masks (labelled or not)
+ * form batches of their own, so that the decoder runs only there. */
 mdf_status mdf_epoch_plan_make(mdf_epoch_plan *p, const mdf_samples *s, int classes, size_t batch,
-                               bool balanced, uint64_t seed, int epoch,
+                               const mdf_draw *draw, uint64_t seed, int epoch,
                                mdf_error *err) MDF_NODISCARD;
 void mdf_epoch_plan_free(mdf_epoch_plan *p);
 

@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/freeze.h"
 #include "train/optimizer.h"
 #include "train/prefetch.h"
 #include "train/relabel.h"
@@ -168,6 +169,9 @@ static mdf_status read_pictures(trainer *t, mdf_error *err)
                                      .masks = t->config.unet.masks,
                                      .mask_count = t->config.unet.mask_channels};
     MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, &how, read_progress, t, err));
+    if (t->config.train.partial_labels && !segments(t)) {
+        MDF_TRY(mdf_samples_know_labels(&t->train, t->config.answer.label_count, err));
+    }
     return mdf_samples_load(&t->val, &t->val_cases, &how, read_progress, t, err);
 }
 
@@ -203,6 +207,7 @@ static mdf_status build(trainer *t, mdf_error *err)
     MDF_TRY(mdf_kernels_new(&t->kernels, NULL, err));
     MDF_TRY(mdf_mllm_new(&t->model, &t->config, true, err));
     mdf_params_initialise(&t->model->params, (uint64_t)t->config.train.seed);
+    MDF_TRY(mdf_freeze(&t->model->params, &t->config.train, err));
     if (t->opt->init_dir != NULL && !t->opt->resume) {
         MDF_TRY(take_weights(t, err));
     }
@@ -426,14 +431,15 @@ static void summarise(trainer *t, mdf_train_summary *s)
     }
 }
 
-/* The batches of an epoch. */
-static mdf_status make_plan(const trainer *t, mdf_epoch_plan *plan, int epoch, mdf_error *err)
+static mdf_status plan_epoch(const trainer *t, mdf_epoch_plan *plan, int epoch, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
-    return segments(t) ? mdf_segment_plan_make(plan, &t->train, &t->config, epoch, err)
-                       : mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count,
-                                             (size_t)c->batch_size, c->balanced, (uint64_t)c->seed,
-                                             epoch, err);
+    const mdf_draw draw = {.balanced = c->balanced, .set_power = c->set_power};
+    if (segments(t)) {
+        return mdf_segment_plan_make(plan, &t->train, &t->config, epoch, err);
+    }
+    return mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count, (size_t)c->batch_size,
+                               &draw, (uint64_t)c->seed, epoch, err);
 }
 
 /* Number of updates of a run, so that the schedule ends where the run does. Every epoch has as many
@@ -443,7 +449,7 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
     mdf_epoch_plan plan;
-    MDF_TRY(make_plan(t, &plan, 0, err));
+    MDF_TRY(plan_epoch(t, &plan, 0, err));
     const int64_t updates = ((int64_t)plan.batches + c->accumulate - 1) / c->accumulate;
     mdf_epoch_plan_free(&plan);
     if (updates == 0) {
@@ -468,7 +474,7 @@ static mdf_status loop(trainer *t, mdf_error *err)
     bool done = t->state.batch == 0 && no_progress(t); /* a run that ended early is resumed */
     while (!done && t->state.epoch < c->epochs) {
         mdf_epoch_plan plan;
-        MDF_TRY(make_plan(t, &plan, t->state.epoch, err));
+        MDF_TRY(plan_epoch(t, &plan, t->state.epoch, err));
         const mdf_status status = run_epoch(t, &plan, err);
         mdf_prefetch_stop(t->prefetch);
         mdf_epoch_plan_free(&plan);
@@ -487,34 +493,10 @@ static mdf_status loop(trainer *t, mdf_error *err)
     return MDF_OK;
 }
 
-/* Goes on only with the labels that the run was begun with; the temperature of its best epoch comes
- * along. A run that was stopped in its first epoch has no configuration yet. */
 static mdf_status resume(trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
-    mdf_answer_config *a = &t->config.answer;
-    char *path = mdf_path_join(dir, "config.json");
-    mdf_config *old = mdf_alloc(1, sizeof *old);
-    mdf_status status = MDF_OK;
-    if (path == NULL || old == NULL) {
-        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the run's configuration");
-    } else if (mdf_path_exists(path)) {
-        status = mdf_config_load(old, path, err);
-        bool same = old->answer.label_count == a->label_count;
-        for (int k = 0; status == MDF_OK && same && k < a->label_count; k++) {
-            same = strcmp(old->answer.labels[k], a->labels[k]) == 0;
-        }
-        if (status == MDF_OK && !same) {
-            status = mdf_fail(err, MDF_ERR_ARG,
-                              "%s: its %d labels (%s, ...) are not the %d of the data (%s, ...)",
-                              path, old->answer.label_count, old->answer.labels[0], a->label_count,
-                              a->labels[0]);
-        }
-        a->temperature = status == MDF_OK ? old->answer.temperature : a->temperature;
-    }
-    mdf_free(old);
-    mdf_free(path);
-    MDF_TRY(status);
+    MDF_TRY(mdf_run_folder_continue(dir, &t->config.answer, err));
     MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
     const int was = t->state.monitor;
     if (was >= 0 && was != (int)t->monitor) {
@@ -534,12 +516,13 @@ static mdf_status resume(trainer *t, mdf_error *err)
 static mdf_status prepare(trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
-    const bool resumed = t->opt->resume;
-    MDF_TRY(mdf_run_folder_check(dir, resumed, err));
+    MDF_TRY(mdf_run_folder_check(dir, t->opt->resume, err));
     MDF_TRY(choose_cases(t, err));
+    MDF_TRY(mdf_freeze_check(&t->config, err));
     MDF_TRY(mdf_make_dirs(dir, err));
     MDF_TRY(mdf_run_folder_lock(&t->lock, dir, err));
-    MDF_TRY(mdf_run_folder_check(dir, resumed, err)); /* another training may just have ended */
+    MDF_TRY(mdf_run_folder_check(dir, t->opt->resume,
+                                 err)); /* once more: another training may just have ended */
     MDF_TRY(read_pictures(t, err));
     choose_monitor(t);
     MDF_TRY(make_tree(t, err));

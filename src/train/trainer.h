@@ -59,7 +59,9 @@ typedef struct mdf_train_summary {
     size_t tensors, tensors_taken; /* all, and those that init_dir had */
 } mdf_train_summary;
 
-/* MDF_ERR_ARG: the data does not fit, or out_dir has a run already (resume false) or none (resume
+/* One training; train_config.stages is not looked at (train/stages.h).
+ *
+ * MDF_ERR_ARG: the data does not fit, or out_dir has a run already (resume false) or none (resume
  * true), or another process is training in it. MDF_ERR_STOPPED: *stop was set; the checkpoint holds
  * the work so far. MDF_ERR_NUMERIC: the loss is not a number; the last checkpoint stays. */
 mdf_status mdf_train(const mdf_train_options *opt, mdf_train_summary *summary,

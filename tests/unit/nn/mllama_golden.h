@@ -158,7 +158,7 @@ static inline mdf_tensor *mllama_loss(mllama *m, const mdf_output *o)
         }
         label[i] = next < 0 ? -1 : next;
     }
-    return mdf_cross_entropy(&m->graph, mllama_logits(m, o), label, 0, NULL);
+    return mdf_cross_entropy(&m->graph, mllama_logits(m, o), label, NULL, 0, NULL);
 }
 
 #endif

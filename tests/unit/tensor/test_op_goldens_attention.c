@@ -84,7 +84,15 @@ static mdf_tensor *call_cross_entropy(op_case *c)
 {
     const int64_t n = (int64_t)op_find(c, "prob")->count;
     mdf_real *prob = op_memory(c, (size_t)n, sizeof *prob);
-    mdf_tensor *y = mdf_cross_entropy(&c->graph, op_in(c, "logits"), op_ints(c, "label"),
+    uint8_t *allowed = NULL;
+    if (op_find(c, "allowed") != NULL) {
+        const int32_t *flag = op_ints(c, "allowed");
+        allowed = op_memory(c, (size_t)n, sizeof *allowed);
+        for (int64_t i = 0; i < n; i++) {
+            allowed[i] = (uint8_t)flag[i];
+        }
+    }
+    mdf_tensor *y = mdf_cross_entropy(&c->graph, op_in(c, "logits"), op_ints(c, "label"), allowed,
                                       op_real(c, "smoothing"), prob);
     op_near(c, "prob", prob, op_reals(c, "prob"), n, 1, OP_NEAR);
     return y;
@@ -95,6 +103,7 @@ static void cross_entropy_agrees(void **state)
     (void)state;
     op_check("cross_entropy", "smooth", call_cross_entropy, OP_NEAR);
     op_check("cross_entropy", "hard", call_cross_entropy, OP_NEAR);
+    op_check("cross_entropy_allowed", "some", call_cross_entropy, OP_NEAR);
 }
 
 static mdf_tensor *call_mask_loss(op_case *c)

@@ -137,6 +137,51 @@ static void a_run_begins_with_given_weights(void **state)
     mdf_free(from);
 }
 
+/* Are a tensor's bytes the same in both runs? */
+static bool same_tensor(const char *a, const char *b, const char *name)
+{
+    const char *const run[2] = {a, b};
+    mdf_safetensors file[2];
+    const mdf_st_tensor *t[2];
+    mdf_error err = {0};
+    for (size_t i = 0; i < 2; i++) {
+        char *dir = in_root(run[i]);
+        char *path = mdf_path_join(dir, "model.safetensors");
+        must(mdf_safetensors_open(&file[i], path, &err), &err);
+        t[i] = mdf_safetensors_find(&file[i], name);
+        assert_non_null(t[i]);
+        mdf_free(path);
+        mdf_free(dir);
+    }
+    const bool same =
+        t[0]->bytes == t[1]->bytes && memcmp(t[0]->data, t[1]->data, t[0]->bytes) == 0;
+    mdf_safetensors_close(&file[0]);
+    mdf_safetensors_close(&file[1]);
+    return same;
+}
+
+/* By name, and by what a name begins with: unet.enc is all levels, and not unet.encoder. */
+static void frozen_weights_stay(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    watch w = {0};
+    char *from = in_root("whole");
+    const char *const set[] = {"epochs=1", "freeze=unet.enc,lm_head.weight", "ema=0.5", NULL};
+    init_dir = from;
+    must(train("frozen", set, "val", false, &w, &err), &err);
+    assert_true(same_tensor("whole", "frozen", "unet.enc.1.conv1.weight"));
+    assert_true(same_tensor("whole", "frozen", "unet.enc.4.norm2.bias"));
+    assert_true(same_tensor("whole", "frozen", "lm_head.weight"));
+    assert_false(same_tensor("whole", "frozen", "unet.mid.conv1.weight"));
+    assert_false(same_tensor("whole", "frozen", "model.language_model.embed_tokens.weight"));
+    const char *const none[] = {"freeze=unet.en", NULL};
+    assert_int_equal(train("frozen2", none, "val", false, &w, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "\"unet.en\""));
+    init_dir = NULL;
+    mdf_free(from);
+}
+
 /* Writes NaN over the first moments in a run's checkpoint, as a broken disk or program might. */
 static void poison_moments(const char *run)
 {
@@ -313,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_run_is_not_overwritten),
         cmocka_unit_test(a_folder_has_one_training_at_a_time),
         cmocka_unit_test(a_run_begins_with_given_weights),
+        cmocka_unit_test(frozen_weights_stay),
         cmocka_unit_test(a_checkpoint_of_another_model_is_refused_by_name),
         cmocka_unit_test(a_loss_that_is_no_number_ends_the_run),
         cmocka_unit_test(one_and_two_threads_agree),

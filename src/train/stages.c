@@ -1,0 +1,96 @@
+/* A training in stages: one run after the other. */
+#include "train/stages.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "train/checkpoint.h"
+
+/* The folder of stage i of count: that of the whole run for the last. Caller frees; NULL = out of
+ * memory. */
+static char *folder_of(const char *dir, int i, int count)
+{
+    char name[32];
+    if (i + 1 >= count) {
+        return mdf_strdup(dir);
+    }
+    (void)snprintf(name, sizeof name, "stage-%d", i + 1);
+    return mdf_path_join(dir, name);
+}
+
+static bool begun(const char *dir, int i, int count)
+{
+    char *folder = folder_of(dir, i, count);
+    const bool yes = folder != NULL && mdf_checkpoint_exists(folder);
+    mdf_free(folder);
+    return yes;
+}
+
+bool mdf_stages_begun(const char *dir)
+{
+    return begun(dir, 0, 1) || begun(dir, 0, 2);
+}
+
+typedef struct stage {
+    mdf_config config;
+    mdf_train_options opt;
+    char *out, *before;
+} stage;
+
+static mdf_status run_stage(stage *s, const mdf_train_options *all, int i, bool resume,
+                            mdf_train_summary *summary, mdf_error *err)
+{
+    const int count = all->config->train.stage_count;
+    char text[128];
+    s->out = folder_of(all->out_dir, i, count);
+    s->before = i > 0 ? folder_of(all->out_dir, i - 1, count) : NULL;
+    if (s->out == NULL || (i > 0 && s->before == NULL)) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for a path", all->out_dir);
+    }
+    MDF_TRY(mdf_config_stage(&s->config, all->config, i, err));
+    s->opt = *all;
+    s->opt.config = &s->config;
+    s->opt.out_dir = s->out;
+    s->opt.resume = resume;
+    if (i > 0) {
+        s->opt.init_dir = s->before;
+        s->opt.encoder_path = NULL;
+    }
+    (void)snprintf(text, sizeof text, "stage %d of %d: %s", i + 1, count,
+                   all->config->train.stages[i]);
+    if (all->note != NULL) {
+        all->note(all->user, text);
+    }
+    mdf_status status = mdf_train(&s->opt, summary, err);
+    if (status != MDF_OK && count > 1) {
+        (void)snprintf(text, sizeof text, "stage %d of %d", i + 1, count);
+        status = mdf_fail_prefix(err, status, text);
+    }
+    return status;
+}
+
+mdf_status mdf_train_stages(const mdf_train_options *opt, mdf_train_summary *summary,
+                            mdf_error *err)
+{
+    const int count = opt->config->train.stage_count;
+    if (count == 0) {
+        return mdf_train(opt, summary, err);
+    }
+    int first = 0;
+    for (int i = 0; opt->resume && i < count; i++) {
+        first = begun(opt->out_dir, i, count) ? i : first;
+    }
+    mdf_status status = MDF_OK;
+    for (int i = first; status == MDF_OK && i < count; i++) {
+        stage *s = mdf_alloc(1, sizeof *s);
+        status = s != NULL ? run_stage(s, opt, i, opt->resume && i == first, summary, err)
+                           : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a stage");
+        if (s != NULL) {
+            mdf_free(s->out);
+            mdf_free(s->before);
+        }
+        mdf_free(s);
+    }
+    return status;
+}

@@ -1,0 +1,197 @@
+/* What a model reads of samples: pixels in the encoder's own normalisation, what is left of a text,
+ * and the labels that a case may have. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "data/batch_fill.h"
+
+#define TINY MDF_TEST_DATA "/../presets/tiny.json"
+
+enum { SIDE = 64, CASES = 40 };
+
+typedef struct setup {
+    mdf_config config;
+    mdf_tokenizer *tokenizer;
+    mdf_label_tree *tree;
+    mdf_batch_buffer buffer;
+    uint8_t px[SIDE * SIDE * 3]; /* white */
+    mdf_manifest_case info[CASES];
+    mdf_sample item[CASES];
+    mdf_samples samples;
+    size_t index[CASES];
+} setup;
+
+static setup world;
+
+static void begin(const char *text)
+{
+    setup *s = &world;
+    *s = (setup){0};
+    assert_int_equal(mdf_config_load(&s->config, TINY, NULL), MDF_OK);
+    assert_int_equal(mdf_config_set(&s->config, "labels=normal,dr,glaucoma", NULL), MDF_OK);
+    memset(s->px, 255, sizeof s->px);
+    for (size_t i = 0; i < CASES; i++) {
+        s->info[i] =
+            (mdf_manifest_case){.file_name = "a.png", .text = text, .source = (int)(i % 2)};
+        s->item[i] = (mdf_sample){.info = &s->info[i], .label = (int)(i % 2)};
+        s->item[i].image = (mdf_image){.width = SIDE, .height = SIDE, .rgb = s->px};
+        s->index[i] = i;
+    }
+    s->samples = (mdf_samples){.item = s->item, .count = CASES};
+}
+
+static const mdf_batch *fill(bool augment)
+{
+    setup *s = &world;
+    const char *label[] = {"normal", "dr", "glaucoma"};
+    assert_int_equal(mdf_tokenizer_new_bytes(&s->tokenizer, s->config.image_token_index, NULL),
+                     MDF_OK);
+    assert_int_equal(mdf_label_tree_new(&s->tree, s->tokenizer, label, 3, NULL), MDF_OK);
+    assert_int_equal(mdf_batch_buffer_new(&s->buffer, &s->config, s->tree, CASES, NULL), MDF_OK);
+    assert_int_equal(mdf_batch_fill(&s->buffer, &s->config, &s->samples, s->index, CASES,
+                                    &(mdf_batch_options){.augment = augment, .seed = 11}, NULL),
+                     MDF_OK);
+    return &s->buffer.batch;
+}
+
+static void end(void)
+{
+    mdf_batch_buffer_free(&world.buffer);
+    mdf_label_tree_free(world.tree);
+    mdf_tokenizer_free(world.tokenizer);
+}
+
+/* White is (1 - mean) / std: of the published tower's red for a plain encoder, (255 - 127) / 128
+ * for the one that starts from published weights; the tower's picture stays as it is. */
+static void pixels_are_normalised_as_the_encoder_wants(void **state)
+{
+    (void)state;
+    const float red = (1.0F - 0.48145466F) / 0.26862954F;
+    const float lite = 1;
+    for (int i = 0; i < 2; i++) {
+        begin("");
+        world.config.unet.encoder = i == 0 ? MDF_ENCODER_PLAIN : MDF_ENCODER_EFFICIENTNET_LITE0;
+        const mdf_batch *b = fill(false);
+        const float want = i == 0 ? red : lite;
+        assert_true(b->unet_image[0] > want - 1e-5F && b->unet_image[0] < want + 1e-5F);
+        assert_true(b->vision_image[0] > red - 1e-5F && b->vision_image[0] < red + 1e-5F);
+        end();
+    }
+}
+
+/* Does the i-th prompt hold these words? */
+static bool says(const mdf_batch *b, size_t i, const char *words)
+{
+    const size_t n = strlen(words);
+    size_t at = 0;
+    for (size_t j = 0; j < i; j++) {
+        at += (size_t)b->prompt_len[j];
+    }
+    for (size_t j = at; j + n <= at + (size_t)b->prompt_len[i]; j++) {
+        size_t same = 0;
+        while (same < n && b->prompt[j + same] == (uint8_t)words[same]) {
+            same++;
+        }
+        if (same == n) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void sentences_are_left_out_one_by_one(void **state)
+{
+    (void)state;
+    size_t first = 0;
+    size_t second = 0;
+    size_t both = 0;
+    size_t none = 0;
+    begin("Age 61. No pain.");
+    world.config.train.augment.flip = false;
+    world.config.train.text_drop = 0;
+    world.config.train.sentence_drop = 0.5;
+    const mdf_batch *b = fill(true);
+    for (size_t i = 0; i < CASES; i++) {
+        const bool age = says(b, i, "Age 61.");
+        const bool pain = says(b, i, "No pain.");
+        first += age && !pain;
+        second += pain && !age;
+        both += age && pain;
+        none += !age && !pain;
+        assert_true(age || pain || says(b, i, world.config.answer.missing_text));
+    }
+    /* each has probability 1/4: of 40, none at all happens once in 100,000 */
+    assert_true(first > 0 && second > 0 && both > 0 && none > 0);
+    assert_int_equal(first + second + both + none, CASES);
+    end();
+}
+
+static void validation_reads_the_whole_text(void **state)
+{
+    (void)state;
+    begin("Age 61. No pain.");
+    world.config.train.text_drop = 1;
+    world.config.train.sentence_drop = 1;
+    const mdf_batch *b = fill(false);
+    for (size_t i = 0; i < CASES; i++) {
+        assert_true(says(b, i, "Age 61. No pain."));
+    }
+    end();
+}
+
+static void a_mirrored_text_loses_sentences_too(void **state)
+{
+    (void)state;
+    size_t left = 0;
+    size_t right = 0;
+    size_t missing = 0;
+    begin("Left eye.");
+    world.config.train.augment.flip = true;
+    world.config.train.text_drop = 0;
+    world.config.train.sentence_drop = 0.5;
+    const mdf_batch *b = fill(true);
+    for (size_t i = 0; i < CASES; i++) {
+        left += says(b, i, "Left eye.");
+        right += says(b, i, "Right eye.");
+        missing += says(b, i, world.config.answer.missing_text);
+    }
+    assert_true(left > 0 && right > 0 && missing > 0);
+    assert_int_equal(left + right + missing, CASES);
+    end();
+}
+
+/* Folder 0 has class 0 only, folder 1 class 1 only. */
+static void cases_may_have_the_labels_of_their_folder(void **state)
+{
+    (void)state;
+    begin("");
+    assert_null(fill(false)->allowed);
+    end();
+    begin("");
+    assert_int_equal(mdf_samples_know_labels(&world.samples, 3, NULL), MDF_OK);
+    const mdf_batch *b = fill(false);
+    for (size_t i = 0; i < CASES; i++) {
+        const uint8_t want[3] = {i % 2 == 0, i % 2 == 1, 0};
+        assert_memory_equal(b->allowed + 3 * i, want, 3);
+    }
+    end();
+    mdf_free(world.samples.known);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pixels_are_normalised_as_the_encoder_wants),
+        cmocka_unit_test(sentences_are_left_out_one_by_one),
+        cmocka_unit_test(validation_reads_the_whole_text),
+        cmocka_unit_test(a_mirrored_text_loses_sentences_too),
+        cmocka_unit_test(cases_may_have_the_labels_of_their_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
