@@ -10,19 +10,6 @@
 #include "photo/augment.h"
 #include "photo/laterality.h"
 
-mdf_mllama_norm mdf_unet_norm(const mdf_config *c)
-{
-    const float mean = 127.0F / 255.0F;
-    const float std = 128.0F / 255.0F;
-    switch (c->unet.encoder) {
-    case MDF_ENCODER_EFFICIENTNET_LITE0:
-        return (mdf_mllama_norm){.mean = {mean, mean, mean}, .std = {std, std, std}};
-    case MDF_ENCODER_PLAIN:
-        break;
-    }
-    return mdf_mllama_norm_default();
-}
-
 /* The arrays of pictures and masks. */
 static bool new_pictures(mdf_batch_buffer *b, const mdf_config *c, size_t capacity, bool tower)
 {
@@ -64,7 +51,7 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
     b->prompt_len = mdf_alloc(capacity, sizeof *b->prompt_len);
     b->image_at = mdf_alloc(capacity, sizeof *b->image_at);
     b->label = mdf_alloc(capacity, sizeof *b->label);
-    b->allowed = mdf_alloc((tree != NULL ? capacity * (size_t)tree->labels : 0) + 1, 1);
+    b->allowed = mdf_alloc(capacity * (size_t)b->tree.labels + 1, 1);
     if (!new_pictures(b, c, capacity, tree != NULL) || b->prompt == NULL || b->prompt_len == NULL ||
         b->image_at == NULL || b->label == NULL || b->allowed == NULL) {
         mdf_batch_buffer_free(b);
@@ -268,8 +255,9 @@ static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const md
 }
 
 /* Everything of the case at `at`; *used counts tokens. */
-static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                            size_t at, const mdf_batch_options *opt, size_t *used, mdf_error *err)
+static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *all,
+                            const mdf_sample *s, size_t at, const mdf_batch_options *opt,
+                            size_t *used, mdf_error *err)
 {
     const uint64_t seed = mdf_rng_mix(opt->seed, at);
     bool flip = false;
@@ -279,6 +267,10 @@ static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_
     b->label[at] = s->label;
     if (b->tokenizer == NULL) {
         return MDF_OK;
+    }
+    if (all->known != NULL) {
+        const size_t k = (size_t)all->classes;
+        memcpy(b->allowed + at * k, all->known + (size_t)s->info->source * k, k);
     }
     mdf_rng r = mdf_rng_new(seed, 2);
     const char *text = text_of(b, c, s, flip, opt->augment, &r);
@@ -307,11 +299,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
     memset(b->mask_there, 0, b->capacity * (size_t)c->unet.mask_channels * sizeof *b->mask_there);
     for (size_t i = 0; i < n; i++) {
         const mdf_sample *sample = &s->item[index[i]];
-        MDF_TRY(fill_case(b, c, sample, i, opt, &used, err));
-        if (s->known != NULL && words) {
-            const size_t k = (size_t)s->classes;
-            memcpy(b->allowed + i * k, s->known + (size_t)sample->info->source * k, k);
-        }
+        MDF_TRY(fill_case(b, c, s, sample, i, opt, &used, err));
         any_mask = any_mask || (opt->masks && sample->has_mask);
         partial = partial || any_partial(c, sample);
     }
@@ -324,7 +312,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
                     .image_at = b->image_at,
                     .tree = words ? &b->tree : NULL,
                     .label = words ? b->label : NULL,
-                    .allowed = words && s->known != NULL ? b->allowed : NULL,
+                    .allowed = s->known != NULL ? b->allowed : NULL,
                     .mask = any_mask ? b->mask : NULL,
                     .mask_there = b->mask_there,
                     .mask_weight = any_mask && partial ? b->mask_weight : NULL};

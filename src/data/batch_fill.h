@@ -9,6 +9,7 @@
 #include "data/samples.h"
 #include "language/prompt.h"
 #include "nn/batch.h"
+#include "nn/unet.h"
 #include "photo/mllama_image.h"
 
 /* Buffers of one batch; made once, filled again and again. */
@@ -33,10 +34,6 @@ mdf_status mdf_batch_buffer_new(mdf_batch_buffer *b, const mdf_config *c,
                                 const mdf_label_tree *tree, size_t capacity,
                                 mdf_error *err) MDF_NODISCARD;
 void mdf_batch_buffer_free(mdf_batch_buffer *b);
-
-/* Mean and deviation, of pixels in [0, 1], with which the U-Net's pictures are normalised: the
- * vision tower's, or those that the encoder's published weights were trained with. */
-mdf_mllama_norm mdf_unet_norm(const mdf_config *c);
 
 /* A crop as the model sees it at side x side pixels: out [side,side,3], as mdf_batch_fill() makes
  * it without augmentation. */

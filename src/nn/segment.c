@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "photo/augment.h"
-#include "photo/mllama_image.h"
 #include "photo/resize.h"
 
 /* Where tiles begin along a side: first 0, last side - tile, evenly between. */
@@ -60,7 +59,7 @@ typedef struct job {
 static mdf_status one_tile(job *j, int left, int top, mdf_error *err)
 {
     const tiling *t = &j->tiles;
-    const mdf_mllama_norm norm = mdf_mllama_norm_default();
+    const mdf_mllama_norm norm = mdf_unet_norm(&j->model->config);
     mdf_augment_options o = mdf_augment_none();
     memcpy(o.mean, norm.mean, sizeof norm.mean);
     memcpy(o.std, norm.std, sizeof norm.std);

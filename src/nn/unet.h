@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "nn/efficientnet.h"
 #include "nn/params.h"
+#include "photo/mllama_image.h"
 
 enum { MDF_UNET_LEVELS = 4 };
 
@@ -36,6 +37,10 @@ typedef struct mdf_unet_features {
 
 /* Channels C_l of level l = 1..5 (5 = bottleneck); their sides: mdf_config_unet_side(). */
 int64_t mdf_unet_channels(const mdf_config *c, int level);
+
+/* Mean and deviation, of pixels in [0, 1], with which the U-Net's pictures are normalised: the
+ * vision tower's, or those that the encoder's published weights were trained with. */
+mdf_mllama_norm mdf_unet_norm(const mdf_config *c);
 
 void mdf_unet_declare(mdf_unet *u, const mdf_config *c, mdf_params *p);
 

@@ -5,7 +5,7 @@
 #include "base/sha256.h"
 #include "support/http_server.h"
 
-enum { HUB_FILES = 64, HUB_LOG = 64 };
+enum { HUB_FILES = 128, HUB_LOG = 64 };
 
 typedef struct hub_file {
     const char *path;

@@ -109,7 +109,8 @@ static file phantom(uint8_t *truth)
     static uint8_t vessel[EYE * EYE];
     mdf_image im = {0};
     mdf_phantom_case_init(&c, &(mdf_phantom_spec){.label = MDF_PHANTOM_NORMAL, .seed = 7});
-    assert_int_equal(mdf_phantom_render(&c, EYE, rgb, vessel, NULL, NULL), MDF_OK);
+    assert_int_equal(mdf_phantom_render(&c, EYE, rgb, &(mdf_phantom_masks){.vessel = vessel}, NULL),
+                     MDF_OK);
     assert_int_equal(mdf_image_new(&im, WIDTH, HEIGHT, NULL), MDF_OK);
     memset(truth, 0, WIDTH * HEIGHT);
     for (int y = 0; y < EYE; y++) {

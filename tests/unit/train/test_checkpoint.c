@@ -32,7 +32,7 @@ static void run_new(run *r, uint64_t seed, bool ema)
                                  .batch = 2,
                                  .best_epoch = 1,
                                  .best_score = 0.625,
-                                 .monitor = MDF_MONITOR_LOSS,
+                                 .monitor = MDF_MONITOR_DICE,
                                  .loss_mean = 1.25};
 }
 
@@ -122,7 +122,7 @@ static void what_is_saved_is_loaded(void **state)
     assert_int_equal(b.state.best_epoch, 1);
     assert_true(b.state.best_score == 0.625);
     assert_true(b.state.loss_mean == 1.25);
-    assert_int_equal(b.state.monitor, MDF_MONITOR_LOSS);
+    assert_int_equal(b.state.monitor, MDF_MONITOR_DICE);
     assert_int_equal(b.optimizer.step, 17);
     run_free(&a);
     run_free(&b);
@@ -269,11 +269,16 @@ static void a_state_that_cannot_be_is_refused(void **state)
     const double infinity = (double)INFINITY;
     int64_t infinity_bits = 0;
     memcpy(&infinity_bits, &infinity, sizeof infinity_bits);
-    const int64_t bad[][7] = {{-1, 0, 0, 0, 0, 0, 0},       {INT64_MAX, 0, 0, 0, 0, 0, 0},
-                              {1, -1, 0, 0, 0, 0, 0},       {1, 0, 2, 0, 0, 0, 0},
-                              {1, 0, -1, 0, 0, 0, 0},       {1, 0, 0, -5, 0, 0, 0},
-                              {1, 0, 0, 0, nan_bits, 0, 0}, {1, 0, 0, 0, 0, infinity_bits, 0},
-                              {1, 0, 0, 0, 0, 0, 3},        {1, 0, 0, 0, 0, 0, -2}};
+    const int64_t bad[][7] = {{-1, 0, 0, 0, 0, 0, 0},
+                              {INT64_MAX, 0, 0, 0, 0, 0, 0},
+                              {1, -1, 0, 0, 0, 0, 0},
+                              {1, 0, 2, 0, 0, 0, 0},
+                              {1, 0, -1, 0, 0, 0, 0},
+                              {1, 0, 0, -5, 0, 0, 0},
+                              {1, 0, 0, 0, nan_bits, 0, 0},
+                              {1, 0, 0, 0, 0, infinity_bits, 0},
+                              {1, 0, 0, 0, 0, 0, MDF_MONITOR_DICE + 1},
+                              {1, 0, 0, 0, 0, 0, -2}};
     run r;
     char *path = NULL;
     char *dir = folder("state", &path);

@@ -126,7 +126,7 @@ static void crops_are_shared_among_names_and_folders(void **state)
     }
     item[0].mask[MDF_MASK_DISC] = (mdf_grey){1, 1, pixel};
     item[1].mask[MDF_MASK_CUP] = (mdf_grey){1, 1, pixel}; /* not of this model */
-    const mdf_samples s = {item, 5};
+    const mdf_samples s = {.item = item, .count = 5};
     must(mdf_segment_plan_make(&plan, &s, &c, 3, &err), &err);
     assert_int_equal(plan.count, 30);
     assert_int_equal(plan.batches, 8); /* of 4, the last of 2 */
