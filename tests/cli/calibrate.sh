@@ -45,4 +45,4 @@ cmp again/config.json run/config.json >/dev/null || sed -n '/"distance_share"/p'
 "$mdf" init --quiet --config tiny --set 'labels=["normal", "dr"]' --out fresh >/dev/null
 "$mdf" predict --quiet --model fresh --coverage 0.9 "$eye"
 echo "exit code $?"
-grep -c doubt_config fresh/config.json
+grep -c doubt_config fresh/config.json || true # of which it says nothing

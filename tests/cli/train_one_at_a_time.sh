@@ -9,7 +9,7 @@ tiny_train data run --threads 1
 echo "exit code $?"
 tiny_train data run --threads 1 --set epochs=100000 --resume
 echo "exit code $?"
-"$mdf" eval --quiet --threads 1 --model run --data data --bootstrap 10 --json - | grep -c '"accuracy"'
+"$mdf" eval --quiet --threads 1 --model run --data data --bootstrap 10 --json - | grep -c '^  "accuracy"'
 "$mdf" export --quiet --model run --out model
 {
     kill -KILL -- -$!

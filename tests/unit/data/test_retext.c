@@ -26,7 +26,7 @@ static int make(void **state)
         (void)snprintf(words[i], sizeof words[i], "Age %d. Left eye; Cataract of %d.5 mm.", i, i);
         item[i] = (mdf_manifest_case){.text = words[i], .file_name = "a.jpg", .patient = i};
     }
-    return mdf_arena_init(&m.arena, 0, 0, NULL);
+    return mdf_arena_init(&m.arena, 0, 0, NULL) == MDF_OK ? 0 : -1;
 }
 
 static int clear(void **state)
