@@ -8,7 +8,7 @@ tiny_train data whole "${recipe[@]}" >/dev/null
 ls whole whole/stage-1 | grep -v tfevents
 grep -E '"(task|epochs|flip|freeze|stages)"' whole/stage-1/config.json whole/config.json
 set -m # a process group for the background job
-tiny_train data parts "${recipe[@]}" >/dev/null &
+tiny_exec=exec tiny_train data parts "${recipe[@]}" >/dev/null &
 until [ -e parts/metrics.jsonl ] && [ "$(wc -l <parts/metrics.jsonl)" -ge 1 ]; do
     kill -0 $! 2>/dev/null || break
 done
