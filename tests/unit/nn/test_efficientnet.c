@@ -121,7 +121,7 @@ static void levels_and_gradients_agree(void **state)
     mdf_error err = {0};
     mdf_tensor *level[6] = {NULL};
     mdf_tensor *image = mdf_constant(&s->graph, s->image, 4, (int64_t[]){CASES, SIDE, SIDE, 3});
-    mdf_efficientnet_encode(&s->graph, &s->net, image, level);
+    mdf_efficientnet_encode(&s->graph, &s->net, image, NULL, level);
     must(mdf_graph_status(&s->graph, &err), &err);
     mdf_tensor *loss = NULL;
     for (int l = 1; l <= 5; l++) {
