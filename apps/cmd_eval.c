@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "data.h"
 #include "engine/heat_check.h"
+#include "eval_explain.h"
 #include "eval_report.h"
 #include "outputs.h"
 #include "progress.h"
@@ -21,6 +22,8 @@ typedef struct eval_flags {
     const char *json;
     const char *report;
     int64_t bootstrap;
+    arg_list explain;
+    int64_t explain_cases;
     const char *lora;
     bool check_tensors;
     bool strict;
@@ -82,6 +85,23 @@ static const arg_option options[] = {
      .min = 1,
      .max = 100000,
      .help = "resamples of the patients for the intervals"},
+    {.name = "explain",
+     .letter = 'e',
+     .kind = ARG_LIST,
+     .offset = offsetof(eval_flags, explain),
+     .metavar = "A,B,...",
+     .help =
+         "compare heat-maps by gradient, layercam, attention, occlusion, or all: do they lie on "
+         "the lesion masks, does the answer depend on what they show"},
+    {.name = "explain-cases",
+     .kind = ARG_INT,
+     .offset = offsetof(eval_flags, explain_cases),
+     .metavar = "N",
+     .fallback = "100",
+     .min = 1,
+     .max = 1000000,
+     .help = "most cases for --explain, drawn from the right answers with --seed; occlusion takes "
+             "hundreds of forward passes a case"},
     {.name = "lora",
      .kind = ARG_STRING,
      .offset = offsetof(eval_flags, lora),
@@ -114,18 +134,33 @@ static void on_note(void *user, const char *text)
     app_say(w->a, "left out of the numbers: %s", text);
 }
 
-static mdf_status write_json(const eval_flags *f, const mdf_evaluation *e,
-                             const mdf_heat_check *heat, const mdf_metrics_naming *naming,
-                             mdf_error *err)
+/* What was found out. */
+typedef struct eval_result {
+    mdf_evaluation e;
+    mdf_heat_check heat;
+    mdf_heat_compare maps; /* of --explain */
+    bool explained;
+} eval_result;
+
+static mdf_status write_json(const eval_flags *f, const eval_result *r,
+                             const mdf_metrics_naming *naming, mdf_error *err)
 {
+    json_t *maps = NULL;
+    if (r->explained) {
+        MDF_TRY(mdf_heat_compare_json(&maps, &r->maps, &r->e, (size_t)f->bootstrap, err));
+    }
     /* The first key says who wrote it: a later run may replace the file (outputs.c). */
     json_t *doc = json_pack("{s:s}", "producer", "mdf " MDF_VERSION);
-    json_t *numbers = mdf_metrics_json(&e->metrics, naming);
+    json_t *numbers = mdf_metrics_json(&r->e.metrics, naming);
     bool ok = doc != NULL && numbers != NULL && json_object_update(doc, numbers) == 0;
-    if (ok && heat->masks > 0) {
-        ok = json_object_set_new(doc, "heatmap", mdf_heat_check_json(heat)) == 0;
+    if (ok && r->heat.masks > 0) {
+        ok = json_object_set_new(doc, "heatmap", mdf_heat_check_json(&r->heat)) == 0;
+    }
+    if (ok && maps != NULL) {
+        ok = json_object_set(doc, "explain", maps) == 0;
     }
     json_decref(numbers);
+    json_decref(maps);
     if (!ok) {
         json_decref(doc);
         doc = NULL;
@@ -153,9 +188,33 @@ static void print_heat_check(const mdf_heat_check *h)
     }
 }
 
-static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
-                         const mdf_evaluation *e, const mdf_heat_check *heat, mdf_error *err)
+static mdf_status print_text(const eval_flags *f, const eval_result *r,
+                             const mdf_metrics_naming *naming, mdf_error *err)
 {
+    mdf_strbuf text = mdf_strbuf_new((size_t)1 << 20);
+    mdf_strbuf maps = mdf_strbuf_new((size_t)1 << 20);
+    mdf_metrics_text(&text, &r->e.metrics, naming);
+    mdf_status status = MDF_OK;
+    if (r->explained) {
+        status = mdf_heat_compare_text(&maps, &r->maps, &r->e, (size_t)f->bootstrap, err);
+    }
+    if (status == MDF_OK && (text.failed || maps.failed)) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the table");
+    }
+    if (status == MDF_OK) {
+        (void)fputs(text.data, stdout);
+        print_heat_check(&r->heat);
+        (void)fputs(maps.data != NULL ? maps.data : "", stdout);
+    }
+    mdf_strbuf_free(&text);
+    mdf_strbuf_free(&maps);
+    return status;
+}
+
+static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
+                         const eval_result *r, mdf_error *err)
+{
+    const mdf_evaluation *e = &r->e;
     const mdf_metrics_naming naming = {.labels = e->label_name,
                                        .temperature = engine->model->config.answer.temperature,
                                        .vessel_dice = e->scores.vessel_dice,
@@ -165,23 +224,47 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
                                        .file_names = e->file_name,
                                        .patient_ids = e->patient_id};
     if (f->json != NULL) {
-        MDF_TRY(write_json(f, e, heat, &naming, err));
+        MDF_TRY(write_json(f, r, &naming, err));
     }
     if (f->report != NULL) {
-        MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, heat, &naming, err));
+        MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, &r->heat,
+                                      r->explained ? &r->maps : NULL, &naming, err));
     }
     if (f->json != NULL && strcmp(f->json, "-") == 0) {
         return MDF_OK;
     }
-    mdf_strbuf text = mdf_strbuf_new((size_t)1 << 20);
-    mdf_metrics_text(&text, &e->metrics, &naming);
-    const bool failed = text.failed;
-    if (!failed) {
-        (void)fputs(text.data, stdout);
-        print_heat_check(heat);
+    return print_text(f, r, &naming, err);
+}
+
+/* --explain */
+static mdf_status compare_maps(app *a, const eval_flags *f, const mdf_engine *engine,
+                               const mdf_manifest *m, eval_result *r, eval_watch *watch,
+                               mdf_error *err)
+{
+    mdf_heat_compare_options opt = {.limit = (size_t)f->explain_cases,
+                                    .seed = (uint64_t)a->seed,
+                                    .progress = on_case,
+                                    .user = watch};
+    bool all = false;
+    MDF_TRY(eval_explain_parse(a, &f->explain, opt.method, &all, err));
+    MDF_TRY(eval_explain_suit(a, engine, opt.method, all, err));
+    app_progress_start(&watch->bar, "methods", a->quiet);
+    const mdf_status status = mdf_heat_compare_run(&r->maps, engine, m, &r->e, &opt, err);
+    app_progress_finish(&watch->bar);
+    r->explained = status == MDF_OK;
+    return status;
+}
+
+static mdf_status explain(app *a, const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
+                          eval_result *r, eval_watch *watch, mdf_error *err)
+{
+    app_progress_start(&watch->bar, "heat-maps", a->quiet);
+    mdf_status status = mdf_heat_check_run(&r->heat, engine, m, &r->e, on_case, watch, err);
+    app_progress_finish(&watch->bar);
+    if (status == MDF_OK && f->explain.count > 0) {
+        status = compare_maps(a, f, engine, m, r, watch, err);
     }
-    mdf_strbuf_free(&text);
-    return failed ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the table") : MDF_OK;
+    return status;
 }
 
 static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_manifest *m,
@@ -190,9 +273,9 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
     app_labels labels;
     MDF_TRY(app_labels_of(&labels, &f->labels, err));
     eval_watch watch = {.a = a};
-    mdf_evaluation e;
+    eval_result r = {.explained = false};
     app_progress_start(&watch.bar, "evaluate", a->quiet);
-    mdf_status status = mdf_evaluate(&e, engine, m,
+    mdf_status status = mdf_evaluate(&r.e, engine, m,
                                      &(mdf_evaluate_options){.labels = labels.name,
                                                              .label_count = labels.count,
                                                              .resamples = (size_t)f->bootstrap,
@@ -204,14 +287,12 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
                                      err);
     app_progress_finish(&watch.bar);
     if (status == MDF_OK) {
-        mdf_heat_check heat = {0};
-        app_progress_start(&watch.bar, "heat-maps", a->quiet);
-        status = mdf_heat_check_run(&heat, engine, m, &e, on_case, &watch, err);
-        app_progress_finish(&watch.bar);
+        status = explain(a, f, engine, m, &r, &watch, err);
         if (status == MDF_OK) {
-            status = output(f, engine, m, &e, &heat, err);
+            status = output(f, engine, m, &r, err);
         }
-        mdf_evaluation_free(&e);
+        mdf_evaluation_free(&r.e);
+        mdf_heat_compare_free(&r.maps);
     }
     app_labels_free(&labels);
     return status;
@@ -261,6 +342,9 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     const eval_flags *f = flags;
     char *dir = NULL;
     mdf_manifest m = {0};
+    bool method[MDF_EXPLAIN_METHODS];
+    bool all = false;
+    MDF_TRY(eval_explain_parse(a, &f->explain, method, &all, err)); /* wrong usage comes first */
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
     const mdf_status status = run_on(a, f, dir, &m, err);
     mdf_manifest_free(&m);
@@ -274,7 +358,19 @@ const app_command app_eval = {
     .description =
         "Prints accuracy, balanced accuracy, F1, AUC, sensitivity and specificity, the confusion\n"
         "matrix and calibration, with 95 % intervals by bootstrap over patients; where there are\n"
-        "lesion masks, also how often the hottest cell of the heat-map lies on the lesion.",
+        "lesion masks, also how often the hottest cell of the heat-map lies on the lesion.\n"
+        "\n"
+        "--explain compares heat-maps of rightly answered cases: the pointing game on 16 x 16 "
+        "cells,\n"
+        "with its skill against chance, the area under precision and recall (AUPRC), the share of "
+        "heat\n"
+        "on the mask over its share of the area (gain), the answer's mean probability while the "
+        "hottest\n"
+        "cells are blurred (deletion) or come back (insertion), and the rank correlation with the "
+        "map\n"
+        "of the model with its head, or its encoder, shuffled (rho(h), rho(e)), which must be "
+        "low;\n"
+        "beside maps that know nothing of the model.",
     .example = "  mdf eval --model runs/first --data phantoms --json result.json",
     .option = options,
     .option_count = APP_COUNT(options),

@@ -102,6 +102,11 @@ mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, int side, b
     return MDF_OK;
 }
 
+const mdf_grey *mdf_sample_lesions(const mdf_sample *s)
+{
+    return s->mask[1].px == NULL ? NULL : &s->mask[1];
+}
+
 void mdf_samples_free(mdf_samples *s)
 {
     for (size_t i = 0; i < s->count; i++) {

@@ -18,6 +18,9 @@ typedef struct mdf_samples {
     size_t count;
 } mdf_samples;
 
+/* The mask of what a heat-map should show; NULL: there is none. */
+const mdf_grey *mdf_sample_lesions(const mdf_sample *s);
+
 /* Called after every picture. Return false to stop. */
 typedef bool mdf_samples_progress(void *user, size_t done, size_t total);
 

@@ -41,4 +41,8 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
                         const mdf_evaluate_options *opt, mdf_error *err) MDF_NODISCARD;
 void mdf_evaluation_free(mdf_evaluation *e);
 
+/* The manifest's entry of case i; m is what mdf_evaluate() was given. */
+const mdf_manifest_case *mdf_evaluation_case(const mdf_evaluation *e, size_t i,
+                                             const mdf_manifest *m);
+
 #endif

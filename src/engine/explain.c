@@ -68,19 +68,25 @@ mdf_status mdf_explanation_add(mdf_explanation *e, int depth, int side, mdf_erro
     return MDF_OK;
 }
 
-void mdf_explain_log_prob(mdf_real *weight, const mdf_real *score, const bool *allowed, int labels,
-                          int label)
+double mdf_label_log_prob(const mdf_real *score, const bool *allowed, int labels, int label,
+                          double temperature)
 {
-    double largest = -(double)INFINITY;
+    double largest = (double)score[label];
     double sum = 0;
     for (int k = 0; k < labels; k++) {
         largest = allowed[k] ? fmax(largest, (double)score[k]) : largest;
     }
     for (int k = 0; k < labels; k++) {
-        sum += allowed[k] ? exp((double)score[k] - largest) : 0;
+        sum += allowed[k] ? exp(((double)score[k] - largest) / temperature) : 0;
     }
+    return ((double)score[label] - largest) / temperature - log(sum);
+}
+
+void mdf_explain_log_prob(mdf_real *weight, const mdf_real *score, const bool *allowed, int labels,
+                          int label)
+{
     for (int k = 0; k < labels; k++) {
-        const double p = allowed[k] ? exp((double)score[k] - largest) / sum : 0;
+        const double p = allowed[k] ? exp(mdf_label_log_prob(score, allowed, labels, k, 1)) : 0;
         weight[k] = (mdf_real)((k == label ? 1 : 0) - p);
     }
 }

@@ -43,6 +43,10 @@ mdf_status mdf_explanation_add(mdf_explanation *e, int depth, int side,
 void mdf_explain_log_prob(mdf_real *weight, const mdf_real *score, const bool *allowed, int labels,
                           int label);
 
+/* Log-probability of a label among the allowed ones. */
+double mdf_label_log_prob(const mdf_real *score, const bool *allowed, int labels, int label,
+                          double temperature);
+
 /* What a forward pass of one case must be given (mdf_batch.taps, with graph->train) for the methods
  * that need a gradient: all but occlusion. */
 mdf_taps mdf_explain_taps(mdf_explain method);

@@ -96,23 +96,13 @@ static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const md
     return status;
 }
 
-static const mdf_manifest_case *find_case(const mdf_manifest *m, const char *file_name)
-{
-    for (size_t i = 0; i < m->case_count; i++) {
-        if (m->cases[i].file_name == file_name) { /* the evaluation borrows the pointer */
-            return &m->cases[i];
-        }
-    }
-    return NULL;
-}
-
 static mdf_status check_all(mdf_heat_check *out, mdf_session *session, const mdf_manifest *m,
                             const mdf_evaluation *ev, mdf_samples_progress *progress, void *user,
                             mdf_error *err)
 {
     double rarest = 2;
     for (size_t i = 0; i < ev->n; i++) {
-        const mdf_manifest_case *c = find_case(m, ev->file_name[i]);
+        const mdf_manifest_case *c = mdf_evaluation_case(ev, i, m);
         if (c == NULL || c->lesion_mask == NULL) {
             continue;
         }

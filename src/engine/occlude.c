@@ -188,15 +188,6 @@ mdf_status mdf_occluder_scores(mdf_occluder *o, const uint8_t *hidden, size_t n,
     return MDF_OK;
 }
 
-static double log_prob(const mdf_real *score, const bool *allowed, int labels, int label)
-{
-    double sum = 0;
-    for (int k = 0; k < labels; k++) {
-        sum += allowed[k] ? exp((double)score[k] - (double)score[label]) : 0;
-    }
-    return -log(sum);
-}
-
 mdf_status mdf_explain_occlusion(mdf_explanation *out, mdf_occluder *o, const bool *allowed,
                                  int label, mdf_error *err)
 {
@@ -219,8 +210,8 @@ mdf_status mdf_explain_occlusion(mdf_explanation *out, mdf_occluder *o, const bo
         status = mdf_occluder_scores(o, hidden, PICTURES, score, err);
     }
     for (int i = 0; status == MDF_OK && i < CELLS; i++) {
-        const double drop = log_prob(score, allowed, labels, label) -
-                            log_prob(score + (i + 1) * labels, allowed, labels, label);
+        const double drop = mdf_label_log_prob(score, allowed, labels, label, 1) -
+                            mdf_label_log_prob(score + (i + 1) * labels, allowed, labels, label, 1);
         out->map[0][i] = drop > 0 ? (float)drop : 0;
     }
     mdf_free(hidden);
