@@ -236,33 +236,18 @@ static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_mani
     return print_text(f, r, &naming, err);
 }
 
-/* --explain */
-static mdf_status compare_maps(app *a, const eval_flags *f, const mdf_engine *engine,
-                               const mdf_manifest *m, eval_result *r, eval_watch *watch,
-                               mdf_error *err)
-{
-    mdf_heat_compare_options opt = {.limit = (size_t)f->explain_cases,
-                                    .seed = (uint64_t)a->seed,
-                                    .progress = on_case,
-                                    .user = watch};
-    bool all = false;
-    MDF_TRY(eval_explain_parse(a, &f->explain, opt.method, &all, err));
-    MDF_TRY(eval_explain_suit(a, engine, opt.method, all, err));
-    app_progress_start(&watch->bar, "methods", a->quiet);
-    const mdf_status status = mdf_heat_compare_run(&r->maps, engine, m, &r->e, &opt, err);
-    app_progress_finish(&watch->bar);
-    r->explained = status == MDF_OK;
-    return status;
-}
-
 static mdf_status explain(app *a, const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
-                          eval_result *r, eval_watch *watch, mdf_error *err)
+                          const mdf_heat_compare_options *opt, eval_result *r, eval_watch *watch,
+                          mdf_error *err)
 {
     app_progress_start(&watch->bar, "heat-maps", a->quiet);
     mdf_status status = mdf_heat_check_run(&r->heat, engine, m, &r->e, on_case, watch, err);
     app_progress_finish(&watch->bar);
     if (status == MDF_OK && f->explain.count > 0) {
-        status = compare_maps(a, f, engine, m, r, watch, err);
+        app_progress_start(&watch->bar, "methods", a->quiet);
+        status = mdf_heat_compare_run(&r->maps, engine, m, &r->e, opt, err);
+        app_progress_finish(&watch->bar);
+        r->explained = status == MDF_OK;
     }
     return status;
 }
@@ -271,8 +256,15 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
                            mdf_error *err)
 {
     app_labels labels;
-    MDF_TRY(app_labels_of(&labels, &f->labels, err));
     eval_watch watch = {.a = a};
+    mdf_heat_compare_options maps = {.limit = (size_t)f->explain_cases,
+                                     .seed = (uint64_t)a->seed,
+                                     .progress = on_case,
+                                     .user = &watch};
+    bool all = false;
+    MDF_TRY(eval_explain_parse(a, &f->explain, maps.method, &all, err));
+    MDF_TRY(eval_explain_suit(a, engine, maps.method, all, err));
+    MDF_TRY(app_labels_of(&labels, &f->labels, err));
     eval_result r = {.explained = false};
     app_progress_start(&watch.bar, "evaluate", a->quiet);
     mdf_status status = mdf_evaluate(&r.e, engine, m,
@@ -287,7 +279,7 @@ static mdf_status evaluate(app *a, const eval_flags *f, mdf_engine *engine, mdf_
                                      err);
     app_progress_finish(&watch.bar);
     if (status == MDF_OK) {
-        status = explain(a, f, engine, m, &r, &watch, err);
+        status = explain(a, f, engine, m, &maps, &r, &watch, err);
         if (status == MDF_OK) {
             status = output(f, engine, m, &r, err);
         }
