@@ -246,8 +246,10 @@ static mdf_status baselines(heat_case *c, mdf_error *err)
     float heat[3][MDF_HEAT_CELLS];
     mdf_rng r = mdf_rng_new(mdf_rng_mix(c->bench->opt->seed, c->at), 0x62617365);
     for (int i = 0; i < MDF_HEAT_CELLS; i++) {
-        const double x = 2 * (i % MDF_OCCLUSION_SIDE + 0.5) / MDF_OCCLUSION_SIDE - 1;
-        const double y = 2 * (i / MDF_OCCLUSION_SIDE + 0.5) / MDF_OCCLUSION_SIDE - 1;
+        const int row = i / MDF_OCCLUSION_SIDE;
+        const int column = i % MDF_OCCLUSION_SIDE;
+        const double x = 2 * (column + 0.5) / MDF_OCCLUSION_SIDE - 1;
+        const double y = 2 * (row + 0.5) / MDF_OCCLUSION_SIDE - 1;
         heat[0][i] = (float)mdf_rng_uniform(&r);
         heat[1][i] = (float)exp(-2 * (x * x + y * y)); /* deviation: half of the radius */
     }

@@ -1,4 +1,5 @@
 /* The report: escaped, self-contained, whole. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
