@@ -102,7 +102,7 @@ typedef enum mdf_view {
 } mdf_view;
 
 /* How a heat-map is made: which parts of the picture speak for the best label (docs/MODEL.md,
- * section 8). */
+ * section 9). */
 typedef enum mdf_explain {
     MDF_EXPLAIN_USUAL,     /* gradient */
     MDF_EXPLAIN_GRADIENT,  /* gradient times feature where features leave the U-Net */

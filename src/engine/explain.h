@@ -1,5 +1,5 @@
 /* Which parts of a picture speak for an answer: maps by several methods, at several depths of the
- * U-Net, and how they are joined to one heat-map (docs/MODEL.md section 8). */
+ * U-Net, and how they are joined to one heat-map (docs/MODEL.md section 9). */
 #ifndef MDF_ENGINE_EXPLAIN_H
 #define MDF_ENGINE_EXPLAIN_H
 

@@ -87,14 +87,14 @@ static mdf_status probabilities(heat_case *c, const uint8_t *hidden, size_t n, d
     return status;
 }
 
-/* Area under p at the steps, whose ends are 0 and 1. */
-static double area_under(const double p[STEPS])
+/* Mean of p over the share of cells, which is straight between the steps. */
+static double mean_over_cells(const double p[STEPS])
 {
-    double sum = 0;
-    for (int i = 0; i + 1 < STEPS; i++) {
-        sum += (p[i] + p[i + 1]) / 2 * (step[i + 1] - step[i]) / MDF_HEAT_CELLS;
+    double share[STEPS];
+    for (int i = 0; i < STEPS; i++) {
+        share[i] = (double)step[i] / MDF_HEAT_CELLS;
     }
-    return sum;
+    return mdf_area_under(share, p, STEPS);
 }
 
 static mdf_status curves(heat_case *c, mdf_heat_row *row, const float heat[MDF_HEAT_CELLS],
@@ -117,8 +117,8 @@ static mdf_status curves(heat_case *c, mdf_heat_row *row, const float heat[MDF_H
     memcpy(insertion + 1, p + BETWEEN, BETWEEN * sizeof *p);
     deletion[STEPS - 1] = c->blurred;
     insertion[STEPS - 1] = c->plain;
-    row->value[MDF_HEAT_DELETION][c->at] = area_under(deletion);
-    row->value[MDF_HEAT_INSERTION][c->at] = area_under(insertion);
+    row->value[MDF_HEAT_DELETION][c->at] = mean_over_cells(deletion);
+    row->value[MDF_HEAT_INSERTION][c->at] = mean_over_cells(insertion);
     return MDF_OK;
 }
 
@@ -246,8 +246,10 @@ static mdf_status baselines(heat_case *c, mdf_error *err)
     float heat[3][MDF_HEAT_CELLS];
     mdf_rng r = mdf_rng_new(mdf_rng_mix(c->bench->opt->seed, c->at), 0x62617365);
     for (int i = 0; i < MDF_HEAT_CELLS; i++) {
-        const double x = 2 * (i % MDF_OCCLUSION_SIDE + 0.5) / MDF_OCCLUSION_SIDE - 1;
-        const double y = 2 * (i / MDF_OCCLUSION_SIDE + 0.5) / MDF_OCCLUSION_SIDE - 1;
+        const int row = i / MDF_OCCLUSION_SIDE;
+        const int column = i % MDF_OCCLUSION_SIDE;
+        const double x = 2 * (column + 0.5) / MDF_OCCLUSION_SIDE - 1;
+        const double y = 2 * (row + 0.5) / MDF_OCCLUSION_SIDE - 1;
         heat[0][i] = (float)mdf_rng_uniform(&r);
         heat[1][i] = (float)exp(-2 * (x * x + y * y)); /* deviation: half of the radius */
     }

@@ -1,5 +1,5 @@
 /* Do heat-maps show what they should, and what the model goes by? Every method on the same rightly
- * classified cases, beside maps that know nothing of the model (docs/MODEL.md section 8). */
+ * classified cases, beside maps that know nothing of the model (docs/MODEL.md section 9). */
 #ifndef MDF_ENGINE_HEAT_COMPARE_H
 #define MDF_ENGINE_HEAT_COMPARE_H
 

@@ -151,6 +151,15 @@ mdf_status mdf_heat_against(mdf_heat_pixels *out, const float *map, int side,
     return MDF_OK;
 }
 
+double mdf_area_under(const double *x, const double *y, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 1; i < n; i++) {
+        sum += (y[i - 1] + y[i]) / 2 * (x[i] - x[i - 1]);
+    }
+    return sum;
+}
+
 /* A cell and what it is sorted by. */
 typedef struct placed {
     float heat;

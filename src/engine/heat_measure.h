@@ -56,6 +56,9 @@ double mdf_average_precision(mdf_scored *item, size_t n);
 double mdf_heat_correlation(const float a[MDF_HEAT_CELLS], const float b[MDF_HEAT_CELLS],
                             const bool seen[MDF_HEAT_CELLS]);
 
+/* Area under n points (x ascending, y), straight between them. */
+double mdf_area_under(const double *x, const double *y, size_t n);
+
 /* Cells in falling order of heat, those that are not seen last; ties in an order drawn by seed. */
 void mdf_heat_order(int order[MDF_HEAT_CELLS], const float heat[MDF_HEAT_CELLS],
                     const bool seen[MDF_HEAT_CELLS], uint64_t seed);

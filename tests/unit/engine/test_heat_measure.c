@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "engine/heat_measure.h"
+#include "engine/heat_compare.h"
 #include "support/near.h"
 
 enum { CELLS = MDF_HEAT_CELLS, SIDE = 64 };
@@ -28,8 +28,8 @@ static void average_precision_of_small_rankings(void **state)
     assert_true(isnan(mdf_average_precision(none, 1)));
 }
 
-/* A random order has the prevalence on average: here of every order of 2 of 4, weighted equally. The
- * sum over the six is worked out by hand: 1, 5/6, 3/4, 7/12, 1/2, 5/12. */
+/* A random order has the prevalence on average: here of every order of 2 of 4, weighted equally.
+ * The sum over the six is worked out by hand: 1, 5/6, 3/4, 7/12, 1/2, 5/12. */
 static void average_precision_over_all_orders(void **state)
 {
     (void)state;
@@ -110,8 +110,8 @@ static void the_hottest_cell_hits_or_not(void **state)
 }
 
 /* An even map is worth what chance is. One that is hot only on the mask's cell is bilinear between
- * the middles of cells of 16 x 16 pixels: its mean over the cell along an axis is 3/4 at the centre's
- * side, so 9/16 of 1 on 256 pixels, of a whole mass of 256: 0.5625. */
+ * the middles of cells of 16 x 16 pixels: its mean over the cell along an axis is 3/4 at the
+ * centre's side, so 9/16 of 1 on 256 pixels, of a whole mass of 256: 0.5625. */
 static void pixels_are_compared_with_the_drawn_map(void **state)
 {
     (void)state;
@@ -174,6 +174,41 @@ static void rank_correlation(void **state)
     assert_true(isnan(mdf_heat_correlation(a, b, seen)));
 }
 
+static void area_is_straight_between_points(void **state)
+{
+    (void)state;
+    const double x[] = {0, 0.25, 1};
+    assert_near(mdf_area_under(x, (double[]){2, 2, 2}, 3), 2, 1e-15);
+    assert_near(mdf_area_under(x, (double[]){0, 0.25, 1}, 3), 0.5, 1e-15);
+    assert_near(mdf_area_under(x, (double[]){1, 0, 0}, 3), 0.125, 1e-15);
+}
+
+/* Two cases of one label, one of another; hits 1, 0, 1 where chance is 0.2, 0.4, 0.5. */
+static void numbers_are_means_over_cases(void **state)
+{
+    (void)state;
+    double hit[] = {1, 0, 1};
+    double mass[] = {0.2, 0.4, 0.6};
+    mdf_heat_compare c = {.n = 3,
+                          .label = (int[]){0, 0, 1},
+                          .patient = (int[]){1, 2, 3},
+                          .chance = (double[]){0.2, 0.4, 0.5},
+                          .area = (double[]){0.1, 0.1, 0.3},
+                          .rows = 1};
+    c.row[0].value[MDF_HEAT_HIT] = hit;
+    c.row[0].value[MDF_HEAT_MASS] = mass;
+    mdf_estimate e;
+    assert_int_equal(mdf_heat_estimate(&e, &c, 0, MDF_HEAT_SAYS_POINTING, -1, 9, NULL), MDF_OK);
+    assert_near(e.value, 2.0 / 3, 1e-15);
+    assert_int_equal(mdf_heat_estimate(&e, &c, 0, MDF_HEAT_SAYS_SKILL, -1, 9, NULL), MDF_OK);
+    assert_near(e.value, (2.0 / 3 - 1.1 / 3) / (1 - 1.1 / 3), 1e-12);
+    assert_int_equal(mdf_heat_estimate(&e, &c, 0, MDF_HEAT_SAYS_SKILL, 0, 9, NULL), MDF_OK);
+    assert_int_equal(e.n, 2);
+    assert_near(e.value, (0.5 - 0.3) / 0.7, 1e-12);
+    assert_int_equal(mdf_heat_estimate(&e, &c, 0, MDF_HEAT_SAYS_GAIN, -1, 9, NULL), MDF_OK);
+    assert_near(e.value, 1.2 / 0.5, 1e-12);
+}
+
 static void cells_are_ordered_hottest_first(void **state)
 {
     (void)state;
@@ -209,6 +244,8 @@ int main(void)
         cmocka_unit_test(the_hottest_cell_hits_or_not),
         cmocka_unit_test(pixels_are_compared_with_the_drawn_map),
         cmocka_unit_test(rank_correlation),
+        cmocka_unit_test(area_is_straight_between_points),
+        cmocka_unit_test(numbers_are_means_over_cases),
         cmocka_unit_test(cells_are_ordered_hottest_first),
     };
     return cmocka_run_group_tests_name("engine/heat_measure", tests, NULL, NULL);
