@@ -8,8 +8,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "data.h"
-#include "engine/heat_check.h"
+#include "eval_explain.h"
 #include "eval_report.h"
+#include "eval_result.h"
 #include "outputs.h"
 #include "progress.h"
 
@@ -23,6 +24,8 @@ typedef struct eval_flags {
     const char *text_as;
     double coverage;
     int64_t bootstrap;
+    arg_list explain;
+    int64_t explain_cases;
     const char *lora;
     bool check_tensors;
     bool strict;
@@ -100,6 +103,23 @@ static const arg_option options[] = {
      .min = 1,
      .max = 100000,
      .help = "resamples of the patients for the intervals"},
+    {.name = "explain",
+     .letter = 'e',
+     .kind = ARG_LIST,
+     .offset = offsetof(eval_flags, explain),
+     .metavar = "A,B,...",
+     .help =
+         "compare heat-maps by gradient, layercam, attention, occlusion, or all: do they lie on "
+         "the lesion masks, does the answer depend on what they show"},
+    {.name = "explain-cases",
+     .kind = ARG_INT,
+     .offset = offsetof(eval_flags, explain_cases),
+     .metavar = "N",
+     .fallback = "100",
+     .min = 1,
+     .max = 1000000,
+     .help = "most cases for --explain, drawn from the right answers with --seed; occlusion takes "
+             "hundreds of forward passes a case"},
     {.name = "lora",
      .kind = ARG_STRING,
      .offset = offsetof(eval_flags, lora),
@@ -132,58 +152,15 @@ static void on_note(void *user, const char *text)
     app_say(w->a, "left out of the numbers: %s", text);
 }
 
-/* What the model read in place of the texts; pattern and counts only of sentences. */
-static json_t *text_json(const mdf_retext *how, const mdf_retexted *text)
+static mdf_status write_json(const eval_flags *f, const eval_result *r,
+                             const mdf_metrics_naming *naming, mdf_error *err)
 {
-    json_t *doc = json_pack("{s:s,s:I,s:I}", "how", mdf_retext_name(how->as), "cases",
-                            (json_int_t)text->cases, "changed", (json_int_t)text->changed);
-    if (doc != NULL && how->as == MDF_TEXT_DROP) {
-        (void)json_object_set_new(doc, "pattern", app_json_string(how->pattern));
-        (void)json_object_set_new(doc, "sentences", json_integer((json_int_t)text->sentences));
-        (void)json_object_set_new(doc, "sentences_dropped",
-                                  json_integer((json_int_t)text->sentences_dropped));
-    }
-    return doc;
-}
-
-static void text_line(mdf_strbuf *out, const mdf_retext *how, const mdf_retexted *text)
-{
-    if (how->as == MDF_TEXT_DROP) {
-        mdf_strbuf_printf(out, "%-20s  without the %zu of %zu sentences that match \"%s\"\n",
-                          "texts", text->sentences_dropped, text->sentences, how->pattern);
-    } else if (how->as != MDF_TEXT_GIVEN) {
-        mdf_strbuf_printf(out, "%-20s  %s: %zu of %zu are changed\n", "texts",
-                          mdf_retext_name(how->as), text->changed, text->cases);
-    }
-}
-
-static mdf_status write_json(const eval_flags *f, const mdf_retext *how, const mdf_evaluation *e,
-                             const mdf_heat_check *heat, const mdf_metrics_naming *naming,
-                             mdf_error *err)
-{
-    /* The first key says who wrote it: a later run may replace the file (outputs.c). */
-    json_t *doc = json_pack("{s:s}", "producer", "mdf " MDF_VERSION);
-    json_t *numbers =
-        e->n > 0 ? mdf_metrics_json(&e->metrics, naming)
-                 : json_pack("{s:i, s:o, s:o}", "n", 0, "masks", mdf_mask_scores_json(&e->masks),
-                             "left_out", mdf_left_out_json(&e->left_out));
-    bool ok = doc != NULL && numbers != NULL && json_object_update(doc, numbers) == 0;
-    if (ok && e->n > 0) {
-        ok = json_object_set_new(doc, "text_as", text_json(how, &e->text)) == 0 &&
-             mdf_doubt_json(doc, &e->doubt, e->label_name);
-    }
-    if (ok && heat->masks > 0) {
-        ok = json_object_set_new(doc, "heatmap", mdf_heat_check_json(heat)) == 0;
-    }
-    json_decref(numbers);
-    if (!ok) {
-        json_decref(doc);
-        doc = NULL;
-    }
+    json_t *doc = NULL;
+    MDF_TRY(eval_result_json(&doc, r, naming, err));
     if (strcmp(f->json, "-") == 0) {
         return app_print_json(doc, err);
     }
-    char *text = doc == NULL ? NULL : json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    char *text = json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(doc);
     if (text == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", f->json);
@@ -193,20 +170,10 @@ static mdf_status write_json(const eval_flags *f, const mdf_retext *how, const m
     return status;
 }
 
-static void print_heat_check(const mdf_heat_check *h)
+static mdf_status output(const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
+                         const eval_result *r, mdf_error *err)
 {
-    if (h->n > 0) {
-        (void)printf("\nheat-map on lesion     %.3f  [%.3f, %.3f]\n"
-                     "The hottest cell lies on the lesion mask in %zu of %zu right answers, a "
-                     "random cell in a share of %.3f.\n",
-                     h->rate, h->rate_ci.low, h->rate_ci.high, h->hits, h->n, h->chance);
-    }
-}
-
-static mdf_status output(const eval_flags *f, const mdf_retext *how, mdf_engine *engine,
-                         const mdf_manifest *m, const mdf_evaluation *e, const mdf_heat_check *heat,
-                         mdf_error *err)
-{
+    const mdf_evaluation *e = &r->e;
     const mdf_metrics_naming naming = {.labels = e->label_name,
                                        .temperature = engine->model->config.answer.temperature,
                                        .masks = &e->masks,
@@ -215,7 +182,7 @@ static mdf_status output(const eval_flags *f, const mdf_retext *how, mdf_engine 
                                        .file_names = e->file_name,
                                        .patient_ids = e->patient_id};
     if (f->json != NULL) {
-        MDF_TRY(write_json(f, how, e, heat, &naming, err));
+        MDF_TRY(write_json(f, r, &naming, err));
     }
     if (f->report != NULL && e->n == 0) {
         return mdf_fail(err, MDF_ERR_ARG,
@@ -223,40 +190,58 @@ static mdf_status output(const eval_flags *f, const mdf_retext *how, mdf_engine 
                         f->report);
     }
     if (f->report != NULL) {
-        MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, heat, &naming, err));
+        MDF_TRY(mdf_eval_report_write(f->report, f->model, engine, m, e, &r->heat,
+                                      r->explained ? &r->maps : NULL, &naming, err));
     }
     if (f->json != NULL && strcmp(f->json, "-") == 0) {
         return MDF_OK;
     }
-    mdf_strbuf text = mdf_strbuf_new((size_t)1 << 20);
-    if (e->n > 0) {
-        text_line(&text, how, &e->text);
-        mdf_metrics_text(&text, &e->metrics, &naming);
-        mdf_doubt_text(&text, &e->doubt, e->label_name);
-    } else {
-        mdf_mask_scores_text(&text, &e->masks);
+    return eval_result_print(r, &naming, err);
+}
+
+/* Heat-maps are of answers: of cases with a label. */
+static mdf_status explain(app *a, const eval_flags *f, mdf_engine *engine, const mdf_manifest *m,
+                          const mdf_heat_compare_options *opt, eval_result *r, eval_watch *watch,
+                          mdf_error *err)
+{
+    if (r->e.n == 0) {
+        return f->explain.count == 0
+                   ? MDF_OK
+                   : mdf_fail(err, MDF_ERR_ARG,
+                              "--explain: no case has a label of the model's: heat-maps are of "
+                              "answers");
     }
-    const bool failed = text.failed;
-    if (!failed) {
-        (void)fputs(text.data, stdout);
-        print_heat_check(heat);
+    app_progress_start(&watch->bar, "heat-maps", a->quiet);
+    mdf_status status = mdf_heat_check_run(&r->heat, engine, m, &r->e, on_case, watch, err);
+    app_progress_finish(&watch->bar);
+    if (status == MDF_OK && f->explain.count > 0) {
+        app_progress_start(&watch->bar, "methods", a->quiet);
+        status = mdf_heat_compare_run(&r->maps, engine, m, &r->e, opt, err);
+        app_progress_finish(&watch->bar);
+        r->explained = status == MDF_OK;
     }
-    mdf_strbuf_free(&text);
-    return failed ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the table") : MDF_OK;
+    return status;
 }
 
 static mdf_status evaluate(app *a, const eval_flags *f, const mdf_retext *how, mdf_engine *engine,
                            mdf_manifest *m, mdf_error *err)
 {
     app_labels labels;
+    eval_watch watch = {.a = a};
+    mdf_heat_compare_options maps = {.limit = (size_t)f->explain_cases,
+                                     .seed = (uint64_t)a->seed,
+                                     .progress = on_case,
+                                     .user = &watch};
+    bool all = false;
     if (how->as != MDF_TEXT_GIVEN && !engine->model->config.train.use_text) {
         app_say(a, "--text-as %s changes no answer: this model reads no texts", f->text_as);
     }
+    MDF_TRY(eval_explain_parse(a, &f->explain, maps.method, &all, err));
+    MDF_TRY(eval_explain_suit(a, engine, maps.method, all, err));
     MDF_TRY(app_labels_of(&labels, &f->labels, err));
-    eval_watch watch = {.a = a};
-    mdf_evaluation e;
+    eval_result r = {.how = *how, .resamples = (size_t)f->bootstrap};
     app_progress_start(&watch.bar, "evaluate", a->quiet);
-    mdf_status status = mdf_evaluate(&e, engine, m,
+    mdf_status status = mdf_evaluate(&r.e, engine, m,
                                      &(mdf_evaluate_options){.labels = labels.name,
                                                              .label_count = labels.count,
                                                              .text = *how,
@@ -270,16 +255,11 @@ static mdf_status evaluate(app *a, const eval_flags *f, const mdf_retext *how, m
                                      err);
     app_progress_finish(&watch.bar);
     if (status == MDF_OK) {
-        mdf_heat_check heat = {0};
-        app_progress_start(&watch.bar, "heat-maps", a->quiet);
-        if (e.n > 0) {
-            status = mdf_heat_check_run(&heat, engine, m, &e, on_case, &watch, err);
-        }
-        app_progress_finish(&watch.bar);
+        status = explain(a, f, engine, m, &maps, &r, &watch, err);
         if (status == MDF_OK) {
-            status = output(f, how, engine, m, &e, &heat, err);
+            status = output(f, engine, m, &r, err);
         }
-        mdf_evaluation_free(&e);
+        eval_result_free(&r);
     }
     app_labels_free(&labels);
     return status;
@@ -315,8 +295,8 @@ static mdf_status run_on(app *a, const eval_flags *f, const mdf_retext *how, con
                                                               .labels_optional = true,
                                                               .check_tensors = f->check_tensors},
                                         err);
-    if (status == MDF_OK && f->report != NULL) {
-        status = mdf_engine_answers(engine, err); /* a report is of answers */
+    if (status == MDF_OK && (f->report != NULL || f->explain.count > 0)) {
+        status = mdf_engine_answers(engine, err); /* a report is of answers, so are heat-maps */
     }
     if (status == MDF_OK) {
         status = mdf_manifest_keep_split(m, f->split, err);
@@ -335,6 +315,8 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_manifest m = {0};
     mdf_retext how;
     mdf_error wrong = {0};
+    bool method[MDF_EXPLAIN_METHODS];
+    bool all = false;
     if (mdf_retext_parse(&how, f->text_as, &wrong) != MDF_OK) {
         return app_usage(a, err, "--text-as: %s", wrong.text);
     }
@@ -344,6 +326,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
                          "the model's labels");
     }
     how.seed = (uint64_t)a->seed;
+    MDF_TRY(eval_explain_parse(a, &f->explain, method, &all, err)); /* wrong usage comes first */
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
     const mdf_status status = run_on(a, f, &how, dir, &m, err);
     mdf_manifest_free(&m);
@@ -361,7 +344,14 @@ const app_command app_eval = {
         "what the model knows of its own doubt: accuracy of the answers that it is surest of,\n"
         "sets of labels (--coverage), photographs unlike those of its training. Of every kind of\n"
         "mask that model and data have: Dice inside the field of view, drawn tile by tile at the\n"
-        "detail of unet_config.mask_side.",
+        "detail of unet_config.mask_side.\n"
+        "\n"
+        "--explain compares heat-maps of rightly answered cases: the pointing game on 16 x 16\n"
+        "cells, with its skill against chance, the area under precision and recall (AUPRC), the\n"
+        "share of heat on the mask over its share of the area (gain), the answer's mean\n"
+        "probability while the hottest cells are blurred (deletion) or come back (insertion), and\n"
+        "the rank correlation with the map of the model with its head, or its encoder, shuffled\n"
+        "(rho(h), rho(e)), which must be low; beside maps that know nothing of the model.",
     .example = "  mdf eval --model runs/first --data phantoms --json result.json",
     .option = options,
     .option_count = APP_COUNT(options),

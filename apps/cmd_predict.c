@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "data/cell.h"
+#include "engine/explain.h"
 #include "outputs.h"
 #include "photo/image_format.h"
 #include "pictures.h"
@@ -47,6 +48,17 @@ static const arg_option options[] = {
      .offset = offsetof(predict_flags, heatmap),
      .metavar = "FILE.png",
      .help = "write where the model looked, drawn over the photograph"},
+    {.name = "explain",
+     .letter = 'e',
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, explain),
+     .metavar = "METHOD",
+     .help = "how --heatmap is made: gradient, layercam, attention or occlusion; usually gradient"},
+    {.name = "depth",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, depth),
+     .metavar = "N",
+     .help = "--heatmap of one depth of the U-Net: 1 to 4, its levels, 5, its bottleneck, or all"},
     {.name = "force",
      .kind = ARG_FLAG,
      .offset = offsetof(predict_flags, force),
@@ -160,6 +172,30 @@ static mdf_status parse_view(app *a, const predict_flags *f, predict_view *out, 
                              f->tiles);
         }
         out->tiles = (int)n;
+    }
+    return MDF_OK;
+}
+
+static mdf_status parse_explain(app *a, const predict_flags *f, predict_view *out, mdf_error *err)
+{
+    const char *lone = f->explain != NULL ? "--explain" : f->depth != NULL ? "--depth" : NULL;
+    if (lone != NULL && f->heatmap == NULL) {
+        return app_usage(a, err, "%s goes with --heatmap", lone);
+    }
+    if (f->explain != NULL && !mdf_explain_find(&out->explain, f->explain)) {
+        return app_usage(a, err,
+                         "--explain takes gradient, layercam, attention or occlusion, not '%s'",
+                         f->explain);
+    }
+    if (f->depth != NULL && strcmp(f->depth, "all") != 0) {
+        if (f->depth[0] < '1' || f->depth[0] > '0' + MDF_EXPLAIN_DEPTHS || f->depth[1] != '\0') {
+            return app_usage(a, err, "--depth takes all or a number from 1 to %d, not '%s'",
+                             MDF_EXPLAIN_DEPTHS, f->depth);
+        }
+        out->depth = f->depth[0] - '0';
+    }
+    if (out->depth != 0 && out->explain == MDF_EXPLAIN_OCCLUSION) {
+        return app_usage(a, err, "--explain occlusion has no depths to choose with --depth");
     }
     return MDF_OK;
 }
@@ -296,6 +332,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     MDF_TRY(check_flags(a, f, err));
     MDF_TRY(check_coverage(a, f, err));
     MDF_TRY(parse_view(a, f, &view, err));
+    MDF_TRY(parse_explain(a, f, &view, err));
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
     mdf_status status = app_pictures_list(&pictures, a, err);
     if (status == MDF_OK) {

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "eval_explain.h"
 #include "heat.h"
 #include "io/jsonl.h"
 #include "report/html.h"
@@ -95,16 +96,6 @@ static size_t choose(size_t index[GALLERY], const mdf_evaluation *e)
     return n;
 }
 
-static const mdf_manifest_case *find_case(const mdf_manifest *m, const char *file_name)
-{
-    for (size_t i = 0; i < m->case_count; i++) {
-        if (m->cases[i].file_name == file_name) {
-            return &m->cases[i];
-        }
-    }
-    return NULL;
-}
-
 static mdf_status gallery(mdf_report_case out[GALLERY], size_t *count, mdf_engine *engine,
                           const mdf_manifest *m, const mdf_evaluation *e, mdf_error *err)
 {
@@ -114,7 +105,7 @@ static mdf_status gallery(mdf_report_case out[GALLERY], size_t *count, mdf_engin
     MDF_TRY(mdf_session_new(&session, engine, err));
     mdf_status status = mdf_session_restrict(session, e->label_name, e->classes, err);
     for (size_t i = 0; status == MDF_OK && i < n; i++) {
-        const mdf_manifest_case *c = find_case(m, e->file_name[index[i]]);
+        const mdf_manifest_case *c = mdf_evaluation_case(e, index[i], m);
         if (c == NULL) {
             continue;
         }
@@ -205,9 +196,9 @@ static double *shares(const mdf_evaluation *e)
 }
 
 static mdf_status write_report(const char *path, const curves *c, const fact_list *f,
-                               const mdf_report_case *cases, size_t case_count,
-                               const mdf_evaluation *e, const mdf_metrics_naming *naming,
-                               mdf_error *err)
+                               const mdf_report_table *maps, const mdf_report_case *cases,
+                               size_t case_count, const mdf_evaluation *e,
+                               const mdf_metrics_naming *naming, mdf_error *err)
 {
     double *share = shares(e);
     if (share == NULL) {
@@ -250,6 +241,7 @@ static mdf_status write_report(const char *path, const curves *c, const fact_lis
                                                              .naming = naming,
                                                              .labels = e->label_name,
                                                              .classes = e->classes,
+                                                             .table = maps->rows > 0 ? maps : NULL,
                                                              .cases = cases,
                                                              .case_count = case_count},
                                                err);
@@ -259,22 +251,30 @@ static mdf_status write_report(const char *path, const curves *c, const fact_lis
 
 mdf_status mdf_eval_report_write(const char *path, const char *model, mdf_engine *engine,
                                  const mdf_manifest *m, const mdf_evaluation *e,
-                                 const mdf_heat_check *heat, const mdf_metrics_naming *naming,
-                                 mdf_error *err)
+                                 const mdf_heat_check *heat, const mdf_heat_compare *maps,
+                                 const mdf_metrics_naming *naming, mdf_error *err)
 {
     curves *c = mdf_alloc(1, sizeof *c);
     fact_list facts = {.n = 0};
     mdf_report_case cases[GALLERY] = {0};
     size_t case_count = 0;
-    if (c == NULL) {
+    eval_maps_table *table = mdf_alloc(1, sizeof *table);
+    if (c == NULL || table == NULL) {
+        mdf_free(c);
+        mdf_free(table);
         return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory", path);
     }
     read_curves(c, model);
     collect_facts(&facts, model, engine, c, e, heat);
-    mdf_status status = gallery(cases, &case_count, engine, m, e, err);
+    mdf_status status = eval_maps_table_of(table, maps, e->metrics.resamples, err);
     if (status == MDF_OK) {
-        status = write_report(path, c, &facts, cases, case_count, e, naming, err);
+        status = gallery(cases, &case_count, engine, m, e, err);
     }
+    if (status == MDF_OK) {
+        status = write_report(path, c, &facts, &table->table, cases, case_count, e, naming, err);
+    }
+    eval_maps_table_free(table);
+    mdf_free(table);
     for (size_t i = 0; i < case_count; i++) {
         mdf_png_bytes_free(&cases[i].image);
     }

@@ -8,7 +8,7 @@ typedef struct predict_flags {
     const char *model;
     const char *text;
     arg_list labels;
-    const char *heatmap;
+    const char *heatmap, *explain, *depth;
     const char *view;
     const char *tiles;
     const char *lora;
@@ -25,10 +25,12 @@ typedef struct predict_flags {
     bool max_tokens_given, top_k_given, temperature_given, top_p_given;
 } predict_flags;
 
-/* What --view and --tiles say. */
+/* What --view and --tiles say, and --explain and --depth. */
 typedef struct predict_view {
     mdf_view view;
     int tiles;
+    mdf_explain explain;
+    int depth;
 } predict_view;
 
 /* Every operand is classified. */

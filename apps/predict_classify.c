@@ -144,6 +144,8 @@ static mdf_status predict_one(const app *a, const predict_flags *f, predict_view
                                                                      .name = path,
                                                                      .text = f->text,
                                                                      .heatmap = f->heatmap != NULL,
+                                                                     .explain = view.explain,
+                                                                     .explain_depth = view.depth,
                                                                      .view = view.view,
                                                                      .tiles = view.tiles},
                                                          r, err);

@@ -101,6 +101,16 @@ typedef enum mdf_view {
     MDF_VIEW_WHOLE  /* all of the photograph, whatever its shape */
 } mdf_view;
 
+/* How a heat-map is made: which parts of the picture speak for the best label (docs/MODEL.md,
+ * section 9). */
+typedef enum mdf_explain {
+    MDF_EXPLAIN_USUAL,     /* gradient */
+    MDF_EXPLAIN_GRADIENT,  /* gradient times feature where features leave the U-Net */
+    MDF_EXPLAIN_LAYERCAM,  /* positive gradients times features at their own resolution */
+    MDF_EXPLAIN_ATTENTION, /* attention of the fusion times its gradient */
+    MDF_EXPLAIN_OCCLUSION  /* what the answer loses when a cell is blurred: seconds a picture */
+} mdf_explain;
+
 /* As many tiles as the model has. */
 #define MDF_TILES_ALL (-1)
 
@@ -108,9 +118,12 @@ typedef enum mdf_view {
 typedef struct mdf_case {
     const void *image;
     size_t image_bytes;
-    const char *name; /* for error sentences; NULL = "picture" */
-    const char *text; /* clinical sentence, UTF-8; NULL or "" = none */
-    bool heatmap;     /* also explain the best label */
+    const char *name;    /* for error sentences; NULL = "picture" */
+    const char *text;    /* clinical sentence, UTF-8; NULL or "" = none */
+    bool heatmap;        /* also explain the best label */
+    mdf_explain explain; /* how; where the model can't be explained so: MDF_ERR_ARG, or without
+                            a heat-map if it is the usual way */
+    int explain_depth;   /* 1..4 a level of the U-Net, 5 its bottleneck; 0: all of them joined */
     mdf_view view;
     int tiles; /* most tiles of the vision tower that the photograph is cut into, by its size and
                   shape; 0: one, as models are trained here */
@@ -129,8 +142,8 @@ typedef struct mdf_result {
     int crop_left, crop_top, crop_side;    /* square that the model saw, pixels of the photograph
                                               after its EXIF orientation */
     int heat_side;                         /* cells per side; 0 = no heat-map */
-    float heat[MDF_MAX_HEAT]; /* [heat_side, heat_side] over the crop, 0..1: how much the U-Net's
-                                 patches speak for the best label */
+    float heat[MDF_MAX_HEAT]; /* [heat_side, heat_side] over the crop, 0..1: how much the parts of
+                                 the picture speak for the best label */
     double decode_ms, forward_ms;
     double distance;       /* to the nearest photograph that the model remembers (docs/MODEL.md) */
     double distance_limit; /* farther than this is a warning; 0: the model remembers none */

@@ -111,7 +111,7 @@ static mdf_tensor *unet_forward(stepper *s)
     unet_race *r = s->user;
     mdf_tensor *x =
         mdf_constant(&s->graph, r->image, 4, (int64_t[]){r->batch, r->size, r->size, 3});
-    const mdf_unet_features f = mdf_unet_encode(&s->graph, &r->unet, x);
+    const mdf_unet_features f = mdf_unet_encode(&s->graph, &r->unet, x, NULL);
     return mdf_mask_loss(&s->graph, mdf_unet_decode(&s->graph, &r->unet, &f), r->target, r->weight,
                          NULL);
 }

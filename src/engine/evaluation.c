@@ -34,6 +34,17 @@ static mdf_status check_model(const mdf_engine *e, mdf_error *err)
                           "asked (predict --ask) but can't classify");
 }
 
+const mdf_manifest_case *mdf_evaluation_case(const mdf_evaluation *e, size_t i,
+                                             const mdf_manifest *m)
+{
+    for (size_t k = 0; k < m->case_count; k++) {
+        if (m->cases[k].file_name == e->file_name[i]) { /* the pointer is borrowed */
+            return &m->cases[k];
+        }
+    }
+    return NULL;
+}
+
 /* Which of the engine's labels take part. An unknown one is an error. */
 static mdf_status allowed_labels(bool *allowed, const mdf_engine *e,
                                  const mdf_evaluate_options *opt, mdf_error *err)

@@ -55,4 +55,8 @@ mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const 
                                  mdf_samples_progress *progress, void *user,
                                  mdf_error *err) MDF_NODISCARD;
 
+/* The manifest's entry of case i; m is what mdf_evaluate() was given. */
+const mdf_manifest_case *mdf_evaluation_case(const mdf_evaluation *e, size_t i,
+                                             const mdf_manifest *m);
+
 #endif

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "data/lesions.h"
 
 bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side)
 {
@@ -69,6 +70,7 @@ static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const md
     uint8_t *bytes = NULL;
     size_t len = 0;
     mdf_samples one = {0};
+    mdf_grey mask = {0};
     MDF_TRY(mdf_file_read(c->path, MDF_MAX_IMAGE_BYTES, &bytes, &len, err));
     mdf_result *r = mdf_alloc(1, sizeof *r);
     mdf_status status = r == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory") : MDF_OK;
@@ -85,30 +87,23 @@ static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const md
     if (status == MDF_OK && r->heat_side > 0 && strcmp(r->label[r->best], truth) == 0) {
         /* Cropped to the square that the model saw. */
         mdf_manifest_case copy = *c;
-        const mdf_mask_name lesion = MDF_MASK_LESION;
-        status = mdf_samples_load(
-            &one, &(mdf_manifest){.cases = &copy, .case_count = 1},
-            &(mdf_samples_options){
-                .side = r->crop_side, .use_image = true, .masks = &lesion, .mask_count = 1},
-            NULL, NULL, err);
-        const mdf_grey *mask = status == MDF_OK ? &one.item[0].mask[MDF_MASK_LESION] : NULL;
-        if (mask != NULL && mask->px != NULL && any_set(mask)) {
-            compare(out, r, mask, c->file_name, rarest);
+        status = mdf_samples_load(&one, &(mdf_manifest){.cases = &copy, .case_count = 1},
+                                  &(mdf_samples_options){.side = r->crop_side,
+                                                         .use_image = true,
+                                                         .masks = mdf_lesion_masks,
+                                                         .mask_count = MDF_LESION_MASKS},
+                                  NULL, NULL, err);
+        if (status == MDF_OK) {
+            status = mdf_sample_lesions(&mask, &one.item[0], err);
+        }
+        if (mask.px != NULL && any_set(&mask)) {
+            compare(out, r, &mask, c->file_name, rarest);
         }
     }
     mdf_samples_free(&one);
+    mdf_grey_free(&mask);
     mdf_free(r);
     return status;
-}
-
-static const mdf_manifest_case *find_case(const mdf_manifest *m, const char *file_name)
-{
-    for (size_t i = 0; i < m->case_count; i++) {
-        if (m->cases[i].file_name == file_name) { /* the evaluation borrows the pointer */
-            return &m->cases[i];
-        }
-    }
-    return NULL;
 }
 
 static mdf_status check_all(mdf_heat_check *out, mdf_session *session, const mdf_manifest *m,
@@ -117,8 +112,8 @@ static mdf_status check_all(mdf_heat_check *out, mdf_session *session, const mdf
 {
     double rarest = 2;
     for (size_t i = 0; i < ev->n; i++) {
-        const mdf_manifest_case *c = find_case(m, ev->file_name[i]);
-        if (c == NULL || !mdf_case_has_mask(c, MDF_MASK_LESION)) {
+        const mdf_manifest_case *c = mdf_evaluation_case(ev, i, m);
+        if (c == NULL || !mdf_case_has_lesions(c)) {
             continue;
         }
         out->masks++;

@@ -7,7 +7,7 @@
 
 /* Over the rightly classified cases whose lesion mask is not empty. */
 typedef struct mdf_heat_check {
-    size_t masks;         /* cases with a mask file, whatever the answer; 0: nothing to say */
+    size_t masks;         /* cases with a mask of signs, whatever the answer; 0: nothing to say */
     size_t n;             /* cases that count */
     size_t hits;          /* of them, with the hottest cell on the lesion */
     double rate;          /* hits / n; NAN when n = 0 */

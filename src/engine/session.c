@@ -1,5 +1,4 @@
 /* One request at a time: bytes and a sentence in, probabilities, warnings and a heat-map out. */
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -161,56 +160,6 @@ static void probabilities(const mdf_session *s, const mdf_tensor *scores, mdf_re
     }
 }
 
-/* Is the middle of cell i of side x side cells inside the disc that fills the crop? */
-static bool in_disc(int i, int side)
-{
-    const int row = i / side;
-    const int column = i % side;
-    const double x = 2 * (column + 0.5) / side - 1;
-    const double y = 2 * (row + 0.5) / side - 1;
-    return x * x + y * y <= 1;
-}
-
-/* Gradient times feature, summed over a patch's numbers, positive part, each level scaled to its
- * largest patch, mean over the levels (Grad-CAM's idea on the fused patches). Patches of the black
- * frame around a round field of view are left out. */
-static mdf_status explain(mdf_session *s, const mdf_output *o, mdf_result *r, mdf_error *err)
-{
-    const mdf_config *c = &s->engine->model->config;
-    const int32_t index[1] = {r->best};
-    const int32_t offset[2] = {0, 1};
-    const mdf_real one[1] = {1};
-    mdf_tensor *score = mdf_segment_sum(&s->graph, o->scores, index, one, offset, 1);
-    MDF_TRY(mdf_graph_status(&s->graph, err));
-    MDF_TRY(mdf_graph_backward(&s->graph, score, err));
-    const int cells = c->fusion.grid * c->fusion.grid;
-    float sum = 0;
-    for (int l = 1; l <= MDF_UNET_LEVELS; l++) {
-        const mdf_tensor *p = o->fusion.pooled[l];
-        if (p == NULL || p->grad == NULL || cells > MDF_MAX_HEAT) {
-            continue;
-        }
-        const int64_t n = p->dim[1];
-        float level[MDF_MAX_HEAT];
-        float max = 0;
-        for (int i = 0; i < cells; i++) {
-            const double d = s->kernels->dot(p->data + i * n, p->grad + i * n, n);
-            const bool seen = !s->round_view || in_disc(i, c->fusion.grid);
-            level[i] = d > 0 && seen ? (float)d : 0;
-            max = level[i] > max ? level[i] : max;
-        }
-        for (int i = 0; max > 0 && i < cells; i++) {
-            r->heat[i] += level[i] / max;
-            sum = r->heat[i] > sum ? r->heat[i] : sum;
-        }
-        r->heat_side = c->fusion.grid;
-    }
-    for (int i = 0; sum > 0 && i < cells; i++) {
-        r->heat[i] /= sum;
-    }
-    return MDF_OK;
-}
-
 /* Leaves the allowed labels only, in the order of the model's. */
 static void keep_allowed(const mdf_session *s, mdf_result *r)
 {
@@ -227,6 +176,11 @@ static void keep_allowed(const mdf_session *s, mdf_result *r)
     r->label_count = n;
 }
 
+static const char *name_of(const mdf_case *c)
+{
+    return c->name == NULL ? "picture" : c->name;
+}
+
 static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *c, mdf_result *r,
                         mdf_error *err)
 {
@@ -237,21 +191,14 @@ static mdf_status infer(mdf_session *s, const mdf_samples *one, const mdf_case *
         s->buffer.batch.vision_image = s->view.tile;
         s->buffer.batch.aspect_ratio_id = s->view.id;
     }
-    s->buffer.batch.label = NULL;
-    s->buffer.batch.explain = c->heatmap;
-    mdf_graph_reset(&s->graph);
-    s->graph.train = c->heatmap;
-    const mdf_output o = mdf_mllm_forward(&s->graph, m, &s->buffer.batch, false);
-    MDF_TRY(mdf_graph_status(&s->graph, err));
-    for (int k = 0; k < m->config.answer.label_count; k++) {
-        if (!isfinite((double)o.scores->data[k])) {
-            return mdf_fail(err, MDF_ERR_NUMERIC, "%s: a label score is not a number",
-                            c->name == NULL ? "picture" : c->name);
-        }
-    }
+    mdf_session_how how;
+    MDF_TRY(mdf_session_how_to_explain(s, c, &how, err));
+    mdf_taps taps = mdf_explain_taps(how.method);
+    mdf_output o;
+    MDF_TRY(mdf_session_forward(s, how.needs_gradient ? &taps : NULL, &o, name_of(c), err));
     probabilities(s, o.scores, r);
-    if (c->heatmap && m->config.train.use_image) {
-        MDF_TRY(explain(s, &o, r, err));
+    if (how.wanted) {
+        MDF_TRY(mdf_session_heat(s, c, &how, &o, &taps, r, err));
     }
     MDF_TRY(mdf_session_set(s, r, err));
     keep_allowed(s, r);
@@ -271,7 +218,7 @@ mdf_status mdf_session_classify(mdf_session *s, const mdf_case *c, mdf_result *o
     }
     const double start = mdf_clock_seconds();
     const size_t text_bytes = c->text == NULL ? 0 : strlen(c->text);
-    const mdf_manifest_case info = {.file_name = c->name == NULL ? "picture" : c->name,
+    const mdf_manifest_case info = {.file_name = name_of(c),
                                     .text = c->text == NULL ? "" : c->text};
     mdf_sample sample = {.label = -1, .info = &info};
     mdf_status status = MDF_OK;

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "data/batch_fill.h"
 #include "engine/engine.h"
+#include "engine/explain.h"
 #include "language/detokenise.h"
 #include "nn/decode.h"
 #include "photo/field.h"
@@ -86,6 +87,33 @@ int mdf_session_wanted(const mdf_session *s, const mdf_question *q);
 /* MDF_ERR_LIMIT, MDF_ERR_ARG: q gives more photographs than a question, or the model, takes. */
 mdf_status mdf_session_check(const mdf_session *s, const mdf_question *q,
                              mdf_error *err) MDF_NODISCARD;
+
+/* What c says about a heat-map. */
+typedef struct mdf_session_how {
+    mdf_explain method;
+    bool wanted;         /* false: none, or the usual method does not suit the model */
+    bool needs_gradient; /* for it */
+} mdf_session_how;
+
+/* MDF_ERR_ARG: the model's answer can't be explained so. */
+mdf_status mdf_session_how_to_explain(const mdf_session *s, const mdf_case *c, mdf_session_how *out,
+                                      mdf_error *err) MDF_NODISCARD;
+
+/* Label scores of the case in s->buffer. taps: mdf_explain_taps() of a method that needs a
+ * gradient, else NULL. MDF_ERR_NUMERIC names the case. */
+mdf_status mdf_session_forward(mdf_session *s, mdf_taps *taps, mdf_output *o, const char *name,
+                               mdf_error *err) MDF_NODISCARD;
+
+/* How the picture speaks for a label: what o shows of it (it does not outlive this), or, by
+ * occlusion, more forward passes of s->buffer. Caller frees *out. */
+mdf_status mdf_session_explain(mdf_session *s, mdf_explanation *out, const mdf_output *o,
+                               const mdf_taps *taps, mdf_explain method, int label,
+                               mdf_error *err) MDF_NODISCARD;
+
+/* The same for r->best, as r's heat-map. */
+mdf_status mdf_session_heat(mdf_session *s, const mdf_case *c, const mdf_session_how *how,
+                            const mdf_output *o, const mdf_taps *taps, mdf_result *r,
+                            mdf_error *err) MDF_NODISCARD;
 
 /* What the model reads of q, which was checked, by the folder's chat template or in the form of its
  * training. */

@@ -3,7 +3,7 @@
 #ifndef MDF_NN_BATCH_H
 #define MDF_NN_BATCH_H
 
-#include "tensor/tensor.h"
+#include "nn/tap.h"
 
 /* The label strings of a task as a prefix tree behind the prompt (docs/MODEL.md section 5). */
 typedef struct mdf_tree_view {
@@ -36,7 +36,7 @@ typedef struct mdf_batch {
     const mdf_real *mask;        /* [B,S,S,M] in 0..1 or NULL */
     const mdf_real *mask_there;  /* [B,M] 0 or 1 */
     const mdf_real *mask_weight; /* [B,S,S,M] what a pixel counts in the loss; NULL: 1 */
-    bool explain;                /* gradients for the pooled U-Net features are wanted */
+    mdf_taps *taps;              /* what an explanation wants to read, or NULL */
     uint64_t dropout_seed;       /* of train_config.dropout; 0 = none in this forward */
     mdf_real *trace;             /* [layers, N, D] takes every text layer's output, or NULL */
 } mdf_batch;

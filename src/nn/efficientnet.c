@@ -141,7 +141,7 @@ static mdf_tensor *run_block(mdf_graph *g, const mdf_efficientnet_block *b, mdf_
 }
 
 void mdf_efficientnet_encode(mdf_graph *g, const mdf_efficientnet *e, mdf_tensor *image,
-                             mdf_tensor *level[6])
+                             mdf_tap *tap, mdf_tensor *level[6])
 {
     mdf_tensor *x = mdf_normed_conv_run(g, &e->stem, mdf_unfold(g, image, 3, 2), mdf_relu6());
     int number = 0;
@@ -149,8 +149,10 @@ void mdf_efficientnet_encode(mdf_graph *g, const mdf_efficientnet *e, mdf_tensor
         for (int j = 0; j < stages[i].repeats; j++) {
             x = run_block(g, &e->block[number++], x);
         }
-        if (stages[i].level != 0) {
-            level[stages[i].level] = x;
+        const int l = stages[i].level;
+        if (l != 0) {
+            x = mdf_tap_into(g, tap == NULL ? NULL : &tap[l], x);
+            level[l] = x;
         }
     }
 }

@@ -4,6 +4,7 @@
 #define MDF_NN_EFFICIENTNET_H
 
 #include "nn/params.h"
+#include "nn/tap.h"
 
 enum { MDF_EFFICIENTNET_BLOCKS = 16, MDF_EFFICIENTNET_STRIDE = 32 };
 
@@ -45,8 +46,9 @@ void mdf_efficientnet_declare(mdf_efficientnet *e, mdf_params *p);
  * is in a graph that trains. */
 void mdf_efficientnet_by_batch(mdf_efficientnet *e, double momentum);
 
-/* image [B,S,S,3], S a multiple of 32 -> level[l] [B, S/2^l, S/2^l, channels(l)], l = 1..5. */
+/* image [B,S,S,3], S a multiple of 32 -> level[l] [B, S/2^l, S/2^l, channels(l)], l = 1..5. tap
+ * [6]: where levels are read, or NULL. */
 void mdf_efficientnet_encode(mdf_graph *g, const mdf_efficientnet *e, mdf_tensor *image,
-                             mdf_tensor *level[6]);
+                             mdf_tap *tap, mdf_tensor *level[6]);
 
 #endif

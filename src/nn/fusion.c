@@ -80,23 +80,25 @@ void mdf_fusion_declare(mdf_fusion *f, const mdf_config *c, mdf_params *p)
 }
 
 mdf_fusion_state mdf_fusion_begin(mdf_graph *g, const mdf_fusion *f, const mdf_unet *u,
-                                  mdf_tensor *image, bool explain)
+                                  mdf_tensor *image, mdf_taps *taps)
 {
     mdf_fusion_state s = {0};
     if (image == NULL) {
         return s;
     }
     const mdf_config *c = f->config;
+    mdf_tap *fused = taps != NULL && taps->fused ? taps->pooled : NULL;
+    s.taps = taps;
     s.cases = image->dim[0];
-    s.unet = mdf_unet_encode(g, u, image);
+    s.unet = mdf_unet_encode(g, u, image, taps);
+    s.seen_mid = mdf_tap_into(g, fused == NULL ? NULL : &fused[MDF_TAP_LEVELS], s.unet.mid);
     for (int l = 1; l <= MDF_UNET_LEVELS; l++) {
         if (mdf_config_uses_level(c, l)) {
             s.normed[l] = mdf_group_norm(g, s.unet.skip[l], NULL, NULL, c->unet.norm_groups,
                                          fusion_eps, false);
-            s.pooled[l] = mdf_patch_pool(g, s.normed[l], c->fusion.grid, c->fusion.cells);
-            if (explain && s.pooled[l] != NULL) {
-                s.pooled[l]->needs_grad = true;
-            }
+            s.pooled[l] =
+                mdf_tap_into(g, fused == NULL ? NULL : &fused[l],
+                             mdf_patch_pool(g, s.normed[l], c->fusion.grid, c->fusion.cells));
         }
     }
     return s;
@@ -218,8 +220,9 @@ static mdf_kv branch_kv(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, 
     }
     mdf_tensor *u = mdf_fusion_tokens(g, f, s, i, h);
     mdf_tensor *k = mdf_linear(g, u, b->k, NULL);
+    mdf_tap *tap = s->taps != NULL && s->taps->values ? &s->taps->block[i] : NULL;
     const mdf_kv kv = {mdf_rms_norm(g, k, b->k_norm, (mdf_real)f->config->text.rms_norm_eps),
-                       mdf_linear(g, u, b->v, NULL)};
+                       mdf_tap_into(g, tap, mdf_linear(g, u, b->v, NULL))};
     if (rows != NULL) {
         mdf_kv_store(g, rows, kv);
     }

@@ -32,6 +32,7 @@ typedef struct mdf_fusion {
 typedef struct mdf_fusion_state {
     int64_t cases;
     mdf_unet_features unet;
+    mdf_tensor *seen_mid; /* the bottleneck as the picture's classifier reads it */
     mdf_tensor *normed[MDF_UNET_LEVELS + 1]; /* [B,H,W,C] group-normalised skip */
     mdf_tensor *pooled[MDF_UNET_LEVELS + 1]; /* [B*g*g, q*q*C] */
     mdf_tensor *film[MDF_UNET_LEVELS + 1];   /* [B,2C] of the last block that used the level */
@@ -40,13 +41,14 @@ typedef struct mdf_fusion_state {
     const mdf_attn_segment *segment;         /* [B] text rows against the g*g patches */
     mdf_real **map_out;                      /* [map length] or NULL: attention weights */
     mdf_kv_cache *cache;                     /* of the one case, or NULL: keys of its patches */
+    mdf_taps *taps;                          /* or NULL */
 } mdf_fusion_state;
 
 void mdf_fusion_declare(mdf_fusion *f, const mdf_config *c, mdf_params *p);
 
-/* image [B,S,S,3] -> U-Net encoder and pooled features; explain: those take gradients. */
+/* image [B,S,S,3] -> U-Net encoder and pooled features. taps: what is read of them, or NULL. */
 mdf_fusion_state mdf_fusion_begin(mdf_graph *g, const mdf_fusion *f, const mdf_unet *u,
-                                  mdf_tensor *image, bool explain);
+                                  mdf_tensor *image, mdf_taps *taps);
 
 /* U of map entry i for hidden states h [N,D]: [B*g*g, D]. */
 mdf_tensor *mdf_fusion_tokens(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, int i,

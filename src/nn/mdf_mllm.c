@@ -107,7 +107,7 @@ static mdf_fusion_state look_closely(mdf_graph *g, const mdf_mllm *m, const mdf_
         return (mdf_fusion_state){0};
     }
     mdf_tensor *image = mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3});
-    return mdf_fusion_begin(g, &m->fusion, &m->unet, image, b->explain);
+    return mdf_fusion_begin(g, &m->fusion, &m->unet, image, b->taps);
 }
 
 mdf_tensor *mdf_mllm_read(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
@@ -142,7 +142,7 @@ static mdf_output forward_picture(mdf_graph *g, const mdf_mllm *m, const mdf_bat
 {
     mdf_output out = {0};
     out.fusion = look_closely(g, m, b, want_masks);
-    out.scores = out.image_logits = mdf_image_head_logits(g, &m->head, out.fusion.unet.mid);
+    out.scores = out.image_logits = mdf_image_head_logits(g, &m->head, out.fusion.seen_mid);
     draw_masks(g, m, want_masks, &out);
     if (b->label != NULL && out.scores != NULL) {
         losses(g, m, b, NULL, NULL, &out);
@@ -157,7 +157,7 @@ static mdf_output forward_segment(mdf_graph *g, const mdf_mllm *m, const mdf_bat
     const int64_t side = m->config.unet.image_size;
     mdf_tensor *image = mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3});
     out.fusion.cases = b->cases;
-    out.fusion.unet = mdf_unet_encode(g, &m->unet, image);
+    out.fusion.unet = mdf_unet_encode(g, &m->unet, image, NULL);
     out.mask_logits = mdf_unet_decode(g, &m->unet, &out.fusion.unet);
     if (b->mask != NULL) {
         out.loss = mdf_mask_loss(g, out.mask_logits, b->mask, b->mask_there, b->mask_weight);
@@ -182,7 +182,7 @@ static bool answer(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, mdf_answ
     if (m->head.w != NULL && out->fusion.unet.mid != NULL) {
         const bool wanted = m->config.answer.image_head;
         if (wanted || (b->label != NULL && m->config.train.aux_weight > 0)) {
-            out->image_logits = mdf_image_head_logits(g, &m->head, out->fusion.unet.mid);
+            out->image_logits = mdf_image_head_logits(g, &m->head, out->fusion.seen_mid);
         }
         out->scores = wanted ? mdf_add(g, out->scores, out->image_logits) : out->scores;
     }

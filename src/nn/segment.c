@@ -75,7 +75,7 @@ static mdf_status one_tile(job *j, int left, int top, mdf_error *err)
     }
     mdf_graph_reset(j->graph);
     mdf_tensor *image = mdf_constant(j->graph, j->input, 4, (int64_t[]){1, t->tile, t->tile, 3});
-    const mdf_unet_features f = mdf_unet_encode(j->graph, &j->model->unet, image);
+    const mdf_unet_features f = mdf_unet_encode(j->graph, &j->model->unet, image, NULL);
     const mdf_tensor *logits = mdf_unet_decode(j->graph, &j->model->unet, &f);
     MDF_TRY(mdf_graph_status(j->graph, err));
     for (int y = 0; y < t->tile; y++) {

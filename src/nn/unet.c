@@ -81,12 +81,14 @@ static mdf_tensor *block(mdf_graph *g, const mdf_unet_block *b, int64_t groups, 
     return mdf_group_norm(g, x, b->norm2_w, b->norm2_b, groups, norm_eps, true);
 }
 
-mdf_unet_features mdf_unet_encode(mdf_graph *g, const mdf_unet *u, mdf_tensor *image)
+mdf_unet_features mdf_unet_encode(mdf_graph *g, const mdf_unet *u, mdf_tensor *image,
+                                  mdf_taps *taps)
 {
+    mdf_tap *tap = taps != NULL && taps->levels ? taps->level : NULL;
     mdf_unet_features f = {.image = image};
     if (u->encoder == MDF_ENCODER_EFFICIENTNET_LITE0) {
         mdf_tensor *level[MDF_UNET_LEVELS + 2] = {NULL};
-        mdf_efficientnet_encode(g, &u->net, image, level);
+        mdf_efficientnet_encode(g, &u->net, image, tap, level);
         for (int l = 1; l <= MDF_UNET_LEVELS; l++) {
             f.skip[l] = level[l];
         }
@@ -96,9 +98,11 @@ mdf_unet_features mdf_unet_encode(mdf_graph *g, const mdf_unet *u, mdf_tensor *i
     mdf_tensor *x = image;
     for (int l = 1; l <= MDF_UNET_LEVELS; l++) {
         f.skip[l] = block(g, &u->enc[l], u->groups, x);
+        f.skip[l] = mdf_tap_into(g, tap == NULL ? NULL : &tap[l], f.skip[l]);
         x = mdf_max_pool2x2(g, f.skip[l]);
     }
     f.mid = block(g, &u->mid, u->groups, x);
+    f.mid = mdf_tap_into(g, tap == NULL ? NULL : &tap[MDF_TAP_LEVELS], f.mid);
     return f;
 }
 

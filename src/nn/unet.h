@@ -44,8 +44,9 @@ mdf_mllama_norm mdf_unet_norm(const mdf_config *c);
 
 void mdf_unet_declare(mdf_unet *u, const mdf_config *c, mdf_params *p);
 
-/* image [B,S,S,3] */
-mdf_unet_features mdf_unet_encode(mdf_graph *g, const mdf_unet *u, mdf_tensor *image);
+/* image [B,S,S,3]; taps NULL: none */
+mdf_unet_features mdf_unet_encode(mdf_graph *g, const mdf_unet *u, mdf_tensor *image,
+                                  mdf_taps *taps);
 
 /* skip[l] as the decoder shall see it -> mask logits [B,S,S,M]. */
 mdf_tensor *mdf_unet_decode(mdf_graph *g, const mdf_unet *u, const mdf_unet_features *f);

@@ -258,6 +258,36 @@ static void write_case(FILE *out, const mdf_report *r, const mdf_report_case *c)
     (void)fputs("</figcaption>\n</figure>\n", out);
 }
 
+static void write_table(FILE *out, const mdf_report_table *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    (void)fputs("<section>\n<h2>", out);
+    mdf_html_text(out, t->title);
+    (void)fputs("</h2>\n<p>", out);
+    mdf_html_text(out, t->note);
+    (void)fputs("</p>\n<div class=\"scroll\">\n<table>\n<thead><tr><td></td>", out);
+    for (size_t k = 0; k < t->columns; k++) {
+        (void)fputs("<th scope=\"col\">", out);
+        mdf_html_text(out, t->head[k]);
+        (void)fputs("</th>", out);
+    }
+    (void)fputs("</tr></thead>\n<tbody>\n", out);
+    for (size_t i = 0; i < t->rows; i++) {
+        (void)fputs("<tr><th scope=\"row\">", out);
+        mdf_html_text(out, t->name[i]);
+        (void)fputs("</th>", out);
+        for (size_t k = 0; k < t->columns; k++) {
+            (void)fputs("<td>", out);
+            mdf_html_number(out, t->value[i * t->columns + k]);
+            (void)fputs("</td>", out);
+        }
+        (void)fputs("</tr>\n", out);
+    }
+    (void)fputs("</tbody>\n</table>\n</div>\n</section>\n", out);
+}
+
 static void write_gallery(FILE *out, const mdf_report *r)
 {
     if (r->case_count == 0) {
@@ -287,6 +317,7 @@ static mdf_status write_all(FILE *out, const mdf_report *r, mdf_error *err)
         (void)fputs("</section>\n", out);
     }
     MDF_TRY(write_charts(out, r, err));
+    write_table(out, r->table);
     write_gallery(out, r);
     (void)fprintf(out,
                   "</main>\n<footer>mdf %s. Not a medical device.</footer>\n</body>\n</html>\n",

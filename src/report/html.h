@@ -29,6 +29,16 @@ typedef struct mdf_report_case {
     mdf_png_bytes image; /* borrowed; from mdf_heatmap_draw() */
 } mdf_report_case;
 
+/* Numbers, a line each. */
+typedef struct mdf_report_table {
+    const char *title;
+    const char *note;        /* a paragraph before it */
+    const char *const *head; /* [columns] */
+    const char *const *name; /* [rows] */
+    const double *value;     /* [rows,columns]; NAN is a dash */
+    size_t columns, rows;
+} mdf_report_table;
+
 /* Everything is borrowed; what is zero is left out. */
 typedef struct mdf_report {
     const char *title;
@@ -44,6 +54,7 @@ typedef struct mdf_report {
     const mdf_metrics_naming *naming;
     const char *const *labels; /* [K] */
     size_t classes;
+    const mdf_report_table *table; /* of heat-maps, before the cases */
     const mdf_report_case *cases;
     size_t case_count;
 } mdf_report;

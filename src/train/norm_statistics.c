@@ -59,7 +59,7 @@ static mdf_status run_batch(const mdf_mllm *m, mdf_graph *g, mdf_batch_buffer *b
     mdf_graph_reset(g);
     mdf_tensor *image =
         mdf_constant(g, b->batch.unet_image, 4, (int64_t[]){b->batch.cases, side, side, 3});
-    const mdf_unet_features f = mdf_unet_encode(g, &m->unet, image);
+    const mdf_unet_features f = mdf_unet_encode(g, &m->unet, image, NULL);
     if (m->head.w != NULL) {
         (void)mdf_image_head_logits(g, &m->head, f.mid);
     }

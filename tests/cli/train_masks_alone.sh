@@ -11,6 +11,8 @@ grep -c '"val_dice":0\.' draws/metrics.jsonl
 echo "exit code $?"
 "$mdf" eval -q --model draws --data data --report r.html
 echo "exit code $?"
+"$mdf" eval -q --model draws --data data --explain occlusion
+echo "exit code $?"
 tiny_train data answers "${drawn[@]}" --init draws --set epochs=1 --json | grep '"epochs"'
 tiny_train data none --set task=segment --set masks=haemorrhage
 echo "exit code $?"
@@ -21,6 +23,7 @@ echo "exit code $?"
 sed -i -E 's/,(normal|dr),/,,/' data/metadata.csv
 "$mdf" eval -q --model answers --data data 2>/dev/null | sed -E 's/[0-9]\.[0-9]{3}/X/g'
 "$mdf" eval -q --model answers --data data --report r.html 2>&1 | tail -1
+"$mdf" eval -q --model answers --data data --explain all 2>&1 | tail -1
 
 # Boxes are masks; a broken table of them stops everything that reads the data.
 cp -r data boxed

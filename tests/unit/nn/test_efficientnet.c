@@ -121,7 +121,7 @@ static void levels_and_gradients_agree(void **state)
     mdf_error err = {0};
     mdf_tensor *level[6] = {NULL};
     mdf_tensor *image = mdf_constant(&s->graph, s->image, 4, (int64_t[]){CASES, SIDE, SIDE, 3});
-    mdf_efficientnet_encode(&s->graph, &s->net, image, level);
+    mdf_efficientnet_encode(&s->graph, &s->net, image, NULL, level);
     must(mdf_graph_status(&s->graph, &err), &err);
     mdf_tensor *loss = NULL;
     for (int l = 1; l <= 5; l++) {
@@ -169,7 +169,7 @@ static void statistics_are_those_of_the_batch(void **state)
     mdf_tensor *level[6] = {NULL};
     mdf_tensor *image = mdf_constant(&s->graph, s->image, 4, (int64_t[]){CASES, SIDE, SIDE, 3});
     mdf_efficientnet_by_batch(&s->net, 1);
-    mdf_efficientnet_encode(&s->graph, &s->net, image, level);
+    mdf_efficientnet_encode(&s->graph, &s->net, image, NULL, level);
     must(mdf_graph_status(&s->graph, &err), &err);
     const size_t checked[] = {0, 1, 9};
     for (size_t i = 0; i < 3; i++) {

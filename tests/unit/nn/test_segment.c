@@ -59,7 +59,7 @@ static void a_tile_alone_gives_its_logits(void **state)
     }
     mdf_graph_reset(&s.graph);
     mdf_tensor *image = mdf_constant(&s.graph, px, 4, (int64_t[]){1, TILE, TILE, 3});
-    const mdf_unet_features f = mdf_unet_encode(&s.graph, &s.model->unet, image);
+    const mdf_unet_features f = mdf_unet_encode(&s.graph, &s.model->unet, image, NULL);
     const mdf_tensor *z = mdf_unet_decode(&s.graph, &s.model->unet, &f);
     assert_non_null(z);
     for (int y = 0; y < 24; y++) {

@@ -1,4 +1,5 @@
 /* The report: escaped, self-contained, whole. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,7 +77,18 @@ static void a_full_report_is_self_contained_and_escaped(void **state)
     const mdf_heatmap_options heat = {
         .rgb = rgb, .width = 2, .height = 2, .map = map, .columns = 1, .rows = 1};
     assert_int_equal(mdf_heatmap_draw(&cases[0].image, &heat, NULL), MDF_OK);
+    static const char *const head[] = {"a<b", "c"};
+    static const char *const name[] = {"x&y"};
+    const double value[] = {0.25, (double)NAN};
+    const mdf_report_table table = {.title = "Maps",
+                                    .note = "1 < 2",
+                                    .head = head,
+                                    .name = name,
+                                    .value = value,
+                                    .columns = 2,
+                                    .rows = 1};
     const mdf_report r = {.title = "Run <1>",
+                          .table = &table,
                           .facts = &fact,
                           .fact_count = 1,
                           .charts = &chart,
@@ -94,6 +106,9 @@ static void a_full_report_is_self_contained_and_escaped(void **state)
     assert_non_null(strstr(html, "tiny &amp; small"));
     assert_non_null(strstr(html, "a&quot;b.jpg"));
     assert_non_null(strstr(html, "x &lt; y"));
+    assert_non_null(strstr(html, "<h2>Maps</h2>\n<p>1 &lt; 2</p>"));
+    assert_non_null(strstr(html, "<th scope=\"col\">a&lt;b</th>"));
+    assert_non_null(strstr(html, ">x&amp;y</th><td>0.250</td><td>&ndash;</td></tr>"));
     assert_non_null(strstr(html, "Not a medical device."));
     assert_null(strstr(html, "<script>"));
     assert_null(strstr(html, "http"));
