@@ -21,7 +21,8 @@ static bool pick(double *x, double *y, const mdf_grey *mask, mdf_rng *r)
     }
     const size_t width = (size_t)mask->width;
     *x = ((double)(at % width) + 0.5) / mask->width;
-    *y = ((double)(at / width) + 0.5) / mask->height;
+    const size_t row = at / width;
+    *y = ((double)row + 0.5) / mask->height;
     return true;
 }
 

@@ -5,7 +5,7 @@ cp eyes/images/P0001_left.png in/a/eye.png
 cp eyes/images/P0001_right.png in/b/eye.png
 cp eyes/images/P0002_left.png in/b/eye-2.png
 echo "no picture" >in/b/broken.jpg
-for time in 1 2; do
+for _ in 1 2; do
     "$mdf" segment --out masks in 2>talk.txt >table.txt
     echo "exit code $?"
 done

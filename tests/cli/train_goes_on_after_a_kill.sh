@@ -13,7 +13,7 @@ go_on() {
     fi
 }
 for rows in 1 3; do
-    tiny_exec=exec go_on >/dev/null &
+    tiny_exec="exec" go_on >/dev/null &
     until [ -e parts/metrics.jsonl ] && [ "$(wc -l <parts/metrics.jsonl)" -ge $rows ]; do
         kill -0 $! 2>/dev/null || break
     done

@@ -4,7 +4,7 @@
 tiny_data data
 tiny_train data whole --threads 1 --set epochs=12 >/dev/null
 set -m # a background job of a script ignores SIGINT otherwise
-tiny_exec=exec tiny_train data parts --threads 1 --set epochs=12 >out.txt 2>err.txt &
+tiny_exec="exec" tiny_train data parts --threads 1 --set epochs=12 >out.txt 2>err.txt &
 until [ -s parts/metrics.jsonl ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
 kill -INT -- -$!
 wait $!

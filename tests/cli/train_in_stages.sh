@@ -5,10 +5,10 @@ tiny_data data
 stages='[{"task": "picture", "epochs": 1, "augment": {"flip": false}}, {"epochs": 3, "freeze": ["unet.enc"]}]'
 recipe=(--set answer_config.image_head=true --set "stages=$stages" --threads 1)
 tiny_train data whole "${recipe[@]}" >/dev/null
-ls whole whole/stage-1 | grep -v tfevents
+ls -I "*tfevents*" whole whole/stage-1
 grep -E '"(task|epochs|flip|freeze|stages)"' whole/stage-1/config.json whole/config.json
 set -m # a process group for the background job
-tiny_exec=exec tiny_train data parts "${recipe[@]}" >/dev/null &
+tiny_exec="exec" tiny_train data parts "${recipe[@]}" >/dev/null &
 until [ -e parts/metrics.jsonl ] && [ "$(wc -l <parts/metrics.jsonl)" -ge 1 ]; do
     kill -0 $! 2>/dev/null || break
 done

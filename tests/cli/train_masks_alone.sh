@@ -1,7 +1,7 @@
 # task=segment: crops, Dice of every mask; the model draws and does not answer; a run trains on from it.
 . "$project/tests/cli/tiny_run.bash"
 tiny_data data
-drawn=(--set masks=vessel,disc,cup,lesion --threads 1)
+drawn=(--set "masks=vessel,disc,cup,lesion" --threads 1)
 tiny_train data draws "${drawn[@]}" --set task=segment --set crop.side=48 --set crop.per_epoch=16 --set epochs=2 --json |
     grep -E '"(epochs|monitor)"'
 grep -c '"val_dice":0\.' draws/metrics.jsonl

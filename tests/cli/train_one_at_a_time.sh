@@ -3,7 +3,7 @@
 . "$project/tests/cli/tiny_run.bash"
 tiny_data data
 set -m # a background job of a script ignores SIGINT otherwise
-tiny_exec=exec tiny_train data run --threads 1 --set epochs=100000 >/dev/null 2>first.txt &
+tiny_exec="exec" tiny_train data run --threads 1 --set epochs=100000 >/dev/null 2>first.txt &
 until [ -e run/checkpoint.safetensors ] || ! kill -0 $! 2>/dev/null; do sleep 0.01; done
 tiny_train data run --threads 1
 echo "exit code $?"
