@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-enum { COPIES = 8, PLANES = 4 /* three colours and how much of them there is */ };
+enum { COPIES = 4, PLANES = 4 /* three colours and how much of them there is */ };
 
 /* Whole pixels of a row of cells: pixel p of `side` lies in the cell that holds its centre. */
 static int cell_of(int p, int side)
