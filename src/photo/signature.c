@@ -73,8 +73,9 @@ static void measure(field *f)
         const uint8_t *p = f->px.rgb + (size_t)3 * (size_t)i;
         const uint8_t brightest =
             p[0] > p[1] ? (p[0] > p[2] ? p[0] : p[2]) : (p[1] > p[2] ? p[1] : p[2]);
+        const int row = i / SIDE;
         const double dx = i % SIDE + 0.5 - (double)f->fov.cx;
-        const double dy = i / SIDE + 0.5 - (double)f->fov.cy;
+        const double dy = row + 0.5 - (double)f->fov.cy;
         const double from_middle = sqrt(dx * dx + dy * dy) / r;
         f->grey[i] = 0.299F * (float)p[0] + 0.587F * (float)p[1] + 0.114F * (float)p[2];
         f->in[i] = brightest > f->fov.threshold && (!disc || from_middle < 0.94);
