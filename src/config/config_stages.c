@@ -8,7 +8,19 @@
 #include "config/config_schema.h"
 
 static const char section[] = "train_config";
-static const char inner[] = "augment";
+
+/* "crop" in train_config -> "train_config.crop"; NULL: no section of that name. */
+static const char *child_section(const char *where, const char *name)
+{
+    const size_t n = strlen(where);
+    for (size_t i = 0; i < mdf_config_section_count; i++) {
+        const char *s = mdf_config_sections[i];
+        if (strncmp(s, where, n) == 0 && s[n] == '.' && strcmp(s + n + 1, name) == 0) {
+            return s;
+        }
+    }
+    return NULL;
+}
 
 static mdf_status apply(mdf_config *c, const char *where, json_t *object, mdf_error *err)
 {
@@ -16,8 +28,12 @@ static mdf_status apply(mdf_config *c, const char *where, json_t *object, mdf_er
         const char *name = json_object_iter_key(it);
         json_t *value = json_object_iter_value(it);
         const mdf_config_key *k = mdf_config_find(where, name);
-        if (where == section && strcmp(name, inner) == 0 && json_is_object(value)) {
-            MDF_TRY(apply(c, "train_config.augment", value, err));
+        const char *child = child_section(where, name);
+        if (child != NULL && !json_is_object(value)) {
+            return mdf_fail(err, MDF_ERR_FORMAT, "%s must be an object {...}", child);
+        }
+        if (child != NULL) {
+            MDF_TRY(apply(c, child, value, err));
             continue;
         }
         if (k == NULL || k->kind == MDF_KEY_STAGES) {
