@@ -67,3 +67,13 @@ uint64_t mdf_rng_hash(const char *name)
     }
     return h;
 }
+
+void mdf_rng_shuffle(size_t *list, size_t n, mdf_rng *r)
+{
+    for (size_t i = n; i > 1; i--) {
+        const size_t j = mdf_rng_below(r, (uint32_t)i);
+        const size_t keep = list[i - 1];
+        list[i - 1] = list[j];
+        list[j] = keep;
+    }
+}

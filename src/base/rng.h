@@ -3,6 +3,7 @@
 #ifndef MDF_BASE_RNG_H
 #define MDF_BASE_RNG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct mdf_rng {
@@ -18,6 +19,9 @@ uint32_t mdf_rng_below(mdf_rng *r, uint32_t n); /* 0..n-1, unbiased; n >= 1 */
 double mdf_rng_uniform(mdf_rng *r);             /* [0, 1), 32 bits */
 double mdf_rng_range(mdf_rng *r, double lo, double hi);
 double mdf_rng_normal(mdf_rng *r); /* mean 0, variance 1 */
+
+/* Puts list [n] in random order, each equally likely; n below 2^32. */
+void mdf_rng_shuffle(size_t *list, size_t n, mdf_rng *r);
 
 /* A well-mixed 64-bit hash of a and b, e.g. for a per-case, per-epoch seed. */
 uint64_t mdf_rng_mix(uint64_t a, uint64_t b);

@@ -37,8 +37,9 @@ mdf_status mdf_run_folder_lock(mdf_lock *lock, const char *dir, mdf_error *err)
                  : mdf_fail(err, MDF_ERR_ARG, "%s: another training is writing this folder", dir);
 }
 
-mdf_status mdf_run_folder_continue(const char *dir, mdf_answer_config *a, mdf_error *err)
+mdf_status mdf_run_folder_continue(const char *dir, mdf_config *c, mdf_error *err)
 {
+    mdf_answer_config *a = &c->answer;
     char *path = mdf_path_join(dir, "config.json");
     mdf_config *old = mdf_alloc(1, sizeof *old);
     mdf_status status = MDF_OK;
@@ -57,6 +58,9 @@ mdf_status mdf_run_folder_continue(const char *dir, mdf_answer_config *a, mdf_er
                               a->labels[0]);
         }
         a->temperature = status == MDF_OK ? old->answer.temperature : a->temperature;
+        if (status == MDF_OK && mdf_config_has_doubt(old)) {
+            c->doubt = old->doubt;
+        }
     }
     mdf_free(old);
     mdf_free(path);

@@ -12,9 +12,8 @@ mdf_status mdf_run_folder_check(const char *dir, bool resume, mdf_error *err) MD
  * need no lock: every file is replaced as a whole. */
 mdf_status mdf_run_folder_lock(mdf_lock *lock, const char *dir, mdf_error *err) MDF_NODISCARD;
 
-/* Goes on only with the labels that the run was begun with; the temperature of its best epoch comes
- * along in *a. A run that was stopped in its first epoch has no configuration yet. */
-mdf_status mdf_run_folder_continue(const char *dir, mdf_answer_config *a,
-                                   mdf_error *err) MDF_NODISCARD;
+/* Goes on only with the labels that the run was begun with; temperature and doubt of its best epoch
+ * come along in *c. A run that was stopped in its first epoch has no configuration yet. */
+mdf_status mdf_run_folder_continue(const char *dir, mdf_config *c, mdf_error *err) MDF_NODISCARD;
 
 #endif

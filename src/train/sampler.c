@@ -6,16 +6,6 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 
-static void shuffle(size_t *list, size_t n, mdf_rng *r)
-{
-    for (size_t i = n; i > 1; i--) {
-        const size_t j = mdf_rng_below(r, (uint32_t)i);
-        const size_t keep = list[i - 1];
-        list[i - 1] = list[j];
-        list[j] = keep;
-    }
-}
-
 /* The cases of a class, of one data folder or (-1) of all. */
 static size_t find_members(size_t *members, const mdf_samples *s, int label, int source)
 {
@@ -34,7 +24,7 @@ static size_t draw_members(size_t *out, size_t want, size_t *members, size_t n, 
 {
     for (size_t i = 0; n > 0 && i < want; i++) {
         if (i % n == 0) {
-            shuffle(members, n, r);
+            mdf_rng_shuffle(members, n, r);
         }
         out[i] = members[i % n];
     }
@@ -104,7 +94,7 @@ static void order_batches(mdf_epoch_plan *p, const size_t *from, const size_t *s
     for (size_t i = 0; i < p->batches; i++) {
         order[i] = i;
     }
-    shuffle(order, p->batches, r);
+    mdf_rng_shuffle(order, p->batches, r);
     size_t at = 0;
     for (size_t i = 0; i < p->batches; i++) {
         p->begin[i] = at;
@@ -133,7 +123,7 @@ mdf_status mdf_epoch_plan_make(mdf_epoch_plan *p, const mdf_samples *s, int clas
         status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the order of %zu cases", s->count);
     } else {
         p->count = draw_epoch(drawn, s, classes, draw, order, &r);
-        shuffle(drawn, p->count, &r);
+        mdf_rng_shuffle(drawn, p->count, &r);
         size_t n = 0;
         for (int masked = 0; masked < 2; masked++) {
             const size_t group = n;

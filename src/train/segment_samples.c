@@ -166,16 +166,6 @@ mdf_status mdf_segment_cases(mdf_manifest *train, mdf_manifest *val, const mdf_c
                           "patient, which leaves none for the validation");
 }
 
-static void shuffle(size_t *list, size_t n, mdf_rng *r)
-{
-    for (size_t i = n; i > 1; i--) {
-        const size_t j = mdf_rng_below(r, (uint32_t)i);
-        const size_t keep = list[i - 1];
-        list[i - 1] = list[j];
-        list[j] = keep;
-    }
-}
-
 /* Pictures of one data folder with one mask; returns how many. */
 static size_t members(size_t *list, const mdf_samples *s, mdf_mask_name name, int source)
 {
@@ -216,7 +206,7 @@ static void draw_name(planner *d, mdf_mask_name name, size_t want)
         set += n > 0;
         for (size_t i = 0; i < crops; i++) {
             if (i % n == 0) {
-                shuffle(d->list, n, &d->rng);
+                mdf_rng_shuffle(d->list, n, &d->rng);
             }
             d->p->focus[d->p->count] = name;
             d->p->index[d->p->count++] = d->list[i % n];

@@ -497,7 +497,7 @@ static mdf_status loop(trainer *t, mdf_error *err)
 static mdf_status resume(trainer *t, mdf_error *err)
 {
     const char *dir = t->opt->out_dir;
-    MDF_TRY(mdf_run_folder_continue(dir, &t->config.answer, err));
+    MDF_TRY(mdf_run_folder_continue(dir, &t->config, err));
     MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
     const int was = t->state.monitor;
     if (was >= 0 && was != (int)t->monitor) {
@@ -535,7 +535,6 @@ static mdf_status prepare(trainer *t, mdf_error *err)
     MDF_TRY(build(t, err));
     if (t->opt->resume) {
         MDF_TRY(resume(t, err));
-        MDF_TRY(mdf_validation_recall(&t->config.doubt, dir, err));
     }
     return mdf_runlog_open(&t->log, dir, t->opt->resume ? t->optimizer.step : -1, err);
 }

@@ -4,7 +4,6 @@
 #include <math.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "nn/answer.h"
 #include "photo/signature.h"
 #include "train/calibration.h"
@@ -149,23 +148,5 @@ mdf_status mdf_validation_pictures(mdf_config *c, const mdf_samples *const split
         status = mdf_distance_fit(&c->doubt, signature, n, share, err);
     }
     mdf_free(signature);
-    return status;
-}
-
-mdf_status mdf_validation_recall(mdf_doubt_config *d, const char *dir, mdf_error *err)
-{
-    char *path = mdf_path_join(dir, "config.json");
-    mdf_config *old = mdf_alloc(1, sizeof *old);
-    mdf_status status = MDF_OK;
-    if (path == NULL || old == NULL) {
-        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the run's configuration");
-    } else if (mdf_path_exists(path)) {
-        status = mdf_config_load(old, path, err);
-        if (status == MDF_OK && mdf_config_has_doubt(old)) {
-            *d = old->doubt;
-        }
-    }
-    mdf_free(old);
-    mdf_free(path);
     return status;
 }

@@ -35,8 +35,4 @@ mdf_status mdf_validation_calibrate(mdf_config *c, const mdf_scores *scores, con
 mdf_status mdf_validation_pictures(mdf_config *c, const mdf_samples *const split[], size_t splits,
                                    double share, mdf_error *err) MDF_NODISCARD;
 
-/* Takes over what an earlier part of the run in folder dir found out; fine if there is none. */
-mdf_status mdf_validation_recall(mdf_doubt_config *d, const char *dir,
-                                 mdf_error *err) MDF_NODISCARD;
-
 #endif
