@@ -18,6 +18,7 @@ typedef struct train_flags {
     const char *init;
     const char *encoder;
     arg_list data;
+    arg_list mask_data;
     const char *out;
     bool resume;
     arg_list set;
@@ -52,6 +53,11 @@ static const arg_option options[] = {
      .offset = offsetof(train_flags, data),
      .metavar = "DIR",
      .help = "data set: metadata.csv, metadata.jsonl or class folders"},
+    {.name = "mask-data",
+     .kind = ARG_LIST,
+     .offset = offsetof(train_flags, mask_data),
+     .metavar = "DIR",
+     .help = "data set whose masks alone are learned: its labels are not read"},
     {.name = "out",
      .letter = 'o',
      .required = true,
@@ -215,11 +221,29 @@ static mdf_status print_summary(const app *a, const train_flags *f, const mdf_tr
     return MDF_OK;
 }
 
+/* Folders of --data, then those of --mask-data. */
+static mdf_status load_data(app *a, const train_flags *f, mdf_manifest *m, mdf_error *err)
+{
+    const size_t count = f->data.count + f->mask_data.count;
+    const char **dirs = mdf_alloc(count, sizeof *dirs);
+    if (dirs == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of data folders");
+    }
+    for (size_t i = 0; i < count; i++) {
+        dirs[i] = i < f->data.count ? f->data.item[i] : f->mask_data.item[i - f->data.count];
+    }
+    const mdf_status status = app_load_data(a, m, dirs, count, MDF_NOTE_TRAIN, err);
+    mdf_free(dirs);
+    MDF_TRY(status);
+    mdf_manifest_masks_only(m, (int)f->data.count);
+    return MDF_OK;
+}
+
 static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const char *tokenizer,
                         mdf_error *err)
 {
     mdf_manifest manifest;
-    MDF_TRY(app_load_data(a, &manifest, f->data.item, f->data.count, MDF_NOTE_TRAIN, err));
+    MDF_TRY(load_data(a, f, &manifest, err));
     train_watch watch = {.a = a};
     mdf_train_summary summary = {0};
     mdf_status status = mdf_manifest_distinct_labels(&manifest, err);

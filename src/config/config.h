@@ -22,7 +22,9 @@ enum {
     MDF_CONFIG_TEXT = 256,    /* bytes of a text setting, with its NUL */
     MDF_MAX_STAGES = 8,
     MDF_STAGE_BYTES = 1024, /* of a stage's settings, as JSON without blanks, with its NUL */
-    MDF_MAX_FREEZE = 16
+    MDF_MAX_FREEZE = 16,
+    MDF_MAX_HEALTHY = 16,
+    MDF_MAX_FOCUS = 16
 };
 
 typedef enum mdf_tokenizer_kind {
@@ -153,11 +155,13 @@ typedef struct mdf_augment_config {
     double tint, gamma, shade, blur, cut; /* between cameras: photo/camera.h */
 } mdf_augment_config;
 
-/* The crops that train_config.task = "segment" learns from. */
+/* The crops that masks are learned from: by train_config.task = "segment" or mask_crops. */
 typedef struct mdf_crop_config {
-    int side;      /* pixels of the field of view */
-    double scale;  /* of the zoom: within 1 / (1 + scale) and 1 + scale */
-    int per_epoch; /* crops */
+    int side;                           /* pixels of the field of view */
+    double scale;                       /* of the zoom: within 1 / (1 + scale) and 1 + scale */
+    int per_epoch;                      /* crops */
+    mdf_mask_name focus[MDF_MAX_FOCUS]; /* [focus_count] whose masks they lie on, in turn */
+    int focus_count;                    /* 0: those of the model */
 } mdf_crop_config;
 
 /* What a forward pass computes. */
@@ -169,6 +173,7 @@ typedef enum mdf_task {
 
 typedef struct mdf_train_config {
     mdf_task task;
+    int picture_side; /* task picture: pixels of whole pictures; 0: unet_config.image_size */
     int epochs, batch_size;
     double norm_momentum; /* above 0: its norms use their batch's statistics and move by this */
     int norm_batches;     /* the encoder's fixed norms take their statistics from so many first */
@@ -180,7 +185,11 @@ typedef struct mdf_train_config {
     double warmup;    /* fraction of the steps */
     double min_lr;    /* last learning rate as a fraction of the first */
     double label_smoothing, lm_weight, mask_weight;
-    double aux_weight;   /* a classifier on the pooled bottleneck; 0: none */
+    double aux_weight; /* a classifier on the pooled bottleneck; 0: none */
+    bool mask_crops;   /* masks are learned from crops, in batches of their own */
+    char healthy[MDF_MAX_HEALTHY][MDF_MAX_LABEL_BYTES + 1]; /* [healthy_count] labels of eyes
+                                                               without a lesion */
+    int healthy_count;
     bool balanced;       /* draw the classes equally often */
     double set_power;    /* balanced: how a data folder's share of a class goes with its size */
     bool partial_labels; /* a case's label is one of those that its data folder has */

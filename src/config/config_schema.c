@@ -251,6 +251,8 @@ const mdf_config_key mdf_config_keys[] = {
 
     CHOICE(TRAIN, "task", train.task, tasks, "\"answer\"",
            "train everything, the U-Net with its classifier and masks, or its masks alone"),
+    INT(TRAIN, "picture_side", train.picture_side, 0, 8192, "0", false,
+        "task picture: pixels along a side of whole pictures; 0 = unet_config.image_size"),
     INT(TRAIN, "epochs", train.epochs, 1, 1000000, "12", false, "passes over the training cases"),
     INT(TRAIN, "batch_size", train.batch_size, 1, 65536, "16", false, "cases per batch"),
     REAL(TRAIN, "norm_momentum", train.norm_momentum, 0, 1, "0.0", false,
@@ -278,6 +280,11 @@ const mdf_config_key mdf_config_keys[] = {
     REAL(TRAIN, "lm_weight", train.lm_weight, 0, 1e3, "0.1", false,
          "weight of the true label's token loss"),
     REAL(TRAIN, "mask_weight", train.mask_weight, 0, 1e3, "0.5", false, "weight of the mask loss"),
+    BOOL(TRAIN, "mask_crops", train.mask_crops, "false",
+         "learn masks from crops, in batches of their own, instead of from whole pictures"),
+    LIST(TRAIN, "healthy_labels", MDF_KEY_LABELS, train.healthy, train.healthy_count,
+         MDF_MAX_HEALTHY, 0, MDF_MAX_LABEL_BYTES, "[]", false,
+         "labels of eyes without a lesion: crops of them have empty masks of lesions"),
     REAL(TRAIN, "aux_weight", train.aux_weight, 0, 1e3, "0.0", false,
          "weight of a classifier on the U-Net's bottleneck; 0 leaves it out"),
     BOOL(TRAIN, "balanced", train.balanced, "true", "draw the classes equally often"),
@@ -323,10 +330,20 @@ const mdf_config_key mdf_config_keys[] = {
          "share of the height that is black, above and below"),
 
     INT(CROP, "side", train.crop.side, 16, 8192, "768", false,
-        "task segment: pixels of the field of view that crops of the U-Net's size are taken from"),
+        "pixels of the field of view that crops of the U-Net's size are taken from"),
     REAL(CROP, "scale", train.crop.scale, 0, 4, "0.6", false,
          "crops are between 1 / (1 + scale) and 1 + scale of that size"),
     INT(CROP, "per_epoch", train.crop.per_epoch, 1, 1000000, "1000", false, "crops of an epoch"),
+    {.section = CROP,
+     .name = "focus",
+     .kind = MDF_KEY_WORDS,
+     .offset = AT(train.crop.focus),
+     .count_offset = AT(train.crop.focus_count),
+     .capacity = MDF_MAX_FOCUS,
+     .repeats = true,
+     .choice = mdf_mask_names,
+     .initial = "[]",
+     .doc = "masks that crops lie on, in turn: one named twice has twice as many; [] = all"},
 };
 /* clang-format on */
 

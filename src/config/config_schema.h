@@ -32,6 +32,7 @@ typedef struct mdf_config_key {
     const char *const *choice; /* ends with NULL */
     const char *initial;       /* default, as JSON */
     bool required;             /* no default */
+    bool repeats;              /* WORDS: the same one may come again */
     const char *doc;
 } mdf_config_key;
 

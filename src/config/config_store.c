@@ -211,17 +211,18 @@ static mdf_status store_labels(mdf_config *c, const mdf_config_key *k, const cha
     return MDF_OK;
 }
 
-/* Words of the row's choices, each at most once. */
+/* Words of the row's choices. */
 static mdf_status store_words(mdf_config *c, const mdf_config_key *k, const char *path,
                               const json_t *v, mdf_error *err)
 {
-    int item[MDF_MAX_MASKS] = {0};
+    int item[MDF_MAX_FOCUS] = {0};
+    _Static_assert((int)MDF_MAX_MASKS <= (int)MDF_MAX_FOCUS, "item holds both lists of words");
     const size_t n = json_array_size(v);
     for (size_t i = 0; i < n; i++) {
         char where[MDF_CONFIG_PATH + 16];
         (void)snprintf(where, sizeof where, "%s[%zu]", path, i);
         MDF_TRY(choose(k, where, json_array_get(v, i), &item[i], err));
-        for (size_t j = 0; j < i; j++) {
+        for (size_t j = 0; j < i && !k->repeats; j++) {
             if (item[j] == item[i]) {
                 return mdf_fail(err, MDF_ERR_ARG, "%s has \"%s\" twice", path, k->choice[item[i]]);
             }

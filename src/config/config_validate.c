@@ -398,6 +398,32 @@ mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
             err, MDF_ERR_ARG,
             "train_config.task = \"segment\" needs unet_config.masks, use_image and use_unet");
     }
+    for (int i = 0; i < t->crop.focus_count; i++) {
+        bool drawn = false;
+        for (int k = 0; k < c->unet.mask_channels; k++) {
+            drawn = drawn || c->unet.masks[k] == t->crop.focus[i];
+        }
+        if (!drawn) {
+            return mdf_fail(err, MDF_ERR_ARG,
+                            "train_config.crop.focus: \"%s\" is none of unet_config.masks",
+                            mdf_mask_names[t->crop.focus[i]]);
+        }
+    }
+    if (t->picture_side > 0 &&
+        (t->task != MDF_TASK_PICTURE || t->picture_side % 32 != 0 ||
+         t->picture_side > c->unet.image_size || (t->mask_weight > 0 && !t->mask_crops))) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "train_config.picture_side = %d must be a multiple of 32, at most "
+                        "unet_config.image_size, of task \"picture\", with masks from crops "
+                        "(mask_crops) or none (mask_weight 0)",
+                        t->picture_side);
+    }
+    if (t->mask_crops && (t->task == MDF_TASK_SEGMENT || c->unet.mask_channels == 0 ||
+                          t->mask_weight <= 0 || !t->use_image || !t->use_unet)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "train_config.mask_crops needs unet_config.masks, mask_weight above 0, "
+                        "use_image and use_unet; task \"segment\" learns from crops without it");
+    }
     if (t->monitor == MDF_MONITOR_DICE && t->task != MDF_TASK_SEGMENT) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "train_config.monitor = \"dice\" needs train_config.task = \"segment\"");

@@ -5,3 +5,8 @@
 
 const char *const mdf_mask_names[MDF_MASK_NAMES + 1] = {
     "vessel", "disc", "cup", "lesion", "haemorrhage", "hard_exudate", NULL};
+
+bool mdf_mask_is_lesion(mdf_mask_name name)
+{
+    return name == MDF_MASK_LESION || name == MDF_MASK_HAEMORRHAGE || name == MDF_MASK_HARD_EXUDATE;
+}

@@ -3,6 +3,8 @@
 #ifndef MDF_CONFIG_MASKS_H
 #define MDF_CONFIG_MASKS_H
 
+#include <stdbool.h>
+
 typedef enum mdf_mask_name {
     MDF_MASK_VESSEL,
     MDF_MASK_DISC,
@@ -15,5 +17,8 @@ typedef enum mdf_mask_name {
 
 /* "vessel", in the order of the enum, with NULL behind the last. */
 extern const char *const mdf_mask_names[MDF_MASK_NAMES + 1];
+
+/* A sign of disease, and no part that every eye has? */
+bool mdf_mask_is_lesion(mdf_mask_name name);
 
 #endif

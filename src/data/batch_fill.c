@@ -10,6 +10,13 @@
 #include "photo/augment.h"
 #include "photo/laterality.h"
 
+/* Pixels along a side of what the U-Net sees. */
+static int side_of(const mdf_config *c, bool crops)
+{
+    const int side = c->train.picture_side;
+    return side > 0 && !crops ? side : c->unet.image_size;
+}
+
 /* The arrays of pictures and masks. */
 static bool new_pictures(mdf_batch_buffer *b, const mdf_config *c, size_t capacity, bool tower)
 {
@@ -131,13 +138,12 @@ static mdf_status fill_mask(mdf_batch_buffer *b, const mdf_config *c, const mdf_
 
 /* The picture as the U-Net sees it, and its masks. */
 static mdf_status fill_detail(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                              size_t at, const mdf_augment_options *o, bool masks, uint64_t seed,
-                              bool *flip, mdf_error *err)
+                              size_t at, const mdf_augment_options *o, bool masks, int side,
+                              uint64_t seed, bool *flip, mdf_error *err)
 {
-    const size_t count = (size_t)c->unet.image_size * (size_t)c->unet.image_size * 3;
+    const size_t count = (size_t)side * (size_t)side * 3;
     mdf_rng r = mdf_rng_new(seed, 1);
-    MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, c->unet.image_size, o, &r,
-                        &b->scratch, err));
+    MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, side, o, &r, &b->scratch, err));
     for (size_t j = 0; j < count; j++) {
         b->unet_image[at * count + j] = (mdf_real)b->pixels[j];
     }
@@ -158,11 +164,12 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
         mdf_rng place = mdf_rng_new(seed, 3);
         mdf_crop_choose(&o, c, s, opt->focus[at], &place);
     }
-    MDF_TRY(fill_detail(b, c, s, at, &o, opt->masks && s->has_mask, seed, flip, err));
+    MDF_TRY(fill_detail(b, c, s, at, &o, opt->masks && s->has_mask, side_of(c, opt->focus != NULL),
+                        seed, flip, err));
     if (b->tokenizer == NULL) {
         return MDF_OK;
     }
-    if (c->train.task == MDF_TASK_PICTURE) {
+    if (c->train.task == MDF_TASK_PICTURE || opt->focus != NULL) {
         return MDF_OK; /* no tower looks */
     }
     const int side = c->vision.image_size;
@@ -305,6 +312,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
     }
     b->batch =
         (mdf_batch){.cases = (int64_t)n,
+                    .unet_side = side_of(c, opt->focus != NULL),
                     .unet_image = c->train.use_image && c->train.use_unet ? b->unet_image : NULL,
                     .vision_image = c->train.use_image && words ? b->vision_image : NULL,
                     .prompt = b->prompt,
@@ -314,6 +322,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
                     .label = words ? b->label : NULL,
                     .allowed = s->known != NULL ? b->allowed : NULL,
                     .mask = any_mask ? b->mask : NULL,
+                    .crops = opt->focus != NULL,
                     .mask_there = b->mask_there,
                     .mask_weight = any_mask && partial ? b->mask_weight : NULL};
     return MDF_OK;

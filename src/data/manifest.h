@@ -43,8 +43,10 @@ typedef struct mdf_manifest_case {
     const char *mask[MDF_MASK_NAMES]; /* paths, NULL = none */
     const mdf_box *boxes;             /* [box_count] of signs on the picture */
     size_t box_count;
-    int label;   /* index into m.labels; -1 = unlabelled */
-    int patient; /* 0..patient_count-1, the same for the same patient_id */
+    bool masks_only; /* nobody is to learn a label of it */
+    bool healthy;    /* no lesion is on it: train_config.healthy_labels */
+    int label;       /* index into m.labels; -1 = unlabelled */
+    int patient;     /* 0..patient_count-1, the same for the same patient_id */
     mdf_eye eye;
     int source;  /* index of the data folder */
     size_t row;  /* number of the record in its table, from 0 */
@@ -53,6 +55,9 @@ typedef struct mdf_manifest_case {
 
 /* Is there a mask of it, as a file or as boxes? A file goes before boxes. */
 bool mdf_case_has_mask(const mdf_manifest_case *c, mdf_mask_name name);
+
+/* Is `name` a lesion, of which this eye has none and nobody drew any? Then its mask is empty. */
+bool mdf_case_is_free_of(const mdf_manifest_case *c, mdf_mask_name name);
 
 /* Who wants to know. */
 typedef enum mdf_note_level {
@@ -113,6 +118,10 @@ mdf_status mdf_manifest_use_labels(mdf_manifest *m, const char *const *labels, s
                                    mdf_error *err) MDF_NODISCARD;
 
 void mdf_manifest_keep_labelled(mdf_manifest *m);
+
+/* Cases of data folder `first` and those behind it lose their labels and become masks_only. */
+void mdf_manifest_masks_only(mdf_manifest *m, int first);
+void mdf_manifest_drop_masks_only(mdf_manifest *m);
 
 /* Number of cases of a split; NULL = all. */
 size_t mdf_manifest_count(const mdf_manifest *m, const char *split);

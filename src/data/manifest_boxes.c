@@ -21,6 +21,11 @@ bool mdf_case_has_mask(const mdf_manifest_case *c, mdf_mask_name name)
     return false;
 }
 
+bool mdf_case_is_free_of(const mdf_manifest_case *c, mdf_mask_name name)
+{
+    return c->healthy && mdf_mask_is_lesion(name) && !mdf_case_has_mask(c, name);
+}
+
 bool mdf_manifest_set_boxes(mdf_manifest_builder *b, mdf_manifest_case *c, const mdf_box *boxes,
                             size_t count)
 {

@@ -134,6 +134,27 @@ static void apply_table(mdf_manifest *m, const char **table, size_t count)
     m->label_count = (int)count;
 }
 
+void mdf_manifest_masks_only(mdf_manifest *m, int first)
+{
+    for (size_t i = 0; i < m->case_count; i++) {
+        if (m->cases[i].source >= first) {
+            m->cases[i].label = -1;
+            m->cases[i].masks_only = true;
+        }
+    }
+}
+
+void mdf_manifest_drop_masks_only(mdf_manifest *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->case_count; i++) {
+        if (!m->cases[i].masks_only) {
+            m->cases[kept++] = m->cases[i];
+        }
+    }
+    m->case_count = kept;
+}
+
 void mdf_manifest_keep_labelled(mdf_manifest *m)
 {
     size_t kept = 0;

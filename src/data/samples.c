@@ -117,6 +117,13 @@ static mdf_status draw_boxes(mdf_grey *out, const mdf_manifest_case *info, mdf_m
 static mdf_status load_one_mask(mdf_sample *s, mdf_mask_name name, const view *v, mdf_error *err)
 {
     const mdf_manifest_case *info = s->info;
+    if (mdf_case_is_free_of(info, name)) {
+        s->mask[name] = (mdf_grey){.width = 1, .height = 1, .px = mdf_alloc(1, 1)};
+        s->has_mask = true;
+        return s->mask[name].px != NULL
+                   ? MDF_OK
+                   : mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for a mask", info->path);
+    }
     if (!mdf_case_has_mask(info, name)) {
         return MDF_OK;
     }

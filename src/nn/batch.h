@@ -23,6 +23,7 @@ typedef struct mdf_tree_view {
 typedef struct mdf_batch {
     int64_t cases;                  /* B */
     mdf_real *unet_image;           /* [B,S,S,3] or NULL: no pictures in this batch */
+    int unet_side;                  /* S; 0: unet_config.image_size */
     mdf_real *vision_image;         /* [tiles of all pictures,t,t,3] or NULL: no pictures */
     const int32_t *image_count;     /* [B] pictures of every case; NULL: one each */
     const int32_t *aspect_ratio_id; /* [pictures] 1.. (nn/tiles.h); NULL: one tile each */
@@ -36,6 +37,7 @@ typedef struct mdf_batch {
     const mdf_real *mask;        /* [B,S,S,M] in 0..1 or NULL */
     const mdf_real *mask_there;  /* [B,M] 0 or 1 */
     const mdf_real *mask_weight; /* [B,S,S,M] what a pixel counts in the loss; NULL: 1 */
+    bool crops;                  /* of masks: encoder and decoder alone look at them */
     mdf_taps *taps;              /* what an explanation wants to read, or NULL */
     uint64_t dropout_seed;       /* of train_config.dropout; 0 = none in this forward */
     mdf_real *trace;             /* [layers, N, D] takes every text layer's output, or NULL */

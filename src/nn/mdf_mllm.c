@@ -98,16 +98,29 @@ static void losses(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b, const md
     }
 }
 
+static mdf_tensor *unet_image(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b)
+{
+    const int64_t side = b->unet_side > 0 ? b->unet_side : m->config.unet.image_size;
+    return mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3});
+}
+
 static mdf_fusion_state look_closely(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
                                      bool want_masks)
 {
     const bool detail = m->config.fusion.map_count > 0 || want_masks || m->head.w != NULL;
-    const int64_t side = m->config.unet.image_size;
     if (b->unet_image == NULL || !detail || !mdf_config_has_unet(&m->config)) {
         return (mdf_fusion_state){0};
     }
-    mdf_tensor *image = mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3});
-    return mdf_fusion_begin(g, &m->fusion, &m->unet, image, b->taps);
+    return mdf_fusion_begin(g, &m->fusion, &m->unet, unet_image(g, m, b), b->taps);
+}
+
+/* The U-Net alone: nothing is prepared for a text. */
+static mdf_fusion_state look(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b)
+{
+    mdf_fusion_state s = {.cases = b->cases};
+    s.unet = mdf_unet_encode(g, &m->unet, unet_image(g, m, b), NULL);
+    s.seen_mid = s.unet.mid;
+    return s;
 }
 
 mdf_tensor *mdf_mllm_read(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
@@ -141,7 +154,7 @@ static mdf_output forward_picture(mdf_graph *g, const mdf_mllm *m, const mdf_bat
                                   bool want_masks)
 {
     mdf_output out = {0};
-    out.fusion = look_closely(g, m, b, want_masks);
+    out.fusion = b->taps != NULL ? look_closely(g, m, b, want_masks) : look(g, m, b);
     out.scores = out.image_logits = mdf_image_head_logits(g, &m->head, out.fusion.seen_mid);
     draw_masks(g, m, want_masks, &out);
     if (b->label != NULL && out.scores != NULL) {
@@ -150,18 +163,20 @@ static mdf_output forward_picture(mdf_graph *g, const mdf_mllm *m, const mdf_bat
     return out;
 }
 
-/* train_config.task = "segment": encoder and decoder alone. No label is needed for a loss. */
+/* Encoder and decoder alone. No label is needed for a loss, which counts mask_weight where others
+ * are learned beside it. */
 static mdf_output forward_segment(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b)
 {
     mdf_output out = {0};
-    const int64_t side = m->config.unet.image_size;
-    mdf_tensor *image = mdf_constant(g, b->unet_image, 4, (int64_t[]){b->cases, side, side, 3});
-    out.fusion.cases = b->cases;
-    out.fusion.unet = mdf_unet_encode(g, &m->unet, image, NULL);
+    out.fusion = look(g, m, b);
     out.mask_logits = mdf_unet_decode(g, &m->unet, &out.fusion.unet);
     if (b->mask != NULL) {
-        out.loss = mdf_mask_loss(g, out.mask_logits, b->mask, b->mask_there, b->mask_weight);
-        out.mask_loss = value_of(out.loss);
+        const mdf_train_config *t = &m->config.train;
+        const mdf_real weight = t->task == MDF_TASK_SEGMENT ? 1 : (mdf_real)t->mask_weight;
+        mdf_tensor *mask =
+            mdf_mask_loss(g, out.mask_logits, b->mask, b->mask_there, b->mask_weight);
+        out.mask_loss = value_of(mask);
+        out.loss = mdf_scale(g, mask, weight);
     }
     return out;
 }
@@ -194,11 +209,11 @@ mdf_output mdf_mllm_forward(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b,
     mdf_output out = {0};
     mdf_answer_rows a;
     mdf_tensor *log_prob = NULL;
+    if (m->config.train.task == MDF_TASK_SEGMENT || b->crops) {
+        return forward_segment(g, m, b);
+    }
     if (m->config.train.task == MDF_TASK_PICTURE) {
         return forward_picture(g, m, b, want_masks);
-    }
-    if (m->config.train.task == MDF_TASK_SEGMENT) {
-        return forward_segment(g, m, b);
     }
     out.image = mdf_vision_forward(g, &m->vision, b);
     out.states = mdf_mllm_read(g, m, b, &out.image, NULL, &out, want_masks);

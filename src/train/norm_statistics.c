@@ -49,13 +49,13 @@ static mdf_status run_batch(const mdf_mllm *m, mdf_graph *g, mdf_batch_buffer *b
 {
     const mdf_train_config *c = &m->config.train;
     const uint64_t seed = mdf_rng_mix((uint64_t)c->seed, 2000000 + (uint64_t)number);
-    const int64_t side = m->config.unet.image_size;
     mdf_rng r = mdf_rng_new(seed, 4);
     for (size_t i = 0; i < b->capacity; i++) {
         index[i] = mdf_rng_below(&r, (uint32_t)s->count);
     }
     MDF_TRY(mdf_batch_fill(b, &m->config, s, index, b->capacity,
                            &(mdf_batch_options){.augment = true, .seed = seed}, err));
+    const int64_t side = b->batch.unet_side;
     mdf_graph_reset(g);
     mdf_tensor *image =
         mdf_constant(g, b->batch.unet_image, 4, (int64_t[]){b->batch.cases, side, side, 3});

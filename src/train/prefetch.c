@@ -8,7 +8,7 @@
 
 struct mdf_prefetch {
     const mdf_config *config;
-    const mdf_samples *samples;
+    const mdf_samples *pictures, *crops;
     mdf_batch_buffer buffer[2];
     pthread_t thread;
     bool running; /* the thread exists */
@@ -37,16 +37,15 @@ static void fill_next(mdf_prefetch *p)
 {
     const mdf_epoch_plan *plan = p->plan;
     const size_t n = p->next;
+    const mdf_mask_name *focus = mdf_epoch_plan_focus(plan, n);
     mdf_batch_buffer *b = &p->buffer[p->filled % 2];
-    const mdf_batch_options opt = {.augment = true,
-                                   .masks = true,
-                                   .seed = mdf_rng_mix(p->seed, n),
-                                   .focus =
-                                       plan->focus == NULL ? NULL : plan->focus + plan->begin[n]};
+    const mdf_batch_options opt = {
+        .augment = true, .masks = true, .seed = mdf_rng_mix(p->seed, n), .focus = focus};
     mdf_error error = {0};
     p->busy = true;
     (void)pthread_mutex_unlock(&p->lock);
-    const mdf_status status = mdf_batch_fill(b, p->config, p->samples, plan->index + plan->begin[n],
+    const mdf_status status = mdf_batch_fill(b, p->config, focus != NULL ? p->crops : p->pictures,
+                                             plan->index + plan->begin[n],
                                              plan->begin[n + 1] - plan->begin[n], &opt, &error);
     (void)pthread_mutex_lock(&p->lock);
     p->busy = false;
@@ -72,8 +71,9 @@ static void *work(void *user)
     return NULL;
 }
 
-mdf_status mdf_prefetch_new(mdf_prefetch **out, const mdf_config *c, const mdf_samples *s,
-                            const mdf_label_tree *tree, size_t batch, mdf_error *err)
+mdf_status mdf_prefetch_new(mdf_prefetch **out, const mdf_config *c, const mdf_samples *pictures,
+                            const mdf_samples *crops, const mdf_label_tree *tree, size_t batch,
+                            mdf_error *err)
 {
     *out = NULL;
     mdf_prefetch *p = mdf_alloc(1, sizeof *p);
@@ -81,7 +81,8 @@ mdf_status mdf_prefetch_new(mdf_prefetch **out, const mdf_config *c, const mdf_s
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the loader");
     }
     p->config = c;
-    p->samples = s;
+    p->pictures = pictures;
+    p->crops = crops;
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->changed, NULL);
     mdf_status status = mdf_batch_buffer_new(&p->buffer[0], c, tree, batch, err);

@@ -7,9 +7,11 @@
 
 typedef struct mdf_prefetch mdf_prefetch;
 
-/* One thread for the life of *out, two batch buffers. config, samples and tree are borrowed. */
-mdf_status mdf_prefetch_new(mdf_prefetch **out, const mdf_config *c, const mdf_samples *s,
-                            const mdf_label_tree *tree, size_t batch, mdf_error *err) MDF_NODISCARD;
+/* One thread for the life of *out, two batch buffers. Batches of whole pictures are made of
+ * `pictures`, those of crops of `crops`. config, samples and tree are borrowed. */
+mdf_status mdf_prefetch_new(mdf_prefetch **out, const mdf_config *c, const mdf_samples *pictures,
+                            const mdf_samples *crops, const mdf_label_tree *tree, size_t batch,
+                            mdf_error *err) MDF_NODISCARD;
 void mdf_prefetch_free(mdf_prefetch *p);
 
 /* Begins with batch `first` of the plan (borrowed until the stop). A batch's random choices depend

@@ -149,6 +149,50 @@ mdf_status mdf_epoch_plan_make(mdf_epoch_plan *p, const mdf_samples *s, int clas
     return status;
 }
 
+/* Batch n of `from`, behind those of p. */
+static void append_batch(mdf_epoch_plan *p, const mdf_epoch_plan *from, size_t n)
+{
+    p->begin[p->batches++] = p->count;
+    for (size_t i = from->begin[n]; i < from->begin[n + 1]; i++) {
+        p->focus[p->count] = from->focus == NULL ? MDF_MASK_NAMES : from->focus[i];
+        p->index[p->count++] = from->index[i];
+    }
+}
+
+mdf_status mdf_epoch_plan_mix(mdf_epoch_plan *out, const mdf_epoch_plan *pictures,
+                              const mdf_epoch_plan *crops, uint64_t seed, int epoch, mdf_error *err)
+{
+    const size_t count = pictures->count + crops->count;
+    const size_t batches = pictures->batches + crops->batches;
+    mdf_rng r = mdf_rng_new(mdf_rng_mix(seed, (uint64_t)epoch), 5);
+    *out = (mdf_epoch_plan){.index = mdf_alloc(count + 1, sizeof *out->index),
+                            .begin = mdf_alloc(batches + 1, sizeof *out->begin),
+                            .focus = mdf_alloc(count + 1, sizeof *out->focus)};
+    size_t *order = mdf_alloc(batches + 1, sizeof *order);
+    if (out->index == NULL || out->begin == NULL || out->focus == NULL || order == NULL) {
+        mdf_free(order);
+        mdf_epoch_plan_free(out);
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the order of %zu cases", count);
+    }
+    for (size_t i = 0; i < batches; i++) {
+        order[i] = i;
+    }
+    mdf_rng_shuffle(order, batches, &r);
+    for (size_t i = 0; i < batches; i++) {
+        const bool crop = order[i] >= pictures->batches;
+        append_batch(out, crop ? crops : pictures, order[i] - (crop ? pictures->batches : 0));
+    }
+    out->begin[batches] = count;
+    mdf_free(order);
+    return MDF_OK;
+}
+
+const mdf_mask_name *mdf_epoch_plan_focus(const mdf_epoch_plan *p, size_t n)
+{
+    const mdf_mask_name *focus = p->focus == NULL ? NULL : p->focus + p->begin[n];
+    return focus == NULL || *focus == MDF_MASK_NAMES ? NULL : focus;
+}
+
 void mdf_epoch_plan_free(mdf_epoch_plan *p)
 {
     mdf_free(p->index);

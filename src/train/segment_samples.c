@@ -8,16 +8,29 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 
-enum { APART = 10 }; /* one patient of so many */
+enum {
+    APART = 10, /* one patient of so many */
+    HEALTHY = 4 /* one crop of a lesion of so many is of an eye without */
+};
 
 static bool has_any(const mdf_manifest_case *k, const mdf_config *c)
 {
     for (int i = 0; i < c->unet.mask_channels; i++) {
-        if (mdf_case_has_mask(k, c->unet.masks[i])) {
+        if (mdf_case_has_mask(k, c->unet.masks[i]) || mdf_case_is_free_of(k, c->unet.masks[i])) {
             return true;
         }
     }
     return false;
+}
+
+void mdf_segment_mark_healthy(mdf_manifest *m, const mdf_train_config *c)
+{
+    for (size_t i = 0; i < m->case_count; i++) {
+        mdf_manifest_case *k = &m->cases[i];
+        for (int j = 0; k->label >= 0 && j < c->healthy_count; j++) {
+            k->healthy = k->healthy || strcmp(m->labels[k->label], c->healthy[j]) == 0;
+        }
+    }
 }
 
 /* Returns how many go. */
@@ -135,8 +148,19 @@ static mdf_status fail_no_masks(const mdf_config *c, mdf_error *err)
         (void)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
                        mdf_mask_names[c->unet.masks[i]]);
     }
-    return mdf_fail(err, MDF_ERR_ARG,
-                    "train_config.task = \"segment\": no training picture has a mask of %s", names);
+    return mdf_fail(err, MDF_ERR_ARG, "train_config.%s: no training picture has a mask of %s",
+                    c->train.mask_crops ? "mask_crops" : "task = \"segment\"", names);
+}
+
+mdf_status mdf_segment_keep(mdf_manifest *m, const mdf_config *c, mdf_error *err)
+{
+    (void)keep_masked(m, c);
+    for (int i = 0; i < c->unet.mask_channels; i++) {
+        if (count_masked(m, c->unet.masks[i]) > 0) {
+            return MDF_OK;
+        }
+    }
+    return fail_no_masks(c, err);
 }
 
 mdf_status mdf_segment_cases(mdf_manifest *train, mdf_manifest *val, const mdf_config *c,
@@ -166,22 +190,25 @@ mdf_status mdf_segment_cases(mdf_manifest *train, mdf_manifest *val, const mdf_c
                           "patient, which leaves none for the validation");
 }
 
-/* Pictures of one data folder with one mask; returns how many. */
-static size_t members(size_t *list, const mdf_samples *s, mdf_mask_name name, int source)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->item[i].mask[name].px != NULL && s->item[i].info->source == source) {
-            list[n++] = i;
-        }
-    }
-    return n;
-}
-
 /* share `at` of `total` among `count`, as equal as whole numbers can be. */
 static size_t share(size_t total, size_t count, size_t at)
 {
     return total / count + (at < total % count ? 1 : 0);
+}
+
+/* Pictures of one data folder with a mask that somebody drew, or those that are free of it;
+ * returns how many. */
+static size_t members(size_t *list, const mdf_samples *s, mdf_mask_name name, int source, bool free)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const mdf_sample *c = &s->item[i];
+        if (c->mask[name].px != NULL && c->info->source == source &&
+            mdf_case_is_free_of(c->info, name) == free) {
+            list[n++] = i;
+        }
+    }
+    return n;
 }
 
 typedef struct planner {
@@ -192,16 +219,21 @@ typedef struct planner {
     mdf_rng rng;
 } planner;
 
-/* Appends `want` crops around masks of one name. */
-static void draw_name(planner *d, mdf_mask_name name, size_t want)
+static size_t count_sets(planner *d, mdf_mask_name name, bool free)
 {
     size_t sets = 0;
     for (int source = 0; source < d->sources; source++) {
-        sets += members(d->list, d->s, name, source) > 0;
+        sets += members(d->list, d->s, name, source, free) > 0;
     }
+    return sets;
+}
+
+/* Appends `want` crops for one name, of `sets` data folders. */
+static void draw_sets(planner *d, mdf_mask_name name, bool free, size_t want, size_t sets)
+{
     size_t set = 0;
     for (int source = 0; source < d->sources; source++) {
-        const size_t n = members(d->list, d->s, name, source);
+        const size_t n = members(d->list, d->s, name, source, free);
         const size_t crops = n > 0 ? share(want, sets, set) : 0;
         set += n > 0;
         for (size_t i = 0; i < crops; i++) {
@@ -214,6 +246,15 @@ static void draw_name(planner *d, mdf_mask_name name, size_t want)
     }
 }
 
+static void draw_name(planner *d, mdf_mask_name name, size_t want)
+{
+    const size_t sick = count_sets(d, name, false);
+    const size_t free = count_sets(d, name, true);
+    const size_t healthy = free == 0 ? 0 : want / HEALTHY;
+    draw_sets(d, name, true, healthy, free);
+    draw_sets(d, name, false, want - healthy, sick);
+}
+
 static int count_sources(const mdf_samples *s)
 {
     int sources = 0;
@@ -223,21 +264,32 @@ static int count_sources(const mdf_samples *s)
     return sources;
 }
 
+/* Did anybody draw it on a picture? */
+static bool is_there(const planner *d, mdf_mask_name name)
+{
+    for (size_t i = 0; i < d->s->count; i++) {
+        const mdf_sample *c = &d->s->item[i];
+        if (c->mask[name].px != NULL && !mdf_case_is_free_of(c->info, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void draw_all(planner *d, const mdf_config *c)
 {
-    mdf_mask_name present[MDF_MAX_MASKS];
+    const mdf_crop_config *how = &c->train.crop;
+    const mdf_mask_name *list = how->focus_count > 0 ? how->focus : c->unet.masks;
+    const int listed = how->focus_count > 0 ? how->focus_count : c->unet.mask_channels;
+    mdf_mask_name present[MDF_MAX_FOCUS];
     size_t names = 0;
-    for (int k = 0; k < c->unet.mask_channels; k++) {
-        bool there = false;
-        for (size_t i = 0; i < d->s->count; i++) {
-            there = there || d->s->item[i].mask[c->unet.masks[k]].px != NULL;
-        }
-        if (there) {
-            present[names++] = c->unet.masks[k];
+    for (int k = 0; k < listed; k++) {
+        if (is_there(d, list[k])) {
+            present[names++] = list[k];
         }
     }
     for (size_t k = 0; k < names; k++) {
-        draw_name(d, present[k], share((size_t)c->train.crop.per_epoch, names, k));
+        draw_name(d, present[k], share((size_t)how->per_epoch, names, k));
     }
     mdf_epoch_plan *p = d->p;
     for (size_t i = p->count; i > 1; i--) {

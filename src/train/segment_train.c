@@ -1,4 +1,4 @@
-/* The parts of a training that train_config.task = "segment" has its own way of. */
+/* The parts that a training by crops has its own way of. */
 #include "train/segment_train.h"
 
 #include <math.h>
@@ -64,6 +64,7 @@ mdf_status mdf_segment_choose(mdf_manifest *train, mdf_manifest *val, mdf_config
 {
     c->unet.mask_side = c->train.crop.side;
     MDF_TRY(split_of(train, o, o->train_split, false, err));
+    mdf_segment_mark_healthy(train, &c->train);
     MDF_TRY(split_of(val, o, o->val_split, true, err));
     MDF_TRY(take_labels(&c->answer, train, o->train_split, err));
     size_t without = 0;
@@ -84,6 +85,15 @@ mdf_status mdf_segment_choose(mdf_manifest *train, mdf_manifest *val, mdf_config
     renumber(train, &c->answer);
     renumber(val, &c->answer);
     return status;
+}
+
+mdf_status mdf_segment_beside(mdf_manifest *crops, mdf_config *c, const mdf_train_options *o,
+                              mdf_error *err)
+{
+    c->unet.mask_side = c->train.crop.side;
+    MDF_TRY(split_of(crops, o, o->train_split, false, err));
+    mdf_segment_mark_healthy(crops, &c->train);
+    return mdf_segment_keep(crops, c, err);
 }
 
 mdf_status mdf_segment_validate(mdf_train_event *e, mdf_graph *g, const mdf_mllm *m,

@@ -17,11 +17,10 @@
 #include "train/norm_statistics.h"
 #include "train/optimizer.h"
 #include "train/prefetch.h"
-#include "train/relabel.h"
 #include "train/run_folder.h"
 #include "train/runlog.h"
-#include "train/segment_samples.h"
 #include "train/segment_train.h"
+#include "train/train_data.h"
 #include "train/validation.h"
 #include "train/vocabulary.h"
 #include "weights/encoder.h"
@@ -31,8 +30,7 @@ typedef struct trainer {
     const mdf_train_options *opt;
     mdf_lock lock; /* of the run folder */
     mdf_config config;
-    mdf_manifest train_cases, val_cases;
-    mdf_samples train, val;
+    mdf_train_data data;
     mdf_tokenizer *tokenizer;
     mdf_label_tree *tree;
     mdf_kernels *kernels;
@@ -43,8 +41,7 @@ typedef struct trainer {
     mdf_prefetch *prefetch;
     mdf_train_state state;
     mdf_runlog log;
-    mdf_monitor monitor;      /* what chooses the best epoch */
-    mdf_left_out left_out[2]; /* of the training and of the validation split */
+    mdf_monitor monitor; /* what chooses the best epoch */
     int64_t total_steps;
     double started; /* monotonic seconds */
     size_t images;
@@ -96,82 +93,21 @@ static bool read_progress(void *user, size_t done, size_t total)
     return !stopped(t);
 }
 
-/* One split by the model's labels; says what it leaves out. */
-static mdf_status apply_labels(const trainer *t, mdf_manifest *m, const char *split,
-                               bool keep_masks, mdf_left_out *left, mdf_error *err)
-{
-    const mdf_answer_config *a = &t->config.answer;
-    const char *label[MDF_MAX_CLASSES];
-    for (int k = 0; k < a->label_count; k++) {
-        label[k] = a->labels[k];
-    }
-    mdf_relabel_options how = {.labels = label, .label_count = (size_t)a->label_count};
-    for (int k = 0; keep_masks && k < t->config.unet.mask_channels; k++) {
-        how.keep_mask[t->config.unet.masks[k]] = true;
-    }
-    (void)mdf_relabel(left, m, &how);
-    mdf_strbuf text = mdf_strbuf_new(1 << 16);
-    mdf_left_out_text(&text, left);
-    mdf_status status = MDF_OK;
-    if (m->case_count == 0) {
-        status = mdf_fail(err, MDF_ERR_ARG, "split \"%s\": no case has one of the model's labels",
-                          split);
-    } else if (t->opt->strict && mdf_left_out_cases(left) > 0) {
-        status = mdf_fail(err, MDF_ERR_ARG, "--strict: split \"%s\": %s", split,
-                          text.data != NULL ? text.data : "cases are left out");
-    } else if (text.len > 0) {
-        note(t, "split \"%s\": %s", split, text.data);
-    }
-    mdf_strbuf_free(&text);
-    return status;
-}
-
-static mdf_status choose_cases(trainer *t, mdf_error *err)
-{
-    const mdf_train_options *o = t->opt;
-    if (segments(t)) {
-        return mdf_segment_choose(&t->train_cases, &t->val_cases, &t->config, o, err);
-    }
-    MDF_TRY(mdf_manifest_copy(&t->train_cases, o->manifest, err));
-    MDF_TRY(mdf_manifest_keep_split(&t->train_cases, o->train_split, err));
-    MDF_TRY(mdf_manifest_copy(&t->val_cases, o->manifest, err));
-    MDF_TRY(mdf_manifest_keep_split(&t->val_cases, o->val_split, err));
-    MDF_TRY(mdf_labels_of_cases(&t->config.answer, &t->train_cases, o->train_split, err));
-    const bool masks = t->config.unet.mask_channels > 0 && t->config.train.mask_weight > 0;
-    MDF_TRY(apply_labels(t, &t->train_cases, o->train_split, masks && t->config.train.use_image,
-                         &t->left_out[0], err));
-    return apply_labels(t, &t->val_cases, o->val_split, false, &t->left_out[1], err);
-}
-
 /* The monitor of the configuration, or what this split can give. */
 static void choose_monitor(trainer *t)
 {
     const mdf_monitor wanted = t->config.train.monitor;
-    const int classes = mdf_count_classes(&t->val);
-    t->monitor = segments(t) ? MDF_MONITOR_DICE : mdf_monitor_possible(wanted, &t->val);
+    const int classes = mdf_count_classes(&t->data.val);
+    t->monitor = segments(t) ? MDF_MONITOR_DICE : mdf_monitor_possible(wanted, &t->data.val);
     t->state.monitor = (int)t->monitor;
     if (classes < 2 && !segments(t)) {
         note(t,
              "split \"%s\": all its cases have the label %s, so there is no AUC%s, and the "
              "temperature stays %.3g",
-             t->opt->val_split, t->config.answer.labels[t->val.item[0].label],
+             t->opt->val_split, t->config.answer.labels[t->data.val.item[0].label],
              t->monitor != wanted ? ": the smallest validation loss chooses the best epoch" : "",
              t->config.answer.temperature);
     }
-}
-
-static mdf_status read_pictures(trainer *t, mdf_error *err)
-{
-    const mdf_samples_options how = {.side = segments(t) ? t->config.train.crop.side
-                                                         : mdf_samples_side(&t->config),
-                                     .use_image = t->config.train.use_image,
-                                     .masks = t->config.unet.masks,
-                                     .mask_count = t->config.unet.mask_channels};
-    MDF_TRY(mdf_samples_load(&t->train, &t->train_cases, &how, read_progress, t, err));
-    if (t->config.train.partial_labels && !segments(t)) {
-        MDF_TRY(mdf_samples_know_labels(&t->train, t->config.answer.label_count, err));
-    }
-    return mdf_samples_load(&t->val, &t->val_cases, &how, read_progress, t, err);
 }
 
 static mdf_status make_tree(trainer *t, mdf_error *err)
@@ -216,12 +152,14 @@ static mdf_status build(trainer *t, mdf_error *err)
     MDF_TRY(mdf_graph_init(&t->eval_graph, t->kernels, false, 0, err));
     MDF_TRY(mdf_batch_buffer_new(&t->eval_buffer, &t->config, t->tree, batch, err));
     if (!t->opt->resume) {
-        MDF_TRY(mdf_norm_statistics(t->model, &t->eval_graph, &t->eval_buffer, &t->train,
+        MDF_TRY(mdf_norm_statistics(t->model, &t->eval_graph, &t->eval_buffer, &t->data.train,
                                     t->opt->stop, err));
     }
     MDF_TRY(mdf_optimizer_new(&t->optimizer, &t->model->params, t->config.train.ema > 0, err));
     MDF_TRY(mdf_graph_init(&t->graph, t->kernels, true, 0, err));
-    return mdf_prefetch_new(&t->prefetch, &t->config, &t->train, t->tree, batch, err);
+    return mdf_prefetch_new(&t->prefetch, &t->config, &t->data.train,
+                            t->config.train.mask_crops ? &t->data.crops : &t->data.train, t->tree,
+                            batch, err);
 }
 
 static mdf_status save_checkpoint(trainer *t, mdf_error *err)
@@ -247,7 +185,9 @@ static const char *what_is_left(const trainer *t)
 static mdf_status one_batch(trainer *t, const mdf_batch *b, double *loss, mdf_error *err)
 {
     mdf_graph_reset(&t->graph);
-    mdf_norms_by_batch(t->model, t->config.train.norm_momentum);
+    /* Crops beside whole pictures have other statistics, which the norms must not mix in. */
+    const bool aside = b->crops && !segments(t);
+    mdf_norms_by_batch(t->model, aside ? 0 : t->config.train.norm_momentum);
     const mdf_output o = mdf_mllm_forward(&t->graph, t->model, b, b->mask != NULL);
     mdf_norms_by_batch(t->model, 0);
     MDF_TRY(mdf_graph_status(&t->graph, err));
@@ -336,14 +276,15 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
     const bool masks = t->config.unet.mask_channels > 0;
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
     mdf_status status =
-        segments(t) ? mdf_segment_validate(e, &t->eval_graph, t->model, &t->val, keep_going, t, err)
-                    : mdf_score_samples(scores, &t->eval_graph, t->model, &t->val, &t->eval_buffer,
-                                        masks, keep_going, t, err);
+        segments(t)
+            ? mdf_segment_validate(e, &t->eval_graph, t->model, &t->data.val, keep_going, t, err)
+            : mdf_score_samples(scores, &t->eval_graph, t->model, &t->data.val, &t->eval_buffer,
+                                masks, keep_going, t, err);
     mdf_optimizer_swap(&t->optimizer, &t->model->params);
     if (status != MDF_OK || segments(t)) {
         return status;
     }
-    status = mdf_validation_numbers(e, scores, &t->val, err);
+    status = mdf_validation_numbers(e, scores, &t->data.val, err);
     if (status != MDF_OK) {
         mdf_scores_free(scores);
     }
@@ -354,9 +295,9 @@ static mdf_status validate(trainer *t, mdf_train_event *e, mdf_scores *scores, m
  * doubt: every score above the others would be taken for certain. */
 static mdf_status calibrate(trainer *t, const mdf_scores *scores, mdf_error *err)
 {
-    return segments(t) || mdf_count_classes(&t->val) < 2
+    return segments(t) || mdf_count_classes(&t->data.val) < 2
                ? MDF_OK
-               : mdf_validation_calibrate(&t->config, scores, &t->val, err);
+               : mdf_validation_calibrate(&t->config, scores, &t->data.val, err);
 }
 
 /* Validates, keeps the best weights, writes a row of metrics and the checkpoint. */
@@ -420,8 +361,8 @@ static void summarise(trainer *t, mdf_train_summary *s)
                              .best_epoch = t->state.best_epoch,
                              .best_score = t->state.best_score,
                              .monitor = mdf_monitor_name(t->monitor),
-                             .left_out = mdf_left_out_cases(&t->left_out[0]),
-                             .val_left_out = mdf_left_out_cases(&t->left_out[1]),
+                             .left_out = mdf_left_out_cases(&t->data.left_out[0]),
+                             .val_left_out = mdf_left_out_cases(&t->data.left_out[1]),
                              .temperature = t->config.answer.temperature,
                              .step_seconds = n > 0 ? t->times[n / 2] : 0,
                              .allocations = t->last_allocations,
@@ -432,17 +373,6 @@ static void summarise(trainer *t, mdf_train_summary *s)
     }
 }
 
-/* The batches of an epoch. */
-static mdf_status make_plan(const trainer *t, mdf_epoch_plan *plan, int epoch, mdf_error *err)
-{
-    const mdf_train_config *c = &t->config.train;
-    const mdf_draw draw = {.balanced = c->balanced, .set_power = c->set_power};
-    return segments(t)
-               ? mdf_segment_plan_make(plan, &t->train, &t->config, epoch, err)
-               : mdf_epoch_plan_make(plan, &t->train, t->config.answer.label_count,
-                                     (size_t)c->batch_size, &draw, (uint64_t)c->seed, epoch, err);
-}
-
 /* Number of updates of a run, so that the schedule ends where the run does. Every epoch has as many
  * cases as the first; where only some cases of a class have masks, balanced draws may need a batch
  * more or less, which the schedule does not mind. */
@@ -450,7 +380,7 @@ static mdf_status count_steps(trainer *t, mdf_error *err)
 {
     const mdf_train_config *c = &t->config.train;
     mdf_epoch_plan plan;
-    MDF_TRY(make_plan(t, &plan, 0, err));
+    MDF_TRY(mdf_train_data_plan(&t->data, &plan, &t->config, 0, err));
     const int64_t updates = ((int64_t)plan.batches + c->accumulate - 1) / c->accumulate;
     mdf_epoch_plan_free(&plan);
     if (updates == 0) {
@@ -475,7 +405,7 @@ static mdf_status loop(trainer *t, mdf_error *err)
     bool done = t->state.batch == 0 && no_progress(t); /* a run that ended early is resumed */
     while (!done && t->state.epoch < c->epochs) {
         mdf_epoch_plan plan;
-        MDF_TRY(make_plan(t, &plan, t->state.epoch, err));
+        MDF_TRY(mdf_train_data_plan(&t->data, &plan, &t->config, t->state.epoch, err));
         const mdf_status status = run_epoch(t, &plan, err);
         mdf_prefetch_stop(t->prefetch);
         mdf_epoch_plan_free(&plan);
@@ -519,17 +449,17 @@ static mdf_status prepare(trainer *t, mdf_error *err)
     const char *dir = t->opt->out_dir;
     const bool resumed = t->opt->resume;
     MDF_TRY(mdf_run_folder_check(dir, resumed, err));
-    MDF_TRY(choose_cases(t, err));
+    MDF_TRY(mdf_train_data_choose(&t->data, &t->config, t->opt, err));
     MDF_TRY(mdf_freeze_check(&t->config, err));
     MDF_TRY(mdf_make_dirs(dir, err));
     MDF_TRY(mdf_run_folder_lock(&t->lock, dir, err));
     MDF_TRY(mdf_run_folder_check(dir, resumed, err)); /* another training may just have ended */
-    MDF_TRY(read_pictures(t, err));
+    MDF_TRY(mdf_train_data_read(&t->data, &t->config, read_progress, t, err));
     choose_monitor(t);
     memset(&t->config.doubt, 0, sizeof t->config.doubt); /* maybe another model's */
     if (!segments(t)) {
-        MDF_TRY(mdf_validation_pictures(&t->config, (const mdf_samples *[]){&t->train, &t->val}, 2,
-                                        0, err));
+        MDF_TRY(mdf_validation_pictures(
+            &t->config, (const mdf_samples *[]){&t->data.train, &t->data.val}, 2, 0, err));
     }
     MDF_TRY(make_tree(t, err));
     MDF_TRY(build(t, err));
@@ -551,10 +481,7 @@ static void free_all(trainer *t)
     mdf_kernels_free(t->kernels);
     mdf_label_tree_free(t->tree);
     mdf_tokenizer_free(t->tokenizer);
-    mdf_samples_free(&t->train);
-    mdf_samples_free(&t->val);
-    mdf_manifest_free(&t->train_cases);
-    mdf_manifest_free(&t->val_cases);
+    mdf_train_data_free(&t->data);
     mdf_lock_release(&t->lock);
     mdf_free(t);
 }

@@ -20,3 +20,8 @@ printf '{"model_type": "caf\xe9"}' >latin.json && try --config latin.json
 : >empty.json && try --config empty.json
 try --config tiny --train-split nowhere
 try --config tiny --seed 5000000000
+try --config tiny --set mask_crops=true --set masks=
+try --config tiny --set mask_crops=true --set task=segment
+try --config tiny --set crop.focus=vessel,cup
+try --config tiny --set picture_side=32
+try --config tiny --set crop.focus=vessel,fovea

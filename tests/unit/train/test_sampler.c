@@ -153,6 +153,53 @@ static void folders_know_the_labels_that_they_have(void **state)
     mdf_free(d.samples.known);
 }
 
+/* Pictures and crops in one epoch: every batch once, as it was, of one kind. */
+static void two_plans_are_mixed_batch_by_batch(void **state)
+{
+    (void)state;
+    static size_t whole_index[] = {5, 6, 7};
+    static size_t whole_begin[] = {0, 2, 3};
+    static size_t crop_index[] = {1, 2, 3, 4};
+    static size_t crop_begin[] = {0, 1, 3, 4};
+    static mdf_mask_name crop_focus[] = {MDF_MASK_CUP, MDF_MASK_VESSEL, MDF_MASK_DISC,
+                                         MDF_MASK_CUP};
+    const mdf_epoch_plan whole = {
+        .index = whole_index, .begin = whole_begin, .count = 3, .batches = 2};
+    const mdf_epoch_plan crops = {
+        .index = crop_index, .begin = crop_begin, .focus = crop_focus, .count = 4, .batches = 3};
+    bool seen[8] = {false};
+    mdf_epoch_plan p;
+    mdf_epoch_plan q;
+    assert_int_equal(mdf_epoch_plan_mix(&p, &whole, &crops, 7, 1, NULL), MDF_OK);
+    assert_int_equal(p.count, 7);
+    assert_int_equal(p.batches, 5);
+    assert_int_equal(p.begin[5], 7);
+    for (size_t n = 0; n < p.batches; n++) {
+        const size_t first = p.index[p.begin[n]];
+        const mdf_mask_name *focus = mdf_epoch_plan_focus(&p, n);
+        assert_int_equal(focus == NULL, first >= 5);
+        assert_int_equal(p.begin[n + 1] - p.begin[n], first == 5 || first == 2 ? 2 : 1);
+        for (size_t i = p.begin[n]; i < p.begin[n + 1]; i++) {
+            assert_false(seen[p.index[i]]);
+            seen[p.index[i]] = true;
+            if (focus != NULL) {
+                assert_int_equal(focus[i - p.begin[n]], crop_focus[p.index[i] - 1]);
+            }
+        }
+    }
+    assert_null(mdf_epoch_plan_focus(&whole, 0));
+    assert_int_equal(mdf_epoch_plan_mix(&q, &whole, &crops, 7, 1, NULL), MDF_OK);
+    assert_memory_equal(p.index, q.index, 7 * sizeof *p.index);
+    mdf_epoch_plan_free(&q);
+    mdf_epoch_plan_free(&p);
+    for (long n = 1; n <= 4; n++) {
+        mdf_alloc_fail_after(n);
+        const mdf_status status = mdf_epoch_plan_mix(&q, &whole, &crops, 7, 1, NULL);
+        mdf_alloc_fail_after(0);
+        assert_int_equal(status, MDF_ERR_NOMEM);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +210,7 @@ int main(void)
         cmocka_unit_test(an_epoch_is_a_function_of_seed_and_number),
         cmocka_unit_test(a_mask_without_label_comes_once),
         cmocka_unit_test(folders_know_the_labels_that_they_have),
+        cmocka_unit_test(two_plans_are_mixed_batch_by_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

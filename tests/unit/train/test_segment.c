@@ -93,6 +93,113 @@ static void without_a_validation_split_patients_are_kept_apart(void **state)
                                 "patients (2 of 8 pictures) of the training are kept apart\n");
 }
 
+/* Labels from whole pictures and masks from crops of cases that have no label, in one training. */
+static void masks_beside_labels_resume_to_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"task=picture",
+                                       "image_head=true",
+                                       "masks=vessel,lesion",
+                                       "mask_crops=true",
+                                       "healthy_labels=normal",
+                                       "crop.side=48",
+                                       "crop.per_epoch=12",
+                                       "crop.focus=vessel,lesion,vessel",
+                                       NULL};
+    mdf_error err = {0};
+    watch whole = {0};
+    watch part = {.stop_at = 4};
+    watch rest = {0};
+    must(train("both", both, "val", false, &whole, &err), &err);
+    assert_int_equal(train("both-parts", both, "val", false, &part, &err), MDF_ERR_STOPPED);
+    must(train("both-parts", both, "val", true, &rest, &err), &err);
+    assert_same_file("both", "both-parts", "model.safetensors");
+    assert_same_file("both", "both-parts", "checkpoint.safetensors");
+    assert_true(whole.val_auc > 0); /* labels choose the best epoch */
+    assert_string_equal(whole.note, "");
+    uint8_t *text = NULL;
+    size_t len = 0;
+    read_file("both", "config.json", &text, &len);
+    assert_non_null(strstr((const char *)text, "\"mask_side\": 48"));
+    mdf_free(text);
+}
+
+/* Whole pictures of a part of the U-Net's pixels: what a U-Net of so many pixels learns. */
+static void a_smaller_picture_side_is_a_smaller_model(void **state)
+{
+    (void)state;
+    static const char *const small[] = {"task=picture", "image_head=true", "mask_weight=0", NULL};
+    static const char *const part[] = {"task=picture",    "image_head=true",
+                                       "mask_weight=0",   "unet_config.image_size=64",
+                                       "picture_side=32", NULL};
+    mdf_error err = {0};
+    watch a = {0};
+    watch b = {0};
+    must(train("small", small, "val", false, &a, &err), &err);
+    must(train("part", part, "val", false, &b, &err), &err);
+    assert_same_file("small", "part", "model.safetensors");
+    assert_true(a.val_loss == b.val_loss);
+}
+
+/* A folder of masks: its labels are none of the training's. */
+static void labels_of_mask_data_are_not_learned(void **state)
+{
+    (void)state;
+    mdf_manifest m;
+    mdf_error err = {0};
+    must(mdf_manifest_copy(&m, &cases, &err), &err);
+    const size_t all = m.case_count;
+    m.cases[0].source = 1;
+    m.cases[3].source = 2;
+    mdf_manifest_masks_only(&m, 1);
+    assert_int_equal(m.cases[0].label, -1);
+    assert_int_equal(m.cases[1].label, cases.cases[1].label);
+    assert_true(m.cases[3].masks_only && !m.cases[2].masks_only);
+    mdf_manifest_drop_masks_only(&m);
+    assert_int_equal(m.case_count, all - 2);
+    assert_string_equal(m.cases[0].path, cases.cases[1].path);
+    mdf_manifest_free(&m);
+}
+
+/* Eyes of a healthy label have an empty mask of what is a lesion, and of nothing else. */
+static void healthy_eyes_have_empty_masks_of_lesions(void **state)
+{
+    (void)state;
+    mdf_manifest m;
+    mdf_samples s;
+    mdf_error err = {0};
+    mdf_config *c = config((const char *const[]){"healthy_labels=normal", NULL});
+    static const mdf_mask_name names[] = {MDF_MASK_VESSEL, MDF_MASK_LESION, MDF_MASK_HAEMORRHAGE};
+    must(mdf_manifest_copy(&m, &cases, &err), &err);
+    for (size_t i = 0; i < m.case_count; i++) {
+        m.cases[i].mask[MDF_MASK_LESION] = NULL;
+        m.cases[i].mask[MDF_MASK_VESSEL] = NULL;
+    }
+    mdf_segment_mark_healthy(&m, &c->train);
+    must(mdf_samples_load(
+             &s, &m,
+             &(mdf_samples_options){.side = 32, .use_image = true, .masks = names, .mask_count = 3},
+             NULL, NULL, &err),
+         &err);
+    size_t healthy = 0;
+    for (size_t i = 0; i < s.count; i++) {
+        const mdf_sample *k = &s.item[i];
+        const bool normal = strcmp(m.labels[k->label], "normal") == 0;
+        healthy += normal;
+        assert_int_equal(k->has_mask, normal);
+        assert_null(k->mask[MDF_MASK_VESSEL].px);
+        for (int j = 1; j < 3; j++) {
+            assert_int_equal(k->mask[names[j]].px != NULL, normal);
+            assert_true(!normal || k->mask[names[j]].px[0] == 0);
+            assert_false(k->partial[names[j]]);
+        }
+    }
+    assert_true(healthy > 0 && healthy < s.count);
+    mdf_samples_free(&s);
+    mdf_manifest_free(&m);
+    mdf_free(c);
+}
+
 static void without_masks_nothing_is_trained(void **state)
 {
     (void)state;
@@ -140,6 +247,34 @@ static void crops_are_shared_among_names_and_folders(void **state)
     for (int i = 0; i < 4; i++) {
         assert_int_equal(seen[MDF_MASK_VESSEL][i], 2);
     }
+    /* A quarter of a lesion's crops are of healthy eyes, none of another mask's. */
+    info[2].healthy = info[3].healthy = true;
+    c.unet.masks[2] = MDF_MASK_LESION;
+    item[2].mask[MDF_MASK_LESION] = item[3].mask[MDF_MASK_LESION] = (mdf_grey){1, 1, pixel};
+    item[4].mask[MDF_MASK_LESION] = (mdf_grey){1, 1, pixel};
+    info[0].mask[MDF_MASK_DISC] = "drawn";
+    info[4].mask[MDF_MASK_LESION] = "drawn";
+    c.train.crop.focus_count = 4;
+    memcpy(c.train.crop.focus,
+           (mdf_mask_name[]){MDF_MASK_VESSEL, MDF_MASK_LESION, MDF_MASK_VESSEL, MDF_MASK_LESION},
+           4 * sizeof c.train.crop.focus[0]);
+    c.train.crop.per_epoch = 32;
+    mdf_epoch_plan mixed;
+    must(mdf_segment_plan_make(&mixed, &s, &c, 3, &err), &err);
+    memset(seen, 0, sizeof seen);
+    for (size_t i = 0; i < mixed.count; i++) {
+        seen[mixed.focus[i]][mixed.index[i]]++;
+    }
+    assert_int_equal(seen[MDF_MASK_LESION][2] + seen[MDF_MASK_LESION][3], 4);
+    assert_int_equal(seen[MDF_MASK_LESION][4], 12);
+    assert_int_equal(seen[MDF_MASK_VESSEL][4], 8);
+    assert_int_equal(seen[MDF_MASK_DISC][0], 0);
+    mdf_epoch_plan_free(&mixed);
+    info[2].healthy = info[3].healthy = false;
+    item[2].mask[MDF_MASK_LESION] = item[3].mask[MDF_MASK_LESION] = (mdf_grey){0};
+    item[4].mask[MDF_MASK_LESION] = (mdf_grey){0};
+    c.train.crop.focus_count = 0;
+    c.train.crop.per_epoch = 30;
     must(mdf_segment_plan_make(&again, &s, &c, 3, &err), &err);
     assert_memory_equal(plan.index, again.index, 30 * sizeof *plan.index);
     assert_memory_equal(plan.focus, again.focus, 30 * sizeof *plan.focus);
@@ -174,6 +309,10 @@ int main(void)
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bits),
         cmocka_unit_test(no_label_is_needed),
         cmocka_unit_test(without_a_validation_split_patients_are_kept_apart),
+        cmocka_unit_test(masks_beside_labels_resume_to_the_same_bits),
+        cmocka_unit_test(a_smaller_picture_side_is_a_smaller_model),
+        cmocka_unit_test(labels_of_mask_data_are_not_learned),
+        cmocka_unit_test(healthy_eyes_have_empty_masks_of_lesions),
         cmocka_unit_test(without_masks_nothing_is_trained),
         cmocka_unit_test(crops_are_shared_among_names_and_folders),
         cmocka_unit_test(means_are_over_pictures_and_then_over_names),
