@@ -246,7 +246,7 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
     MDF_TRY(load_data(a, f, &manifest, err));
     train_watch watch = {.a = a};
     mdf_train_summary summary = {0};
-    mdf_status status = mdf_manifest_distinct_labels(&manifest, err);
+    mdf_status status = mdf_manifest_distinct_labels(&manifest, c->train.several_labels, err);
     if (status == MDF_OK) {
         status = mdf_train_stages(&(mdf_train_options){.config = c,
                                                        .manifest = &manifest,

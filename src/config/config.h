@@ -193,6 +193,7 @@ typedef struct mdf_train_config {
     bool balanced;       /* draw the classes equally often */
     double set_power;    /* balanced: how a data folder's share of a class goes with its size */
     bool partial_labels; /* a case's label is one of those that its data folder has */
+    bool several_labels; /* cells "a|b" and "a;b" of the training split are both */
     int patience;        /* epochs without improvement before it stops; 0: never */
     double dropout;
     double text_drop;     /* probability that a training text is left out */

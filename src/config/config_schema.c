@@ -292,6 +292,8 @@ const mdf_config_key mdf_config_keys[] = {
          "balanced: a data folder's share of a class goes with its cases there to this power"),
     BOOL(TRAIN, "partial_labels", train.partial_labels, "false",
          "compare a case's label only with those that its data folder has"),
+    BOOL(TRAIN, "several_labels", train.several_labels, "false",
+         "a cell may hold several labels, as in \"a|b\": each is learned, none against the others"),
     INT(TRAIN, "patience", train.patience, 0, 1000000, "0", false,
         "evaluations without improvement before it stops; 0 = never"),
     REAL(TRAIN, "dropout", train.dropout, 0, 0.95, "0.0", false, "share of activations left out"),

@@ -261,6 +261,23 @@ static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const md
     return status;
 }
 
+/* Which labels are compared: those of the case's data folder, and none of its own others. */
+static void allow(mdf_batch_buffer *b, const mdf_samples *all, const mdf_sample *s, size_t at)
+{
+    const size_t k = (size_t)b->tree.labels;
+    uint8_t *to = b->allowed + at * k;
+    if (all->known != NULL) {
+        memcpy(to, all->known + (size_t)s->info->source * k, k);
+    } else {
+        memset(to, 1, k);
+    }
+    for (const mdf_sample *t = s - s->before; t <= s + s->after; t++) {
+        if (t != s && t->label >= 0) {
+            to[t->label] = 0;
+        }
+    }
+}
+
 /* Everything of the case at `at`; *used counts tokens. */
 static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *all,
                             const mdf_sample *s, size_t at, const mdf_batch_options *opt,
@@ -275,10 +292,7 @@ static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_
     if (b->tokenizer == NULL) {
         return MDF_OK;
     }
-    if (all->known != NULL) {
-        const size_t k = (size_t)all->classes;
-        memcpy(b->allowed + at * k, all->known + (size_t)s->info->source * k, k);
-    }
+    allow(b, all, s, at);
     mdf_rng r = mdf_rng_new(seed, 2);
     const char *text = text_of(b, c, s, flip, opt->augment, &r);
     const mdf_status status = fill_prompt(b, c, s, at, used, text, err);
@@ -302,6 +316,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
     size_t used = 0;
     bool any_mask = false;
     bool partial = false;
+    bool twins = false;
     const bool words = b->tokenizer != NULL;
     memset(b->mask_there, 0, b->capacity * (size_t)c->unet.mask_channels * sizeof *b->mask_there);
     for (size_t i = 0; i < n; i++) {
@@ -309,6 +324,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
         MDF_TRY(fill_case(b, c, s, sample, i, opt, &used, err));
         any_mask = any_mask || (opt->masks && sample->has_mask);
         partial = partial || any_partial(c, sample);
+        twins = twins || sample->before + sample->after > 0;
     }
     b->batch =
         (mdf_batch){.cases = (int64_t)n,
@@ -320,7 +336,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
                     .image_at = b->image_at,
                     .tree = words ? &b->tree : NULL,
                     .label = words ? b->label : NULL,
-                    .allowed = s->known != NULL ? b->allowed : NULL,
+                    .allowed = words && (s->known != NULL || twins) ? b->allowed : NULL,
                     .mask = any_mask ? b->mask : NULL,
                     .crops = opt->focus != NULL,
                     .mask_there = b->mask_there,

@@ -95,8 +95,13 @@ void mdf_manifest_free(mdf_manifest *m);
 /* MDF_OK when every label is one label, in one spelling. MDF_ERR_ARG when two differ only by
  * capitals, blanks, hyphens or underscores, or when cells hold several ("amd|dr", "amd; dr", and
  * "amd, dr" where the data has both as labels of their own): a model would learn each as a class.
- * err names and counts them. */
-mdf_status mdf_manifest_distinct_labels(const mdf_manifest *m, mdf_error *err) MDF_NODISCARD;
+ * err names and counts them. `several`: cells with several are as they should be. */
+mdf_status mdf_manifest_distinct_labels(const mdf_manifest *m, bool several,
+                                        mdf_error *err) MDF_NODISCARD;
+
+/* Cases with several labels in their cell become one case for each, behind one another; each label
+ * is in m->labels then. MDF_ERR_ARG: more than MDF_MAX_CLASSES labels. */
+mdf_status mdf_manifest_separate_labels(mdf_manifest *m, mdf_error *err) MDF_NODISCARD;
 
 /* A second manifest with the same cases, for one split or filter; the strings are copied too. */
 mdf_status mdf_manifest_copy(mdf_manifest *out, const mdf_manifest *m,

@@ -2,6 +2,7 @@
  * diseases in one cell. */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/limits.h"
 #include "base/strbuf.h"
 #include "data/manifest_build.h"
@@ -31,34 +32,36 @@ static part next_part(const char **rest, const char *separators)
     return (part){from + (start - copy), len};
 }
 
-static bool is_label(const mdf_manifest *m, part p)
+/* -1: it stands nowhere alone. */
+static int find_part(const mdf_manifest *m, part p)
 {
     for (int i = 0; i < m->label_count; i++) {
         if (strlen(m->labels[i]) == p.len && strncmp(m->labels[i], p.start, p.len) == 0) {
-            return true;
+            return i;
         }
     }
-    return false;
+    return -1;
 }
 
-/* "a|b" and "a;b" are several labels; "a, b" is when a and b stand alone elsewhere. */
-static bool is_joined(const mdf_manifest *m, const char *label)
+/* "a|b" and "a;b" are several labels; "a, b" is when a and b stand alone elsewhere. Returns what
+ * separates them, NULL: it is one. */
+static const char *joined_by(const mdf_manifest *m, const char *label)
 {
     size_t parts = 0;
     for (const char *rest = label; rest != NULL;) {
         parts += next_part(&rest, "|;").len != 0 ? 1 : 0;
     }
     if (parts > 1) {
-        return true;
+        return "|;";
     }
     parts = 0;
     bool all = true;
     for (const char *rest = label; rest != NULL;) {
         const part p = next_part(&rest, ",");
         parts += p.len != 0 ? 1 : 0;
-        all = all && (p.len == 0 || is_label(m, p));
+        all = all && (p.len == 0 || find_part(m, p) >= 0);
     }
-    return parts > 1 && all;
+    return parts > 1 && all ? "," : NULL;
 }
 
 /* "'amd|dr' (2), 'dr;amd' (1)"; returns how many cases those are. */
@@ -70,7 +73,7 @@ static size_t list_joined(mdf_strbuf *out, const mdf_manifest *m)
         for (size_t i = 0; i < m->case_count; i++) {
             n += m->cases[i].label == k ? 1 : 0;
         }
-        if (n != 0 && is_joined(m, m->labels[k])) {
+        if (n != 0 && joined_by(m, m->labels[k]) != NULL) {
             mdf_strbuf_printf(out, "%s'%s' (%zu)", sum == 0 ? "" : ", ", m->labels[k], n);
             sum += n;
         }
@@ -93,7 +96,7 @@ static bool find_alike(const char *const *names, size_t count, size_t *first, si
     return false;
 }
 
-mdf_status mdf_manifest_distinct_labels(const mdf_manifest *m, mdf_error *err)
+mdf_status mdf_manifest_distinct_labels(const mdf_manifest *m, bool several, mdf_error *err)
 {
     size_t i = 0;
     size_t k = 0;
@@ -102,15 +105,96 @@ mdf_status mdf_manifest_distinct_labels(const mdf_manifest *m, mdf_error *err)
                         m->labels[i], m->labels[k]);
     }
     mdf_strbuf list = mdf_strbuf_new(LIST_BYTES);
-    const size_t n = list_joined(&list, m);
+    const size_t n = several ? 0 : list_joined(&list, m);
     mdf_status status = MDF_OK;
     if (n != 0) {
-        status = mdf_fail(err, MDF_ERR_ARG, JOINED "; a case has one label", m->dirs[0], n,
-                          n == 1 ? "case has" : "cases have", list.data == NULL ? "" : list.data,
-                          list.failed ? ", ..." : "");
+        status =
+            mdf_fail(err, MDF_ERR_ARG,
+                     JOINED "; a case has one label, unless train_config.several_labels is true",
+                     m->dirs[0], n, n == 1 ? "case has" : "cases have",
+                     list.data == NULL ? "" : list.data, list.failed ? ", ..." : "");
     }
     mdf_strbuf_free(&list);
     return status;
+}
+
+/* The number of a part, which is put into the table if it is not there. */
+static mdf_status number_of(int *number, mdf_manifest *m, part p, mdf_error *err)
+{
+    char name[MDF_MAX_LABEL_BYTES + 1];
+    *number = find_part(m, p);
+    if (*number >= 0) {
+        return MDF_OK;
+    }
+    if (m->label_count >= MDF_MAX_CLASSES) {
+        return mdf_fail(err, MDF_ERR_ARG, "%s: more than %d labels", m->dirs[0], MDF_MAX_CLASSES);
+    }
+    memcpy(name, p.start, p.len);
+    name[p.len] = '\0';
+    mdf_manifest_builder b = {.m = m};
+    const char **table = mdf_arena_alloc(&m->arena, (size_t)m->label_count + 1, sizeof *table);
+    const char *own = mdf_manifest_string(&b, name);
+    if (table == NULL || own == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the labels");
+    }
+    memcpy(table, m->labels, (size_t)m->label_count * sizeof *table);
+    table[m->label_count] = own;
+    *number = m->label_count++;
+    m->labels = table;
+    return MDF_OK;
+}
+
+/* Appends the case to out once for each of its labels; more than *count only if there is room. */
+static mdf_status separate(mdf_manifest_case *out, size_t *count, mdf_manifest *m,
+                           const mdf_manifest_case *c, mdf_error *err)
+{
+    const char *label = c->label < 0 ? NULL : m->labels[c->label];
+    const char *by = label == NULL ? NULL : joined_by(m, label);
+    if (by == NULL) {
+        out[(*count)++] = *c;
+        return MDF_OK;
+    }
+    const size_t first = *count;
+    for (const char *rest = label; rest != NULL;) {
+        const part p = next_part(&rest, by);
+        int number = 0;
+        if (p.len == 0) {
+            continue;
+        }
+        MDF_TRY(number_of(&number, m, p, err));
+        bool again = false;
+        for (size_t i = first; i < *count; i++) {
+            again = again || out[i].label == number;
+        }
+        if (!again) {
+            out[*count] = *c;
+            out[(*count)++].label = number;
+        }
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_manifest_separate_labels(mdf_manifest *m, mdf_error *err)
+{
+    size_t room = 1;
+    for (size_t i = 0; i < m->case_count; i++) {
+        room += m->cases[i].label < 0 ? 1 : 1 + strlen(m->labels[m->cases[i].label]) / 2;
+    }
+    mdf_manifest_case *cases = mdf_alloc(room, sizeof *cases);
+    size_t count = 0;
+    mdf_status status =
+        cases == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the cases") : MDF_OK;
+    for (size_t i = 0; status == MDF_OK && i < m->case_count; i++) {
+        status = separate(cases, &count, m, &m->cases[i], err);
+    }
+    if (status != MDF_OK) {
+        mdf_free(cases);
+        return status;
+    }
+    mdf_free(m->cases);
+    m->cases = cases;
+    m->case_count = count;
+    return MDF_OK;
 }
 
 static mdf_status note_alike(mdf_manifest_builder *b, const char *what, const char *const *names,

@@ -151,6 +151,22 @@ static mdf_status load_sample(mdf_sample *s, const mdf_manifest_case *info,
     return MDF_OK;
 }
 
+/* Cases of one photograph stand behind one another and share its path. */
+static void link_twins(mdf_samples *s)
+{
+    for (size_t first = 0; first < s->count;) {
+        size_t end = first + 1;
+        while (end < s->count && s->item[end].info->path == s->item[first].info->path) {
+            end++;
+        }
+        for (size_t i = first; i < end; i++) {
+            s->item[i].before = (int)(i - first);
+            s->item[i].after = (int)(end - i) - 1;
+        }
+        first = end;
+    }
+}
+
 mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, const mdf_samples_options *opt,
                             mdf_samples_progress *progress, void *user, mdf_error *err)
 {
@@ -170,6 +186,7 @@ mdf_status mdf_samples_load(mdf_samples *out, const mdf_manifest *m, const mdf_s
             return status;
         }
     }
+    link_twins(out);
     return MDF_OK;
 }
 

@@ -60,7 +60,7 @@ static void check(const mdf_manifest *m)
         }
     }
     mdf_error err = {0};
-    if (mdf_manifest_distinct_labels(m, &err) != MDF_OK && err.text[0] == 0) {
+    if (mdf_manifest_distinct_labels(m, false, &err) != MDF_OK && err.text[0] == 0) {
         abort();
     }
 }

@@ -184,6 +184,21 @@ static void cases_may_have_the_labels_of_their_folder(void **state)
     mdf_free(world.samples.known);
 }
 
+/* One photograph with two labels, as two samples: neither is held against the other. */
+static void labels_of_one_photograph_are_not_compared(void **state)
+{
+    (void)state;
+    begin("");
+    world.samples.item[0].after = 1;
+    world.samples.item[1].before = 1;
+    const mdf_batch *b = fill(false);
+    assert_memory_equal(b->allowed, ((uint8_t[]){1, 0, 1}), 3);
+    assert_memory_equal(b->allowed + 3, ((uint8_t[]){0, 1, 1}), 3);
+    assert_memory_equal(b->allowed + 6, ((uint8_t[]){1, 1, 1}), 3);
+    end();
+    world.samples.item[0].after = world.samples.item[1].before = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +207,7 @@ int main(void)
         cmocka_unit_test(validation_reads_the_whole_text),
         cmocka_unit_test(a_mirrored_text_loses_sentences_too),
         cmocka_unit_test(cases_may_have_the_labels_of_their_folder),
+        cmocka_unit_test(labels_of_one_photograph_are_not_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "unit/data/notes.h"
 
 static void labels_and_splits_that_are_alike_are_named(void **state)
@@ -30,7 +31,7 @@ static void labels_and_splits_that_are_alike_are_named(void **state)
         expect_note(&m, &f, i, MDF_NOTE_ALWAYS, want[i]);
     }
     mdf_error err = {0};
-    assert_int_equal(mdf_manifest_distinct_labels(&m, &err), MDF_ERR_ARG);
+    assert_int_equal(mdf_manifest_distinct_labels(&m, false, &err), MDF_ERR_ARG);
     assert_string_equal(behind(&f, err.text),
                         ": the labels 'Mild-DR' and 'mild dr' differ only by capitals, blanks or "
                         "hyphens; make them one");
@@ -54,16 +55,54 @@ static void several_labels_in_a_cell_are_refused(void **state)
                                "(1), 'x; y' (1)";
     expect_note(&m, &f, 0, MDF_NOTE_ALWAYS, want);
     mdf_error err = {0};
-    assert_int_equal(mdf_manifest_distinct_labels(&m, &err), MDF_ERR_ARG);
+    assert_int_equal(mdf_manifest_distinct_labels(&m, false, &err), MDF_ERR_ARG);
     assert_memory_equal(behind(&f, err.text), want, sizeof want - 1);
     assert_non_null(strstr(err.text, "(1); a case has one label"));
+    assert_int_equal(mdf_manifest_distinct_labels(&m, true, NULL), MDF_OK);
     mdf_manifest_free(&m);
     test_put(&f, "metadata.csv", /* a comma that belongs to the name */
              "file_name,label\na.jpg,\"dr, mild\"\na.jpg,\"dr, severe\"\na.jpg,dr\na.jpg,amd\n");
     load_well(&m, &f);
     assert_int_equal(m.note_count, 0);
-    assert_int_equal(mdf_manifest_distinct_labels(&m, NULL), MDF_OK);
+    assert_int_equal(mdf_manifest_distinct_labels(&m, false, NULL), MDF_OK);
     mdf_manifest_free(&m);
+    test_folder_remove(&f);
+}
+
+static void several_labels_in_a_cell_become_cases(void **state)
+{
+    (void)state;
+    test_folder f;
+    test_folder_make(&f);
+    test_put(&f, "a.jpg", "");
+    test_put(&f, "metadata.csv",
+             "file_name,label\na.jpg,amd|dr\na.jpg,dr\na.jpg,\"x; dr ;;x\"\na.jpg,\na.jpg,amd\n"
+             "a.jpg,\"dr, amd\"\n");
+    static const char *const want[] = {"amd", "dr", "dr", "x", "dr", NULL, "amd", "dr", "amd"};
+    mdf_manifest m;
+    load_well(&m, &f);
+    const char *first = m.cases[0].path;
+    assert_int_equal(mdf_manifest_separate_labels(&m, NULL), MDF_OK);
+    assert_int_equal(m.case_count, 9);
+    for (size_t i = 0; i < 9; i++) {
+        if (want[i] == NULL) {
+            assert_int_equal(m.cases[i].label, -1);
+        } else {
+            assert_string_equal(m.labels[m.cases[i].label], want[i]);
+        }
+    }
+    assert_ptr_equal(m.cases[0].path, first);
+    assert_ptr_equal(m.cases[1].path, first);
+    assert_ptr_not_equal(m.cases[2].path, first);
+    mdf_manifest_free(&m);
+    for (long n = 1; n <= 1; n++) { /* the labels' memory is the arena's */
+        load_well(&m, &f);
+        mdf_alloc_fail_after(n);
+        const mdf_status status = mdf_manifest_separate_labels(&m, NULL);
+        mdf_alloc_fail_after(0);
+        assert_int_equal(status, MDF_ERR_NOMEM);
+        mdf_manifest_free(&m);
+    }
     test_folder_remove(&f);
 }
 
@@ -72,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_and_splits_that_are_alike_are_named),
         cmocka_unit_test(several_labels_in_a_cell_are_refused),
+        cmocka_unit_test(several_labels_in_a_cell_become_cases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
