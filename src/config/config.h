@@ -196,6 +196,7 @@ typedef struct mdf_train_config {
     bool several_labels; /* cells "a|b" and "a;b" of the training split are both */
     int patience;        /* epochs without improvement before it stops; 0: never */
     double dropout;
+    double picture_drop;  /* probability that a training batch reads the text alone */
     double text_drop;     /* probability that a training text is left out */
     double sentence_drop; /* and that a sentence of one that stays is */
     double ema;           /* decay of the averaged weights that are evaluated; 0: off */

@@ -297,6 +297,8 @@ const mdf_config_key mdf_config_keys[] = {
     INT(TRAIN, "patience", train.patience, 0, 1000000, "0", false,
         "evaluations without improvement before it stops; 0 = never"),
     REAL(TRAIN, "dropout", train.dropout, 0, 0.95, "0.0", false, "share of activations left out"),
+    REAL(TRAIN, "picture_drop", train.picture_drop, 0, 1, "0.0", false,
+         "task answer: share of training batches that read the text alone"),
     REAL(TRAIN, "text_drop", train.text_drop, 0, 1, "0.0", false,
          "share of training texts left out"),
     REAL(TRAIN, "sentence_drop", train.sentence_drop, 0, 1, "0.0", false,

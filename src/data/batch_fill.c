@@ -220,10 +220,10 @@ static bool sentence_goes(void *user, const char *sentence, size_t len)
 
 /* A sample's text as training sees it, in b->mirrored where it is changed; NULL: none. */
 static const char *text_of(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s, bool flip,
-                           bool augment, mdf_rng *r)
+                           bool augment, bool blind, mdf_rng *r)
 {
     const char *text = s->info->text;
-    const bool drop = augment && mdf_rng_uniform(r) < c->train.text_drop;
+    const bool drop = augment && mdf_rng_uniform(r) < c->train.text_drop && !blind;
     mdf_strbuf_clear(&b->mirrored);
     if (!c->train.use_text || drop) {
         return NULL;
@@ -247,12 +247,13 @@ static const char *text_of(mdf_batch_buffer *b, const mdf_config *c, const mdf_s
 }
 
 static mdf_status fill_prompt(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                              size_t at, size_t *used, const char *text, mdf_error *err)
+                              size_t at, size_t *used, const char *text, bool picture,
+                              mdf_error *err)
 {
     size_t count = 0;
     mdf_status status =
         mdf_prompt_build(b->tokenizer, b->prompt + *used, b->prompt_capacity - *used, &count,
-                         &b->image_at[at], text, c->answer.missing_text, c->train.use_image, err);
+                         &b->image_at[at], text, c->answer.missing_text, picture, err);
     if (b->mirrored.failed) {
         status = mdf_fail(err, MDF_ERR_LIMIT, "%s: the text is too long", s->info->file_name);
     }
@@ -281,11 +282,12 @@ static void allow(mdf_batch_buffer *b, const mdf_samples *all, const mdf_sample 
 /* Everything of the case at `at`; *used counts tokens. */
 static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *all,
                             const mdf_sample *s, size_t at, const mdf_batch_options *opt,
-                            size_t *used, mdf_error *err)
+                            bool blind, size_t *used, mdf_error *err)
 {
     const uint64_t seed = mdf_rng_mix(opt->seed, at);
+    const bool sees = c->train.use_image && !blind;
     bool flip = false;
-    if (c->train.use_image) {
+    if (sees) {
         MDF_TRY(fill_picture(b, c, s, at, opt, seed, &flip, err));
     }
     b->label[at] = s->label;
@@ -294,8 +296,8 @@ static mdf_status fill_case(mdf_batch_buffer *b, const mdf_config *c, const mdf_
     }
     allow(b, all, s, at);
     mdf_rng r = mdf_rng_new(seed, 2);
-    const char *text = text_of(b, c, s, flip, opt->augment, &r);
-    const mdf_status status = fill_prompt(b, c, s, at, used, text, err);
+    const char *text = text_of(b, c, s, flip, opt->augment, blind, &r);
+    const mdf_status status = fill_prompt(b, c, s, at, used, text, sees, err);
     return status == MDF_OK ? status : mdf_fail_prefix(err, status, s->info->file_name);
 }
 
@@ -309,6 +311,14 @@ static bool any_partial(const mdf_config *c, const mdf_sample *s)
     return false;
 }
 
+/* Are the pictures of this training batch left out? */
+static bool is_blind(const mdf_config *c, const mdf_batch_options *opt)
+{
+    mdf_rng r = mdf_rng_new(opt->seed, 4);
+    return opt->augment && opt->focus == NULL && c->train.task == MDF_TASK_ANSWER &&
+           mdf_rng_uniform(&r) < c->train.picture_drop;
+}
+
 mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *s,
                           const size_t *index, size_t n, const mdf_batch_options *opt,
                           mdf_error *err)
@@ -318,28 +328,29 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
     bool partial = false;
     bool twins = false;
     const bool words = b->tokenizer != NULL;
+    const bool blind = is_blind(c, opt);
+    const bool sees = c->train.use_image && !blind;
     memset(b->mask_there, 0, b->capacity * (size_t)c->unet.mask_channels * sizeof *b->mask_there);
     for (size_t i = 0; i < n; i++) {
         const mdf_sample *sample = &s->item[index[i]];
-        MDF_TRY(fill_case(b, c, s, sample, i, opt, &used, err));
-        any_mask = any_mask || (opt->masks && sample->has_mask);
+        MDF_TRY(fill_case(b, c, s, sample, i, opt, blind, &used, err));
+        any_mask = any_mask || (opt->masks && sees && sample->has_mask);
         partial = partial || any_partial(c, sample);
         twins = twins || sample->before + sample->after > 0;
     }
-    b->batch =
-        (mdf_batch){.cases = (int64_t)n,
-                    .unet_side = side_of(c, opt->focus != NULL),
-                    .unet_image = c->train.use_image && c->train.use_unet ? b->unet_image : NULL,
-                    .vision_image = c->train.use_image && words ? b->vision_image : NULL,
-                    .prompt = b->prompt,
-                    .prompt_len = b->prompt_len,
-                    .image_at = b->image_at,
-                    .tree = words ? &b->tree : NULL,
-                    .label = words ? b->label : NULL,
-                    .allowed = words && (s->known != NULL || twins) ? b->allowed : NULL,
-                    .mask = any_mask ? b->mask : NULL,
-                    .crops = opt->focus != NULL,
-                    .mask_there = b->mask_there,
-                    .mask_weight = any_mask && partial ? b->mask_weight : NULL};
+    b->batch = (mdf_batch){.cases = (int64_t)n,
+                           .unet_side = side_of(c, opt->focus != NULL),
+                           .unet_image = sees && c->train.use_unet ? b->unet_image : NULL,
+                           .vision_image = sees && words ? b->vision_image : NULL,
+                           .prompt = b->prompt,
+                           .prompt_len = b->prompt_len,
+                           .image_at = b->image_at,
+                           .tree = words ? &b->tree : NULL,
+                           .label = words ? b->label : NULL,
+                           .allowed = words && (s->known != NULL || twins) ? b->allowed : NULL,
+                           .mask = any_mask ? b->mask : NULL,
+                           .crops = opt->focus != NULL,
+                           .mask_there = b->mask_there,
+                           .mask_weight = any_mask && partial ? b->mask_weight : NULL};
     return MDF_OK;
 }

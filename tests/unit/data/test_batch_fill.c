@@ -184,6 +184,23 @@ static void cases_may_have_the_labels_of_their_folder(void **state)
     mdf_free(world.samples.known);
 }
 
+/* Not in a validation. Where the text is all there is, it is not left out as well. */
+static void training_batches_may_lack_their_pictures(void **state)
+{
+    (void)state;
+    for (int training = 0; training < 2; training++) {
+        begin("Age 61.");
+        world.config.train.picture_drop = 1;
+        world.config.train.text_drop = 1;
+        const mdf_batch *b = fill(training != 0);
+        assert_int_equal(b->unet_image == NULL, training);
+        assert_int_equal(b->vision_image == NULL, training);
+        assert_int_equal(b->image_at[0] < 0, training);
+        assert_true(says(b, 0, "Age 61."));
+        end();
+    }
+}
+
 /* One photograph with two labels, as two samples: neither is held against the other. */
 static void labels_of_one_photograph_are_not_compared(void **state)
 {
@@ -207,6 +224,7 @@ int main(void)
         cmocka_unit_test(validation_reads_the_whole_text),
         cmocka_unit_test(a_mirrored_text_loses_sentences_too),
         cmocka_unit_test(cases_may_have_the_labels_of_their_folder),
+        cmocka_unit_test(training_batches_may_lack_their_pictures),
         cmocka_unit_test(labels_of_one_photograph_are_not_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
