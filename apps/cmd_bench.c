@@ -18,7 +18,7 @@ typedef struct bench_flags {
     const char *isa;
     const char *model;
     const char *logits;
-    int64_t base, batch, prompt, tokens, tiles;
+    int64_t base, batch, prompt, tokens, tiles, stage;
 } bench_flags;
 
 static const arg_option options[] = {
@@ -29,6 +29,13 @@ static const arg_option options[] = {
      .metavar = "FILE",
      .fallback = "small",
      .help = "model to measure, a JSON file or the name of a preset"},
+    {.name = "stage",
+     .kind = ARG_INT,
+     .offset = offsetof(bench_flags, stage),
+     .metavar = "N",
+     .fallback = "0",
+     .max = MDF_MAX_STAGES,
+     .help = "the model's step as in this stage of train_config.stages, from 1"},
     {.name = "repeat",
      .letter = 'n',
      .kind = ARG_INT,
@@ -223,6 +230,25 @@ static void print_report(const mdf_bench_report *r)
     }
 }
 
+static mdf_status choose_stage(mdf_config *c, int64_t stage, const char *path, mdf_error *err)
+{
+    if (stage == 0) {
+        return MDF_OK;
+    }
+    if (stage > c->train.stage_count) {
+        return mdf_fail(err, MDF_ERR_ARG, "--stage %lld: %s has %d stages", (long long)stage, path,
+                        c->train.stage_count);
+    }
+    mdf_config *whole = mdf_alloc(1, sizeof *whole);
+    if (whole == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the configuration");
+    }
+    *whole = *c;
+    const mdf_status status = mdf_config_stage(c, whole, (int)stage - 1, err);
+    mdf_free(whole);
+    return status;
+}
+
 static mdf_status load_config(const bench_flags *f, mdf_config *c, mdf_error *err)
 {
     if (f->model != NULL) {
@@ -230,7 +256,10 @@ static mdf_status load_config(const bench_flags *f, mdf_config *c, mdf_error *er
     }
     char *path = NULL;
     MDF_TRY(app_find_file(f->config, "presets", ".json", &path, err));
-    const mdf_status status = mdf_config_load(c, path, err);
+    mdf_status status = mdf_config_load(c, path, err);
+    if (status == MDF_OK) {
+        status = choose_stage(c, f->stage, path, err);
+    }
     mdf_free(path);
     c->train.batch_size = f->batch > 0 ? (int)f->batch : c->train.batch_size;
     return status;

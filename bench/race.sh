@@ -17,12 +17,14 @@ for ((i = 0; i < rounds; i++)); do
     "$python" bench/race_unet.py --threads "$threads" >"$out/unet.torch.$i"
     "$mdf" bench -q --json --threads "$threads" --only step --config small --batch 16 >"$out/small.mdf.$i"
     "$python" bench/race_small.py --config presets/small.json --batch 16 --threads "$threads" >"$out/small.torch.$i"
+    "$mdf" bench -q --json --threads "$threads" --only step --config small-lite0 --stage 1 --batch 16 >"$out/picture.mdf.$i"
+    "$python" bench/race_picture.py --size 256 --batch 16 --threads "$threads" >"$out/picture.torch.$i"
 done
 "$python" - "$out" "$rounds" <<'END'
 import json, pathlib, statistics, sys
 
 out, rounds = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-for step, key in (("unet", "unet_step"), ("small", "model_step")):
+for step, key in (("unet", "unet_step"), ("small", "model_step"), ("picture", "model_step")):
     seconds = {}
     for who in ("mdf", "torch"):
         runs = [json.loads((out / f"{step}.{who}.{i}").read_text()) for i in range(rounds)]

@@ -11,6 +11,7 @@
 #include "data/batch_fill.h"
 #include "language/prompt.h"
 #include "nn/mdf_mllm.h"
+#include "train/norm_statistics.h"
 #include "train/optimizer.h"
 
 enum { WARM_UP = 2 };
@@ -188,7 +189,10 @@ typedef struct model_race {
 static mdf_tensor *model_forward(stepper *s)
 {
     const model_race *r = s->user;
-    return mdf_mllm_forward(&s->graph, r->model, &r->buffer.batch, r->masks).loss;
+    mdf_norms_by_batch(r->model, s->train->norm_momentum);
+    mdf_tensor *loss = mdf_mllm_forward(&s->graph, r->model, &r->buffer.batch, r->masks).loss;
+    mdf_norms_by_batch(r->model, 0);
+    return loss;
 }
 
 /* Random pictures, real sentences, labels in turn. */
@@ -216,6 +220,7 @@ static mdf_status fill_batch(model_race *r, const mdf_config *c, int64_t *rows, 
     }
     *rows = (int64_t)used + (int64_t)n * r->tree->nodes;
     b->batch = (mdf_batch){.cases = (int64_t)n,
+                           .unet_side = c->train.picture_side,
                            .unet_image = b->unet_image,
                            .vision_image = b->vision_image,
                            .prompt = b->prompt,

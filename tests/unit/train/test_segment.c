@@ -13,30 +13,6 @@ static const char *const drawing[] = {"task=segment",
                                       "lr_unet=0.01",
                                       NULL};
 
-static void read_file(const char *run, const char *name, uint8_t **bytes, size_t *len)
-{
-    mdf_error err = {0};
-    char *dir = in_root(run);
-    char *path = mdf_path_join(dir, name);
-    must(mdf_file_read(path, (size_t)1 << 30, bytes, len, &err), &err);
-    mdf_free(path);
-    mdf_free(dir);
-}
-
-static void assert_same_file(const char *a, const char *b, const char *name)
-{
-    uint8_t *x = NULL;
-    uint8_t *y = NULL;
-    size_t n = 0;
-    size_t m = 0;
-    read_file(a, name, &x, &n);
-    read_file(b, name, &y, &m);
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n);
-    mdf_free(x);
-    mdf_free(y);
-}
-
 static void a_stopped_run_resumes_to_the_same_bits(void **state)
 {
     (void)state;
