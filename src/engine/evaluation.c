@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "data/lesions.h"
 #include "nn/answer.h"
 #include "photo/signature.h"
 #include "train/distance.h"
@@ -68,6 +69,25 @@ static mdf_status allowed_labels(bool *allowed, const mdf_engine *e,
     return MDF_OK;
 }
 
+/* The model's masks, and all kinds of lesions if it draws one: list [MDF_MASK_NAMES]. */
+static int masks_to_compare(mdf_mask_name *list, const mdf_unet_config *u)
+{
+    bool wanted[MDF_MASK_NAMES] = {false};
+    int n = 0;
+    for (int i = 0; i < u->mask_channels; i++) {
+        wanted[u->masks[i]] = true;
+        for (int k = 0; mdf_mask_is_lesion(u->masks[i]) && k < MDF_LESION_MASKS; k++) {
+            wanted[mdf_lesion_masks[k]] = true;
+        }
+    }
+    for (int k = 0; k < MDF_MASK_NAMES; k++) {
+        if (wanted[k]) {
+            list[n++] = (mdf_mask_name)k;
+        }
+    }
+    return n;
+}
+
 /* Cases of allowed labels stay, and cases with masks for their Dice (label -1). answers: any has a
  * label that the model was taught. */
 static mdf_status choose_cases(mdf_left_out *left, bool *answers, mdf_manifest *m,
@@ -81,8 +101,10 @@ static mdf_status choose_cases(mdf_left_out *left, bool *answers, mdf_manifest *
     }
     const mdf_config *c = &e->model->config;
     mdf_relabel_options how = {.labels = label, .label_count = (size_t)known, .asked = allowed};
-    for (int k = 0; k < c->unet.mask_channels; k++) {
-        how.keep_mask[c->unet.masks[k]] = true;
+    mdf_mask_name masks[MDF_MASK_NAMES];
+    const int mask_count = masks_to_compare(masks, &c->unet);
+    for (int k = 0; k < mask_count; k++) {
+        how.keep_mask[masks[k]] = true;
     }
     const size_t labelled = mdf_relabel(left, m, &how);
     *answers = labelled > 0 && c->train.task != MDF_TASK_SEGMENT;
@@ -160,10 +182,10 @@ mdf_status mdf_evaluation_scores(mdf_scores *scores, const mdf_engine *e, const 
     return status;
 }
 
-static bool has_mask(const mdf_manifest_case *k, const mdf_unet_config *u)
+static bool has_mask(const mdf_manifest_case *k, const mdf_mask_name *list, int count)
 {
-    for (int i = 0; i < u->mask_channels; i++) {
-        if (mdf_case_has_mask(k, u->masks[i])) {
+    for (int i = 0; i < count; i++) {
+        if (mdf_case_has_mask(k, list[i])) {
             return true;
         }
     }
@@ -175,14 +197,15 @@ static mdf_status run_masks(mdf_mask_scores *out, const mdf_engine *e, runner *r
                             const mdf_manifest *m, const mdf_evaluate_options *opt, mdf_error *err)
 {
     const mdf_config *c = &e->model->config;
+    mdf_mask_name masks[MDF_MASK_NAMES];
     const mdf_samples_options how = {.side = mdf_segment_side(c),
                                      .use_image = true,
-                                     .masks = c->unet.masks,
-                                     .mask_count = c->unet.mask_channels};
+                                     .masks = masks,
+                                     .mask_count = masks_to_compare(masks, &c->unet)};
     for (size_t i = 0; i < m->case_count && c->train.use_image && c->train.use_unet; i++) {
         const mdf_manifest one = {.cases = &m->cases[i], .case_count = 1};
         mdf_samples sample = {0};
-        if (!has_mask(&m->cases[i], &c->unet)) {
+        if (!has_mask(&m->cases[i], masks, how.mask_count)) {
             continue;
         }
         mdf_status status = mdf_samples_load(&sample, &one, &how, NULL, NULL, err);

@@ -78,6 +78,23 @@ static void write_metric(FILE *out, const char *name, double value, mdf_interval
     (void)fputs("</td></tr>\n", out);
 }
 
+/* masks NULL: none. */
+static void write_places(FILE *out, const mdf_mask_scores *masks)
+{
+    if (masks != NULL && masks->disc.n > 0) {
+        write_metric(out, "disc centre within half a diameter",
+                     (double)masks->disc.within / (double)masks->disc.n,
+                     mdf_wilson(masks->disc.within, masks->disc.n));
+    }
+    if (masks != NULL && masks->lesion.n > 0) {
+        const double n = (double)masks->lesion.n;
+        write_metric(out, "lesion pointed at", (double)masks->lesion.hits / n,
+                     mdf_wilson(masks->lesion.hits, masks->lesion.n));
+        write_metric(out, "lesion AUPRC", masks->lesion.precision / n,
+                     (mdf_interval){(double)NAN, (double)NAN});
+    }
+}
+
 static mdf_status write_left_out(FILE *out, const mdf_left_out *left, mdf_error *err)
 {
     mdf_strbuf words = mdf_strbuf_new(1 << 16);
@@ -122,6 +139,7 @@ static void write_metrics(FILE *out, const mdf_report *r)
             write_metric(out, name, mdf_mask_score_dice(mask), none);
         }
     }
+    write_places(out, r->naming == NULL ? NULL : r->naming->masks);
     (void)fputs("</tbody>\n</table>\n", out);
 }
 

@@ -2,8 +2,10 @@
 #include "train/mask_scores.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "data/lesions.h"
 #include "train/stats.h"
 
 /* Does the mask, of whatever size over the same square, hold the centre of pixel (x, y) of side? */
@@ -44,6 +46,45 @@ void mdf_mask_score_add(mdf_mask_score *s, double dice, bool partial)
     s->square += dice * dice;
 }
 
+/* The likeliest of the model's kinds of lesion at each pixel; false: it draws none. */
+static bool any_lesion(float *out, const float *maps, const mdf_unet_config *u, size_t pixels)
+{
+    const size_t stride = (size_t)u->mask_channels;
+    bool any = false;
+    memset(out, 0, pixels * sizeof *out);
+    for (size_t k = 0; k < stride; k++) {
+        if (!mdf_mask_is_lesion(u->masks[k])) {
+            continue;
+        }
+        any = true;
+        for (size_t i = 0; i < pixels; i++) {
+            const float p = maps[i * stride + k];
+            out[i] = p > out[i] ? p : out[i];
+        }
+    }
+    return any;
+}
+
+static mdf_status add_lesions(mdf_mask_scores *out, const float *maps, const mdf_unet_config *u,
+                              const mdf_sample *s, mdf_error *err)
+{
+    const size_t pixels = (size_t)s->image.width * (size_t)s->image.width;
+    mdf_grey truth = {0};
+    MDF_TRY(mdf_sample_lesions(&truth, s, err));
+    if (truth.px == NULL) {
+        return MDF_OK;
+    }
+    float *map = mdf_alloc(pixels, sizeof *map);
+    mdf_status status =
+        map == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for masks") : MDF_OK;
+    if (status == MDF_OK && any_lesion(map, maps, u, pixels)) {
+        status = mdf_lesion_places_add(&out->lesion, map, &truth, s, err);
+    }
+    mdf_free(map);
+    mdf_grey_free(&truth);
+    return status;
+}
+
 mdf_status mdf_mask_scores_add(mdf_mask_scores *out, mdf_graph *g, const mdf_mllm *m,
                                const mdf_sample *s, mdf_error *err)
 {
@@ -59,6 +100,12 @@ mdf_status mdf_mask_scores_add(mdf_mask_scores *out, mdf_graph *g, const mdf_mll
             mdf_mask_score_add(score, dice(maps, u->mask_channels, k, s, mask),
                                s->partial[u->masks[k]]);
         }
+        if (u->masks[k] == MDF_MASK_DISC) {
+            status = mdf_disc_places_add(&out->disc, maps + k, u->mask_channels, s, err);
+        }
+    }
+    if (status == MDF_OK) {
+        status = add_lesions(out, maps, u, s, err);
     }
     mdf_free(maps);
     return status == MDF_OK || status == MDF_ERR_STOPPED
@@ -89,7 +136,7 @@ bool mdf_mask_scores_any(const mdf_mask_scores *m)
             return true;
         }
     }
-    return false;
+    return m->disc.n > 0 || m->lesion.n > 0;
 }
 
 double mdf_mask_score_dice(const mdf_mask_score *s)
@@ -132,6 +179,12 @@ json_t *mdf_mask_scores_json(const mdf_mask_scores *m)
             ok = json_object_set_new(out, mdf_mask_names[k], one) == 0;
         }
     }
+    if (ok && m->disc.n > 0) {
+        ok = json_object_set_new(out, "disc_centre", mdf_disc_places_json(&m->disc)) == 0;
+    }
+    if (ok && m->lesion.n > 0) {
+        ok = json_object_set_new(out, "lesions", mdf_lesion_places_json(&m->lesion)) == 0;
+    }
     if (!ok) {
         json_decref(out);
         return NULL;
@@ -151,4 +204,5 @@ void mdf_mask_scores_text(mdf_strbuf *out, const mdf_mask_scores *m)
                               s->boxes > 0 ? ", boxes for masks" : "");
         }
     }
+    mdf_mask_places_text(out, &m->disc, &m->lesion);
 }

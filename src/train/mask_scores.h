@@ -7,6 +7,7 @@
 #include "base/strbuf.h"
 #include "data/samples.h"
 #include "nn/segment.h"
+#include "train/mask_places.h"
 
 typedef struct mdf_mask_score {
     size_t n;      /* pictures with such a mask */
@@ -17,6 +18,8 @@ typedef struct mdf_mask_score {
 
 typedef struct mdf_mask_scores {
     mdf_mask_score of[MDF_MASK_NAMES];
+    mdf_disc_places disc;
+    mdf_lesion_places lesion; /* where the likeliest of the model's kinds is likely */
 } mdf_mask_scores;
 
 /* One picture's Dice; partial: its mask was drawn from incomplete boxes. */
@@ -36,11 +39,11 @@ bool mdf_mask_scores_any(const mdf_mask_scores *m);
 double mdf_mask_score_dice(const mdf_mask_score *s);   /* mean over its pictures; NAN without any */
 double mdf_mask_scores_mean(const mdf_mask_scores *m); /* over the kinds; NAN without any */
 
-/* {"vessel": {"dice": 0.8, "sd": 0.02, "n": 8, "from_boxes": 0}, ...}: kinds that any picture has;
- * NULL when out of memory. */
+/* {"vessel": {"dice": 0.8, "sd": 0.02, "n": 8, "from_boxes": 0}, ...}: kinds that any picture has,
+ * and "disc_centre" and "lesions" (train/mask_places.h); NULL when out of memory. */
 json_t *mdf_mask_scores_json(const mdf_mask_scores *m);
 
-/* "vessel Dice           0.800  (8 pictures, sd 0.020)\n" for each. */
+/* "vessel Dice           0.800  (8 pictures, sd 0.020)\n" for each, then where they lie. */
 void mdf_mask_scores_text(mdf_strbuf *out, const mdf_mask_scores *m);
 
 #endif
