@@ -111,7 +111,7 @@ static mdf_status choose_cases(mdf_left_out *left, bool *answers, mdf_manifest *
     mdf_strbuf text = mdf_strbuf_new(1 << 16);
     mdf_left_out_text(&text, left);
     mdf_status status = MDF_OK;
-    if (labelled == 0 && left->masks_only == 0 && c->train.task != MDF_TASK_SEGMENT) {
+    if (m->case_count == 0 && c->train.task != MDF_TASK_SEGMENT) {
         status =
             mdf_fail(err, MDF_ERR_ARG, "no case of this split has one of the model's labels: %s",
                      text.data != NULL ? text.data : "all are left out");
