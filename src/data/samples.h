@@ -13,7 +13,7 @@ typedef struct mdf_sample {
     bool partial[MDF_MASK_NAMES];  /* what is 0 in that mask is not known to be nothing */
     int label;                     /* -1 = unknown */
     int before, after; /* samples next to it that are the same photograph with another label */
-    bool has_mask;                 /* any */
+    bool has_mask;     /* any */
     const mdf_manifest_case *info; /* of the manifest */
 } mdf_sample;
 
