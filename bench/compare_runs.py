@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
-"""Paired comparison of two `mdf eval --json` files: difference of macro AUC and balanced accuracy (first minus
-second) on the same cases, with 95 % intervals by a bootstrap over patients.
+"""Paired comparison of results of `mdf eval --json` or of a rival's `--probabilities`: difference of macro AUC and balanced
+accuracy (first minus second) on the same cases, with 95 % intervals by a bootstrap over patients.
 
     python bench/compare_runs.py first.json second.json
+    python bench/compare_runs.py a1.json,a2.json,a3.json b1.json,b2.json,b3.json    # means over seeds
+
+Only labels that the cases have take part; each case's probabilities are those of these labels, again with sum 1. Patients
+are the first file's.
 """
 import json
 import sys
@@ -12,13 +16,9 @@ from sklearn.metrics import roc_auc_score
 
 
 def load(path):
-    """-> labels, truth [N], patients [N], probabilities [N, K]; cases in the order of their names."""
-    doc = json.load(open(path, encoding="utf-8"))
-    labels = doc["labels"]
-    rows = sorted(doc["cases"], key=lambda r: r["file_name"])
-    truth = np.array([labels.index(r["label"]) for r in rows])
-    prob = np.array([[r["prob"][k] for k in labels] for r in rows])
-    return labels, truth, [r["patient_id"] for r in rows], prob, [r["file_name"] for r in rows]
+    """-> {file name: (label, patient, probabilities by label)}."""
+    with open(path, encoding="utf-8") as file:
+        return {r["file_name"]: (r["label"], r["patient_id"], r["prob"]) for r in json.load(file)["cases"]}
 
 
 def measures(truth, prob):
@@ -30,23 +30,38 @@ def measures(truth, prob):
 
 
 def main():
-    labels, truth, patients, first, names = load(sys.argv[1])
-    other_labels, other_truth, _, second, other_names = load(sys.argv[2])
-    assert labels == other_labels and names == other_names and np.array_equal(truth, other_truth)
+    """Reads both sides, prints the differences."""
+    sides = [[load(path) for path in argument.split(",")] for argument in sys.argv[1:3]]
+    first = sides[0][0]
+    names = sorted(first)
+    labels = sorted({first[n][0] for n in names})
+    for run in sides[0] + sides[1]:
+        assert sorted(run) == names and all(run[n][0] == first[n][0] for n in names), "not the same cases"
+    truth = np.array([labels.index(first[n][0]) for n in names])
+    probs = []
+    for side in sides:
+        some = [np.array([[run[n][2][k] for k in labels] for n in names]) for run in side]
+        probs.append([p / p.sum(axis=1, keepdims=True) for p in some])
     groups = {}
-    for i, p in enumerate(patients):
-        groups.setdefault(p, []).append(i)
+    for i, n in enumerate(names):
+        groups.setdefault(first[n][1], []).append(i)
     groups = [np.array(g) for g in groups.values()]
+
+    def side_of(runs, pick):
+        return np.mean([measures(truth[pick], p[pick]) for p in runs], axis=0)
+
     rng = np.random.default_rng(1)
     found = []
-    for _ in range(2000):
+    while len(found) < 2000:
         pick = np.concatenate([groups[j] for j in rng.integers(len(groups), size=len(groups))])
-        found.append(measures(truth[pick], first[pick]) - measures(truth[pick], second[pick]))
+        if len(np.unique(truth[pick])) == len(labels):
+            found.append(side_of(probs[0], pick) - side_of(probs[1], pick))
     low, high = np.percentile(found, [2.5, 97.5], axis=0)
-    difference = measures(truth, first) - measures(truth, second)
+    every = np.arange(len(names))
+    a, b = side_of(probs[0], every), side_of(probs[1], every)
     for k, name in enumerate(["macro AUC", "balanced accuracy"]):
-        print(f"{name}: {difference[k]:+.3f} [{low[k]:+.3f}, {high[k]:+.3f}]")
-    print(f"{len(truth)} cases of {len(groups)} patients")
+        print(f"{name}: {a[k]:.3f} less {b[k]:.3f} is {a[k] - b[k]:+.3f} [{low[k]:+.3f}, {high[k]:+.3f}]")
+    print(f"{len(truth)} cases of {len(groups)} patients; labels {', '.join(labels)}")
 
 
 if __name__ == "__main__":

@@ -54,10 +54,11 @@ class Cases:
     """Pictures uint8 [N,3,S,S], targets [N], a patient's name for each, the set's number for each."""
 
     def __init__(self, parts, side):
-        self.pictures, targets, self.patients, sets = [], [], [], []
+        self.pictures, self.names, targets, self.patients, sets = [], [], [], [], []
         for number, (folder, split) in enumerate(parts):
             for row in read_rows(folder, split):
                 self.pictures.append(load_picture(folder / row["file_name"], side))
+                self.names.append(row["file_name"])
                 targets.append(LABELS.index(row["label"]))
                 self.patients.append(f"{folder.name}/{row.get('patient_id') or row['file_name']}")
                 sets.append(number)
@@ -199,8 +200,18 @@ def arguments(description, **defaults):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bootstrap", type=int, default=1000)
-    parser.add_argument("--probabilities", type=pathlib.Path, help="writes every test case's, as JSON")
+    parser.add_argument("--probabilities", type=pathlib.Path, help="folder: those of every test set's cases, as mdf eval --json has them")
     return parser
+
+
+def write_cases(path, cases, probs):
+    """For compare_runs.py: labels, and name, patient, label and probabilities of every case."""
+    rows = [
+        {"file_name": name, "patient_id": patient, "label": LABELS[target], "prob": dict(zip(LABELS, p))}
+        for name, patient, target, p in zip(cases.names, cases.patients, cases.targets.tolist(), probs.tolist())
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"labels": LABELS, "cases": rows}), encoding="utf-8")
 
 
 def run(name, make_net, args):
@@ -219,7 +230,6 @@ def run(name, make_net, args):
         "side": args.side, "epochs": args.epochs, "best_epoch": epoch, "val_macro_auc": auc, "seed": args.seed,
         "threads": args.threads, "test": {},
     }
-    probabilities = {}
     for wanted in args.test.split(","):
         folder, _, split = wanted.partition(":")
         if folder in names and split in ("", "train"):
@@ -227,8 +237,7 @@ def run(name, make_net, args):
         test = Cases([(args.root / folder, split or None)], kept)
         probs = predict(net, test.pictures, args.side)
         result["test"][wanted] = report(test, probs, args.bootstrap, args.seed)
-        probabilities[wanted] = {"patients": test.patients, "targets": test.targets.tolist(), "prob": probs.tolist()}
-    if args.probabilities:
-        args.probabilities.write_text(json.dumps(probabilities), encoding="utf-8")
+        if args.probabilities:
+            write_cases(args.probabilities / (wanted.replace(":", "-") + ".json"), test, probs)
     result["minutes"] = (time.monotonic() - start) / 60
     print(json.dumps(result, indent=2))
