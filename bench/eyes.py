@@ -24,11 +24,14 @@ MARGIN = 8 / 7  # pictures are kept a little larger than the net sees them
 
 
 def read_rows(folder, split=None):
-    """Rows of metadata.csv with one of the six labels; split None: all."""
+    """Rows of metadata.csv with one of the six labels; split None: all. In training, a row with another label counts once
+    for each of the six in its labels_all."""
     with open(folder / "metadata.csv", newline="", encoding="utf-8") as file:
-        rows = [r for r in csv.DictReader(file) if r["label"] in LABELS]
-    if split is not None:
-        rows = [r for r in rows if r["split"] == split]
+        every = [r for r in csv.DictReader(file) if split in (None, r["split"])]
+    rows = [r for r in every if r["label"] in LABELS]
+    if split == "train":
+        for row in (r for r in every if r["label"] not in LABELS):
+            rows += [{**row, "label": k} for k in LABELS if k in row.get("labels_all", "").split("|")]
     if not rows:
         sys.exit(f"{folder}/metadata.csv has no rows" + (f" of split {split}" if split else "") + " with these labels")
     return rows

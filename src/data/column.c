@@ -13,6 +13,7 @@ const char *const mdf_column_names[MDF_COLUMN_COUNT] = {
     "patient_id",
     "text",
     "eye",
+    "labels_all",
     [MDF_COLUMN_MASKS + MDF_MASK_VESSEL] = "vessel_mask",
     [MDF_COLUMN_MASKS + MDF_MASK_DISC] = "disc_mask",
     [MDF_COLUMN_MASKS + MDF_MASK_CUP] = "cup_mask",

@@ -40,6 +40,7 @@ typedef struct mdf_manifest_case {
     const char *split;                /* "" when the data has none */
     const char *patient_id;           /* unique over all folders */
     const char *text;                 /* "" = none */
+    const char *labels_all;           /* "a|b", every label of the case; "" = none */
     const char *mask[MDF_MASK_NAMES]; /* paths, NULL = none */
     const mdf_box *boxes;             /* [box_count] of signs on the picture */
     size_t box_count;
@@ -100,8 +101,10 @@ mdf_status mdf_manifest_distinct_labels(const mdf_manifest *m, bool several,
                                         mdf_error *err) MDF_NODISCARD;
 
 /* Cases with several labels in their cell become one case for each, behind one another; each label
- * is in m->labels then. MDF_ERR_ARG: more than MDF_MAX_CLASSES labels. */
-mdf_status mdf_manifest_separate_labels(mdf_manifest *m, mdf_error *err) MDF_NODISCARD;
+ * is in m->labels then. So do cases whose label is none of known[count], by those of known that
+ * their labels_all has. MDF_ERR_ARG: more than MDF_MAX_CLASSES labels. */
+mdf_status mdf_manifest_separate_labels(mdf_manifest *m, const char *const *known, size_t count,
+                                        mdf_error *err) MDF_NODISCARD;
 
 /* A second manifest with the same cases, for one split or filter; the strings are copied too. */
 mdf_status mdf_manifest_copy(mdf_manifest *out, const mdf_manifest *m,

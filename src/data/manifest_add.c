@@ -260,7 +260,10 @@ mdf_status mdf_manifest_add(mdf_manifest_builder *b, const char *const found[MDF
     c->split = split_string(b, split == NULL ? "" : split);
     c->text = mdf_manifest_string(b, text == NULL ? "" : text);
     c->patient_id = mdf_manifest_string(b, patient == NULL ? "" : patient);
-    if (c->file_name == NULL || c->split == NULL || c->text == NULL || c->patient_id == NULL) {
+    const char *all = row[MDF_COLUMN_LABELS_ALL];
+    c->labels_all = mdf_manifest_string(b, all == NULL ? "" : all);
+    if (c->file_name == NULL || c->split == NULL || c->text == NULL || c->patient_id == NULL ||
+        c->labels_all == NULL) {
         return no_memory(err);
     }
     c->eye = parse_eye(row[MDF_COLUMN_EYE]);

@@ -225,8 +225,9 @@ static mdf_status copy_cases(mdf_manifest_builder *b, const mdf_manifest *m)
         c->split = mdf_manifest_string(b, from->split);
         c->patient_id = mdf_manifest_string(b, from->patient_id);
         c->text = mdf_manifest_string(b, from->text);
+        c->labels_all = mdf_manifest_string(b, from->labels_all);
         ok = c->path != NULL && c->file_name != NULL && c->split != NULL && c->patient_id != NULL &&
-             c->text != NULL;
+             c->text != NULL && c->labels_all != NULL;
         for (int k = 0; ok && k < MDF_MASK_NAMES; k++) {
             c->mask[k] = from->mask[k] == NULL ? NULL : mdf_manifest_string(b, from->mask[k]);
             ok = c->mask[k] != NULL || from->mask[k] == NULL;

@@ -144,21 +144,32 @@ static mdf_status number_of(int *number, mdf_manifest *m, part p, mdf_error *err
     return MDF_OK;
 }
 
-/* Appends the case to out once for each of its labels; more than *count only if there is room. */
-static mdf_status separate(mdf_manifest_case *out, size_t *count, mdf_manifest *m,
-                           const mdf_manifest_case *c, mdf_error *err)
+/* Labels that a model has. */
+typedef struct known_labels {
+    const char *const *name;
+    size_t count;
+} known_labels;
+
+static bool is_known(const known_labels *k, part p)
 {
-    const char *label = c->label < 0 ? NULL : m->labels[c->label];
-    const char *by = label == NULL ? NULL : joined_by(m, label);
-    if (by == NULL) {
-        out[(*count)++] = *c;
-        return MDF_OK;
+    for (size_t i = 0; i < k->count; i++) {
+        if (strlen(k->name[i]) == p.len && strncmp(k->name[i], p.start, p.len) == 0) {
+            return true;
+        }
     }
+    return false;
+}
+
+/* Appends the case once for each part of cell that `only` (NULL: any) has. */
+static mdf_status add_parts(mdf_manifest_case *out, size_t *count, mdf_manifest *m,
+                            const mdf_manifest_case *c, const char *cell, const char *by,
+                            const known_labels *only, mdf_error *err)
+{
     const size_t first = *count;
-    for (const char *rest = label; rest != NULL;) {
+    for (const char *rest = cell; rest != NULL;) {
         const part p = next_part(&rest, by);
         int number = 0;
-        if (p.len == 0) {
+        if (p.len == 0 || (only != NULL && !is_known(only, p))) {
             continue;
         }
         MDF_TRY(number_of(&number, m, p, err));
@@ -174,18 +185,47 @@ static mdf_status separate(mdf_manifest_case *out, size_t *count, mdf_manifest *
     return MDF_OK;
 }
 
-mdf_status mdf_manifest_separate_labels(mdf_manifest *m, mdf_error *err)
+/* Appends the case to out, once for each of its labels. */
+static mdf_status separate(mdf_manifest_case *out, size_t *count, mdf_manifest *m,
+                           const mdf_manifest_case *c, const known_labels *known, mdf_error *err)
+{
+    const char *label = c->label < 0 ? NULL : m->labels[c->label];
+    const char *by = label == NULL ? NULL : joined_by(m, label);
+    if (by != NULL) {
+        return add_parts(out, count, m, c, label, by, NULL, err);
+    }
+    const size_t before = *count;
+    if (label != NULL && c->labels_all != NULL && known->count > 0 &&
+        !is_known(known, (part){label, strlen(label)})) {
+        MDF_TRY(add_parts(out, count, m, c, c->labels_all, "|;", known, err));
+    }
+    if (*count == before) {
+        out[(*count)++] = *c;
+    }
+    return MDF_OK;
+}
+
+/* Labels that a case may become, at most. */
+static size_t room_of(const mdf_manifest *m, const mdf_manifest_case *c)
+{
+    const size_t label = c->label < 0 ? 0 : strlen(m->labels[c->label]);
+    const size_t all = c->labels_all == NULL ? 0 : strlen(c->labels_all);
+    return 1 + (label > all ? label : all) / 2;
+}
+
+mdf_status mdf_manifest_separate_labels(mdf_manifest *m, const char *const *known, size_t count,
+                                        mdf_error *err)
 {
     size_t room = 1;
     for (size_t i = 0; i < m->case_count; i++) {
-        room += m->cases[i].label < 0 ? 1 : 1 + strlen(m->labels[m->cases[i].label]) / 2;
+        room += room_of(m, &m->cases[i]);
     }
     mdf_manifest_case *cases = mdf_alloc(room, sizeof *cases);
-    size_t count = 0;
+    size_t n = 0;
     mdf_status status =
         cases == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the cases") : MDF_OK;
     for (size_t i = 0; status == MDF_OK && i < m->case_count; i++) {
-        status = separate(cases, &count, m, &m->cases[i], err);
+        status = separate(cases, &n, m, &m->cases[i], &(known_labels){known, count}, err);
     }
     if (status != MDF_OK) {
         mdf_free(cases);
@@ -193,7 +233,7 @@ mdf_status mdf_manifest_separate_labels(mdf_manifest *m, mdf_error *err)
     }
     mdf_free(m->cases);
     m->cases = cases;
-    m->case_count = count;
+    m->case_count = n;
     return MDF_OK;
 }
 

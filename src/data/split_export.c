@@ -31,7 +31,8 @@ static mdf_status write_case(FILE *out, const mdf_manifest *m, const mdf_manifes
         [MDF_COLUMN_SPLIT] = c->split,
         [MDF_COLUMN_PATIENT_ID] = patient,
         [MDF_COLUMN_TEXT] = c->text,
-        [MDF_COLUMN_EYE] = eyes[c->eye]};
+        [MDF_COLUMN_EYE] = eyes[c->eye],
+        [MDF_COLUMN_LABELS_ALL] = c->labels_all};
     for (int k = 0; k < MDF_MASK_NAMES; k++) {
         found = absolute(mask[k], c->mask[k]) && found;
         row[MDF_COLUMN_MASKS + k] = mask[k];

@@ -57,7 +57,12 @@ mdf_status mdf_train_data_choose(mdf_train_data *d, mdf_config *c, const mdf_tra
     MDF_TRY(mdf_manifest_copy(&d->train_cases, o->manifest, err));
     MDF_TRY(mdf_manifest_keep_split(&d->train_cases, o->train_split, err));
     if (c->train.several_labels) {
-        MDF_TRY(mdf_manifest_separate_labels(&d->train_cases, err));
+        const char *known[MDF_MAX_CLASSES];
+        for (int k = 0; k < c->answer.label_count; k++) {
+            known[k] = c->answer.labels[k];
+        }
+        MDF_TRY(mdf_manifest_separate_labels(&d->train_cases, known, (size_t)c->answer.label_count,
+                                             err));
     }
     if (c->train.mask_crops) {
         mdf_manifest_drop_masks_only(&d->train_cases); /* they are among the crops */

@@ -82,7 +82,7 @@ static void several_labels_in_a_cell_become_cases(void **state)
     mdf_manifest m;
     load_well(&m, &f);
     const char *first = m.cases[0].path;
-    assert_int_equal(mdf_manifest_separate_labels(&m, NULL), MDF_OK);
+    assert_int_equal(mdf_manifest_separate_labels(&m, NULL, 0, NULL), MDF_OK);
     assert_int_equal(m.case_count, 9);
     for (size_t i = 0; i < 9; i++) {
         if (want[i] == NULL) {
@@ -98,11 +98,44 @@ static void several_labels_in_a_cell_become_cases(void **state)
     for (long n = 1; n <= 1; n++) { /* the labels' memory is the arena's */
         load_well(&m, &f);
         mdf_alloc_fail_after(n);
-        const mdf_status status = mdf_manifest_separate_labels(&m, NULL);
+        const mdf_status status = mdf_manifest_separate_labels(&m, NULL, 0, NULL);
         mdf_alloc_fail_after(0);
         assert_int_equal(status, MDF_ERR_NOMEM);
         mdf_manifest_free(&m);
     }
+    test_folder_remove(&f);
+}
+
+/* Where the label says nothing to the model, all labels may. */
+static void another_column_may_have_them_all(void **state)
+{
+    (void)state;
+    test_folder f;
+    test_folder_make(&f);
+    test_put(&f, "a.jpg", "");
+    test_put(&f, "metadata.csv",
+             "file_name,label,labels_all\na.jpg,multi,dr|other\na.jpg,dr,dr|amd\na.jpg,other,x; y\n"
+             "a.jpg,multi,amd; dr;dr\na.jpg,,dr\na.jpg,multi,\n");
+    static const char *const want[] = {"dr", "dr", "other", "amd", "dr", NULL, "multi"};
+    static const char *const known[] = {"dr", "amd"};
+    mdf_manifest m;
+    load_well(&m, &f);
+    mdf_manifest copy;
+    assert_int_equal(mdf_manifest_copy(&copy, &m, NULL), MDF_OK);
+    assert_string_equal(copy.cases[0].labels_all, "dr|other");
+    assert_int_equal(mdf_manifest_separate_labels(&copy, NULL, 0, NULL), MDF_OK);
+    assert_int_equal(copy.case_count, 6); /* every label is known, as long as none is */
+    mdf_manifest_free(&copy);
+    assert_int_equal(mdf_manifest_separate_labels(&m, known, 2, NULL), MDF_OK);
+    assert_int_equal(m.case_count, 7);
+    for (size_t i = 0; i < 7; i++) {
+        if (want[i] == NULL) {
+            assert_int_equal(m.cases[i].label, -1);
+        } else {
+            assert_string_equal(m.labels[m.cases[i].label], want[i]);
+        }
+    }
+    mdf_manifest_free(&m);
     test_folder_remove(&f);
 }
 
@@ -112,6 +145,7 @@ int main(void)
         cmocka_unit_test(labels_and_splits_that_are_alike_are_named),
         cmocka_unit_test(several_labels_in_a_cell_are_refused),
         cmocka_unit_test(several_labels_in_a_cell_become_cases),
+        cmocka_unit_test(another_column_may_have_them_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
