@@ -121,7 +121,8 @@ static mdf_status fill_mask(mdf_batch_buffer *b, const mdf_config *c, const mdf_
     const size_t pixels = (size_t)side * (size_t)side;
     const mdf_mask_name name = c->unet.masks[channel];
     const mdf_grey *grey = s->mask[name].px != NULL ? &s->mask[name] : NULL;
-    const mdf_real ground = s->partial[name] ? partial_weight : 1;
+    const bool centre = name == MDF_MASK_DISC && s->only_centre; /* says itself what is unknown */
+    const mdf_real ground = s->partial[name] && !centre ? partial_weight : 1;
     mdf_rng r = mdf_rng_new(seed, 1);
     if (grey != NULL) {
         MDF_TRY(mdf_augment(NULL, b->mask_pixels, NULL, &s->image, grey, side, o, &r, &b->scratch,
@@ -129,9 +130,11 @@ static mdf_status fill_mask(mdf_batch_buffer *b, const mdf_config *c, const mdf_
     }
     b->mask_there[at * channels + (size_t)channel] = grey != NULL;
     for (size_t j = 0; j < pixels; j++) {
-        const bool set = grey != NULL && b->mask_pixels[j] != 0;
+        const uint8_t value = grey != NULL ? b->mask_pixels[j] : 0;
+        const bool set = value != 0 && value != MDF_MASK_UNKNOWN;
+        const mdf_real weight = value == MDF_MASK_UNKNOWN ? 0 : set ? 1 : ground;
         b->mask[(at * pixels + j) * channels + (size_t)channel] = set ? 1 : 0;
-        b->mask_weight[(at * pixels + j) * channels + (size_t)channel] = set ? 1 : ground;
+        b->mask_weight[(at * pixels + j) * channels + (size_t)channel] = weight;
     }
     return MDF_OK;
 }

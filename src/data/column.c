@@ -14,6 +14,8 @@ const char *const mdf_column_names[MDF_COLUMN_COUNT] = {
     "text",
     "eye",
     "labels_all",
+    "optic_disc_x",
+    "optic_disc_y",
     [MDF_COLUMN_MASKS + MDF_MASK_VESSEL] = "vessel_mask",
     [MDF_COLUMN_MASKS + MDF_MASK_DISC] = "disc_mask",
     [MDF_COLUMN_MASKS + MDF_MASK_CUP] = "cup_mask",

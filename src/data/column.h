@@ -14,7 +14,9 @@ typedef enum mdf_column {
     MDF_COLUMN_TEXT,
     MDF_COLUMN_EYE,
     MDF_COLUMN_LABELS_ALL, /* every label of the case, for train_config.several_labels */
-    MDF_COLUMN_MASKS,      /* of vessels; the other masks follow in the order of mdf_mask_name */
+    MDF_COLUMN_DISC_X,     /* centre of the optic disc, in pixels of the picture */
+    MDF_COLUMN_DISC_Y,
+    MDF_COLUMN_MASKS, /* of vessels; the other masks follow in the order of mdf_mask_name */
     MDF_COLUMN_COUNT = MDF_COLUMN_MASKS + MDF_MASK_NAMES
 } mdf_column;
 

@@ -44,6 +44,8 @@ typedef struct mdf_manifest_case {
     const char *mask[MDF_MASK_NAMES]; /* paths, NULL = none */
     const mdf_box *boxes;             /* [box_count] of signs on the picture */
     size_t box_count;
+    bool has_disc_centre; /* of disc_x, disc_y, in pixels of the picture */
+    double disc_x, disc_y;
     bool masks_only; /* nobody is to learn a label of it */
     bool healthy;    /* no lesion is on it: train_config.healthy_labels */
     int label;       /* index into m.labels; -1 = unlabelled */
@@ -54,8 +56,10 @@ typedef struct mdf_manifest_case {
     size_t line; /* line of the table; 0 for class folders */
 } mdf_manifest_case;
 
-/* Is there a mask of it, as a file or as boxes? A file goes before boxes. */
+/* Is there a mask of it, as a file, as boxes, or (disc) as a centre? The first of these counts. */
 bool mdf_case_has_mask(const mdf_manifest_case *c, mdf_mask_name name);
+
+bool mdf_case_has_boxes(const mdf_manifest_case *c, mdf_mask_name name);
 
 /* Is `name` a lesion, of which this eye has none and nobody drew any? Then its mask is empty. */
 bool mdf_case_is_free_of(const mdf_manifest_case *c, mdf_mask_name name);

@@ -1,4 +1,6 @@
 /* One case at a time into a manifest: what tables and class folders share. */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -230,6 +232,31 @@ static mdf_status check_row(const mdf_manifest_builder *b, const char *const row
     return MDF_OK;
 }
 
+/* A number of pixels; the whole cell. */
+static bool parse_pixels(double *out, const char *cell)
+{
+    char *end = NULL;
+    *out = strtod(cell, &end);
+    return end != cell && *end == '\0' && isfinite(*out) && fabs(*out) < 1e6;
+}
+
+static mdf_status add_disc_centre(mdf_manifest_builder *b, mdf_manifest_case *c,
+                                  const char *const row[MDF_COLUMN_COUNT], mdf_error *err)
+{
+    const char *x = row[MDF_COLUMN_DISC_X];
+    const char *y = row[MDF_COLUMN_DISC_Y];
+    if (is_empty(x) && is_empty(y)) {
+        return MDF_OK;
+    }
+    if (is_empty(x) || is_empty(y) || !parse_pixels(&c->disc_x, x) ||
+        !parse_pixels(&c->disc_y, y)) {
+        return fail_row(b, row[MDF_COLUMN_FILE_NAME], MDF_ERR_FORMAT, err,
+                        "optic_disc_x and optic_disc_y are two numbers of pixels, or both empty");
+    }
+    c->has_disc_centre = true;
+    return MDF_OK;
+}
+
 static mdf_status add_masks(mdf_manifest_builder *b, mdf_manifest_case *c,
                             const char *const row[MDF_COLUMN_COUNT], mdf_error *err)
 {
@@ -253,6 +280,7 @@ mdf_status mdf_manifest_add(mdf_manifest_builder *b, const char *const found[MDF
     MDF_TRY(add_label(b, row[MDF_COLUMN_FILE_NAME], row[MDF_COLUMN_LABEL], &c->label, err));
     MDF_TRY(add_path(b, row[MDF_COLUMN_FILE_NAME], &c->path, err));
     MDF_TRY(add_masks(b, c, row, err));
+    MDF_TRY(add_disc_centre(b, c, row, err));
     const char *split = row[MDF_COLUMN_SPLIT] != NULL ? row[MDF_COLUMN_SPLIT] : b->split;
     const char *text = row[MDF_COLUMN_TEXT];
     const char *patient = row[MDF_COLUMN_PATIENT_ID];

@@ -8,17 +8,20 @@
 #include "base/strbuf.h"
 #include "data/manifest_build.h"
 
-bool mdf_case_has_mask(const mdf_manifest_case *c, mdf_mask_name name)
+bool mdf_case_has_boxes(const mdf_manifest_case *c, mdf_mask_name name)
 {
-    if (c->mask[name] != NULL) {
-        return true;
-    }
     for (size_t i = 0; i < c->box_count; i++) {
         if (c->boxes[i].kind == name) {
             return true;
         }
     }
     return false;
+}
+
+bool mdf_case_has_mask(const mdf_manifest_case *c, mdf_mask_name name)
+{
+    return c->mask[name] != NULL || mdf_case_has_boxes(c, name) ||
+           (name == MDF_MASK_DISC && c->has_disc_centre);
 }
 
 bool mdf_case_is_free_of(const mdf_manifest_case *c, mdf_mask_name name)

@@ -114,6 +114,39 @@ static mdf_status draw_boxes(mdf_grey *out, const mdf_manifest_case *info, mdf_m
     return MDF_OK;
 }
 
+/* What a disc's centre says: near it is disc, far from it is none. Discs of fields of view of 30 to
+ * 60 degrees have radii between the two. */
+static mdf_status draw_disc_centre(mdf_grey *out, const mdf_manifest_case *info, const view *v,
+                                   int side, mdf_error *err)
+{
+    static const double near = 0.6;
+    static const double far = 1.6;
+    const double scale = (double)side / v->square.side;
+    const double radius = (double)side / MDF_DISC_SHARE / 2;
+    const double x = scale * (info->disc_x - v->square.left);
+    const double y = scale * (info->disc_y - v->square.top);
+    if (info->disc_x < 0 || info->disc_y < 0 || info->disc_x >= v->width ||
+        info->disc_y >= v->height) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: the disc's centre at %g, %g lies outside of the picture of %d x %d "
+                        "pixels",
+                        info->path, info->disc_x, info->disc_y, v->width, v->height);
+    }
+    const size_t pixels = (size_t)side * (size_t)side;
+    *out = (mdf_grey){.width = side, .height = side, .px = mdf_alloc(pixels, 1)};
+    if (out->px == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for a mask", info->path);
+    }
+    mdf_mask_fill(out, x - far * radius, y - far * radius, x + far * radius, y + far * radius,
+                  true);
+    for (size_t i = 0; i < pixels; i++) {
+        out->px[i] = out->px[i] != 0 ? MDF_MASK_UNKNOWN : 0;
+    }
+    mdf_mask_fill(out, x - near * radius, y - near * radius, x + near * radius, y + near * radius,
+                  true);
+    return MDF_OK;
+}
+
 static mdf_status load_one_mask(mdf_sample *s, mdf_mask_name name, const view *v, mdf_error *err)
 {
     const mdf_manifest_case *info = s->info;
@@ -132,6 +165,10 @@ static mdf_status load_one_mask(mdf_sample *s, mdf_mask_name name, const view *v
         return load_mask(&s->mask[name], info->mask[name], v, err);
     }
     s->partial[name] = !mdf_box_is_whole(name);
+    if (!mdf_case_has_boxes(info, name)) {
+        s->only_centre = s->partial[name] = true;
+        return draw_disc_centre(&s->mask[name], info, v, s->image.width, err);
+    }
     return draw_boxes(&s->mask[name], info, name, v, s->image.width, err);
 }
 

@@ -6,11 +6,18 @@
 #include "data/manifest.h"
 #include "photo/fov.h"
 
+enum {
+    MDF_MASK_UNKNOWN = 128, /* value of a mask's pixel that may be either */
+    MDF_DISC_SHARE = 7      /* a disc's diameter is about a 7th of the field of view's: 1.8 of 13 mm
+                               at 45 degrees */
+};
+
 typedef struct mdf_sample {
     mdf_image image;               /* field-of-view crop, square */
     mdf_fov fov;                   /* of the picture, in pixels of the crop */
-    mdf_grey mask[MDF_MASK_NAMES]; /* over the crop at any size, 0 or 255; px NULL = none */
+    mdf_grey mask[MDF_MASK_NAMES]; /* over the crop at any size, 0 or 255; px NULL: none */
     bool partial[MDF_MASK_NAMES];  /* what is 0 in that mask is not known to be nothing */
+    bool only_centre;              /* of the disc: its mask is MDF_MASK_UNKNOWN around that */
     int label;                     /* -1 = unknown */
     int before, after; /* samples next to it that are the same photograph with another label */
     bool has_mask;     /* any */

@@ -22,17 +22,24 @@ static mdf_status write_case(FILE *out, const mdf_manifest *m, const mdf_manifes
     static const char *const eyes[] = {"", "left", "right"};
     char image[PATH_MAX];
     char mask[MDF_MASK_NAMES][PATH_MAX];
+    char disc[2][32] = {"", ""};
     bool found = absolute(image, c->path);
+    if (c->has_disc_centre) {
+        (void)snprintf(disc[0], sizeof disc[0], "%.17g", c->disc_x);
+        (void)snprintf(disc[1], sizeof disc[1], "%.17g", c->disc_y);
+    }
     /* A case without a patient has its own path as the id. */
     const char *patient = strcmp(c->patient_id, c->path) == 0 ? "" : c->patient_id;
-    const char *row[MDF_COLUMN_COUNT] = {
-        [MDF_COLUMN_FILE_NAME] = image,
-        [MDF_COLUMN_LABEL] = c->label < 0 ? "" : m->labels[c->label],
-        [MDF_COLUMN_SPLIT] = c->split,
-        [MDF_COLUMN_PATIENT_ID] = patient,
-        [MDF_COLUMN_TEXT] = c->text,
-        [MDF_COLUMN_EYE] = eyes[c->eye],
-        [MDF_COLUMN_LABELS_ALL] = c->labels_all};
+    const char *row[MDF_COLUMN_COUNT] = {[MDF_COLUMN_FILE_NAME] = image,
+                                         [MDF_COLUMN_LABEL] =
+                                             c->label < 0 ? "" : m->labels[c->label],
+                                         [MDF_COLUMN_SPLIT] = c->split,
+                                         [MDF_COLUMN_PATIENT_ID] = patient,
+                                         [MDF_COLUMN_TEXT] = c->text,
+                                         [MDF_COLUMN_EYE] = eyes[c->eye],
+                                         [MDF_COLUMN_LABELS_ALL] = c->labels_all,
+                                         [MDF_COLUMN_DISC_X] = disc[0],
+                                         [MDF_COLUMN_DISC_Y] = disc[1]};
     for (int k = 0; k < MDF_MASK_NAMES; k++) {
         found = absolute(mask[k], c->mask[k]) && found;
         row[MDF_COLUMN_MASKS + k] = mask[k];

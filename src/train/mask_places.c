@@ -76,7 +76,8 @@ static place middle_of(const mdf_grey *mask)
     place p = {0};
     for (int y = 0; y < mask->height; y++) {
         for (int x = 0; x < mask->width; x++) {
-            if (mask->px[(size_t)y * (size_t)mask->width + (size_t)x] != 0) {
+            const uint8_t value = mask->px[(size_t)y * (size_t)mask->width + (size_t)x];
+            if (value != 0 && value != MDF_MASK_UNKNOWN) {
                 p.x += x + 0.5;
                 p.y += y + 0.5;
                 p.area++;
@@ -101,7 +102,9 @@ mdf_status mdf_disc_places_add(mdf_disc_places *out, const float *map, int strid
     const double scale = (double)mask->width / s->image.width;
     const double x = drawn.x * scale - truth.x;
     const double y = drawn.y * scale - truth.y;
-    const double distance = sqrt(x * x + y * y) / sqrt(4 * (double)truth.area / pi);
+    const double diameter =
+        s->only_centre ? (double)mask->width / MDF_DISC_SHARE : sqrt(4 * (double)truth.area / pi);
+    const double distance = sqrt(x * x + y * y) / diameter;
     out->n++;
     out->within += distance < 0.5;
     out->sum += distance;

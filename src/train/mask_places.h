@@ -11,7 +11,8 @@
 typedef struct mdf_disc_places {
     size_t n;      /* pictures with a mask of the disc */
     size_t within; /* of them those whose centre is less than half a disc diameter away */
-    double sum;    /* of the distances, in diameters of the true disc (of a circle of its area) */
+    double sum;    /* of the distances, in diameters of the true disc: of a circle of its area, or,
+                      where only its centre is known, a 7th of the field of view */
 } mdf_disc_places;
 
 typedef struct mdf_lesion_places {

@@ -96,7 +96,7 @@ mdf_status mdf_mask_scores_add(mdf_mask_scores *out, mdf_graph *g, const mdf_mll
     for (int k = 0; status == MDF_OK && k < u->mask_channels; k++) {
         const mdf_grey *mask = &s->mask[u->masks[k]];
         mdf_mask_score *score = &out->of[u->masks[k]];
-        if (mask->px != NULL) {
+        if (mask->px != NULL && !(u->masks[k] == MDF_MASK_DISC && s->only_centre)) {
             mdf_mask_score_add(score, dice(maps, u->mask_channels, k, s, mask),
                                s->partial[u->masks[k]]);
         }

@@ -184,6 +184,36 @@ static void cases_may_have_the_labels_of_their_folder(void **state)
     mdf_free(world.samples.known);
 }
 
+/* What a mask does not know counts nothing; what boxes leave out counts little. */
+static void pixels_of_masks_have_weights(void **state)
+{
+    (void)state;
+    static uint8_t px[4] = {0, MDF_MASK_UNKNOWN, 255, 0};
+    begin("");
+    assert_int_equal(mdf_config_set(&world.config, "masks=disc,lesion", NULL), MDF_OK);
+    world.item[0].mask[MDF_MASK_DISC] = (mdf_grey){.width = 2, .height = 2, .px = px};
+    world.item[0].partial[MDF_MASK_DISC] = world.item[0].only_centre = true;
+    world.item[0].mask[MDF_MASK_LESION] = (mdf_grey){.width = 2, .height = 2, .px = px};
+    world.item[0].partial[MDF_MASK_LESION] = true;
+    world.item[0].has_mask = true;
+    const mdf_batch_options how = {.masks = true, .seed = 11};
+    const mdf_batch *b = fill(false);
+    assert_int_equal(
+        mdf_batch_fill(&world.buffer, &world.config, &world.samples, world.index, 1, &how, NULL),
+        MDF_OK);
+    const size_t side = (size_t)world.config.unet.image_size;
+    const size_t corner[4] = {0, side - 1, side * (side - 1), side * side - 1};
+    static const mdf_real set[4] = {0, 0, 1, 0};
+    static const mdf_real weight[4][2] = {{1, MDF_R(0.2)}, {0, 0}, {1, 1}, {1, MDF_R(0.2)}};
+    for (int i = 0; i < 4; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            assert_true(b->mask[2 * corner[i] + k] == set[i]);
+            assert_true(b->mask_weight[2 * corner[i] + k] == weight[i][k]);
+        }
+    }
+    end();
+}
+
 /* Not in a validation. Where the text is all there is, it is not left out as well. */
 static void training_batches_may_lack_their_pictures(void **state)
 {
@@ -224,6 +254,7 @@ int main(void)
         cmocka_unit_test(validation_reads_the_whole_text),
         cmocka_unit_test(a_mirrored_text_loses_sentences_too),
         cmocka_unit_test(cases_may_have_the_labels_of_their_folder),
+        cmocka_unit_test(pixels_of_masks_have_weights),
         cmocka_unit_test(training_batches_may_lack_their_pictures),
         cmocka_unit_test(labels_of_one_photograph_are_not_compared),
     };

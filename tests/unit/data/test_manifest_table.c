@@ -84,6 +84,31 @@ static void two_columns_that_become_one_are_refused(void **state)
     test_folder_remove(&f);
 }
 
+static void a_discs_centre_is_two_numbers(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"1,", ",2", "1,x", "nan2,1", "1e400,2", "1 2,3"};
+    test_folder f;
+    mdf_manifest m;
+    make(&f);
+    put_csv(&f, "file_name,optic_disc_x,optic_disc_y\na.jpg,70.25,214\na.jpg,,\na.jpg,NA,none\n");
+    load_well(&m, &f);
+    assert_true(m.cases[0].has_disc_centre && m.cases[0].disc_x == 70.25 &&
+                m.cases[0].disc_y == 214);
+    assert_true(mdf_case_has_mask(&m.cases[0], MDF_MASK_DISC));
+    assert_false(m.cases[1].has_disc_centre || m.cases[2].has_disc_centre);
+    mdf_manifest_free(&m);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char csv[100];
+        (void)snprintf(csv, sizeof csv, "file_name,optic_disc_x,optic_disc_y\na.jpg,%s\n", bad[i]);
+        put_csv(&f, csv);
+        expect_failure(&f, MDF_ERR_FORMAT,
+                       "/metadata.csv line 2: optic_disc_x and optic_disc_y are two numbers of "
+                       "pixels, or both empty");
+    }
+    test_folder_remove(&f);
+}
+
 static void a_slip_of_patient_id_is_refused_and_others_are_named(void **state)
 {
     (void)state;
@@ -294,6 +319,7 @@ int main(void)
         cmocka_unit_test(words_for_missing_values_are_missing_and_counted),
         cmocka_unit_test(file_names_in_split_folders_have_that_split),
         cmocka_unit_test(blank_rows_and_other_separators_are_read_and_said),
+        cmocka_unit_test(a_discs_centre_is_two_numbers),
         cmocka_unit_test(running_out_of_memory_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,11 +124,60 @@ static void boxes_become_masks_of_their_kinds(void **state)
     test_folder_remove(&f);
 }
 
+/* Near the centre it is disc, far from it none, between nobody knows: radii 0.6 and 1.6 times half
+ * a 7th of 64 pixels, 2.7 and 7.3. Boxes and files go before a centre. */
+static void a_centre_is_a_disc_with_a_vague_edge(void **state)
+{
+    (void)state;
+    test_folder f;
+    mdf_manifest m;
+    mdf_samples s;
+    mdf_error err = {0};
+    test_folder_make(&f);
+    put_picture(&f, "a.png", 3, 120, 200);
+    put_picture(&f, "b.png", 3, 120, 200);
+    put_picture(&f, "c.png", 3, 120, 200);
+    put_picture(&f, "m.png", 1, 0, 255);
+    test_put(&f, "metadata.csv",
+             "file_name,optic_disc_x,Optic Disc Y,disc_mask\na.png,30.5,20.5,\nb.png,30,20,\n"
+             "c.png,30,20,m.png\n");
+    test_put(&f, "boxes.csv",
+             "file_name,class,unit,x0,y0,x1,y1\nb.png,optic_disc,pixel,8,8,20,20\n");
+    const char *const dirs[] = {f.path};
+    assert_int_equal(mdf_manifest_load(&m, dirs, 1, NULL), MDF_OK);
+    assert_int_equal(mdf_samples_load(&s, &m, &all, NULL, NULL, NULL), MDF_OK);
+    const uint8_t *px = s.item[0].mask[MDF_MASK_DISC].px;
+    static const struct {
+        int dx, value;
+    } want[] = {{0, 255}, {2, 255}, {3, MDF_MASK_UNKNOWN}, {7, MDF_MASK_UNKNOWN}, {8, 0}, {20, 0}};
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        assert_int_equal(px[20 * SIDE + 30 + want[i].dx], want[i].value);
+        assert_int_equal(px[20 * SIDE + 30 - want[i].dx], want[i].value);
+        if (want[i].dx <= 20) {
+            assert_int_equal(px[(20 - want[i].dx) * SIDE + 30], want[i].value);
+        }
+    }
+    assert_true(s.item[0].only_centre && s.item[0].has_mask);
+    for (int i = 1; i < 3; i++) {
+        const mdf_grey *disc = &s.item[i].mask[MDF_MASK_DISC];
+        assert_false(s.item[i].only_centre);
+        assert_int_equal(memchr(disc->px, MDF_MASK_UNKNOWN, SIDE * SIDE) == NULL, 1);
+    }
+    mdf_samples_free(&s);
+    m.cases[0].disc_x = 64; /* pixels are 0 to 63 */
+    assert_int_equal(mdf_samples_load(&s, &m, &all, NULL, NULL, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "the disc's centre at 64, 20.5 lies outside of the picture of "
+                                     "64 x 64 pixels"));
+    mdf_manifest_free(&m);
+    test_folder_remove(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(masks_of_0_and_1_are_masks_of_0_and_255),
         cmocka_unit_test(boxes_become_masks_of_their_kinds),
+        cmocka_unit_test(a_centre_is_a_disc_with_a_vague_edge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,20 @@ static void without_an_area_the_likeliest_pixel_is_the_disc(void **state)
     assert_int_equal(add_disc((mdf_disc_places){0}).n, 0);
 }
 
+/* Of a centre alone the diameter is a 7th of the field of view. */
+static void a_centre_alone_has_a_usual_diameter(void **state)
+{
+    (void)state;
+    begin();
+    sample.only_centre = true;
+    memset(truth + 35 * SIDE, MDF_MASK_UNKNOWN, SIDE); /* says nothing */
+    mark(20, 30, 4, 4);
+    fill(23, 30, 4, 4, 0.9F);
+    const mdf_disc_places d = add_disc((mdf_disc_places){0});
+    assert_int_equal(d.within, 1);
+    assert_near(d.sum, 3 / (SIDE / 7.0));
+}
+
 static mdf_lesion_places add_lesions(void)
 {
     mdf_lesion_places l = {0};
@@ -159,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_largest_area_is_the_disc),
         cmocka_unit_test(without_an_area_the_likeliest_pixel_is_the_disc),
+        cmocka_unit_test(a_centre_alone_has_a_usual_diameter),
         cmocka_unit_test(precision_and_the_likeliest_cell),
         cmocka_unit_test(only_the_field_of_view_counts),
         cmocka_unit_test(what_is_said),
