@@ -1,4 +1,4 @@
-# Heat-maps of the model that comes with the program: by every quick method, of one depth, of one that it does not have.
+# Heat-maps of the model that comes with the program: by every quick method, of one depth, of the bottleneck.
 small=$project/models/small
 "$mdf" data synth --quiet --patients 1 --size 128 --seed 5 --label amd data >/dev/null
 eye=data/images/P0001_left.png

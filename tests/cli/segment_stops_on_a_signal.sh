@@ -1,6 +1,7 @@
 # A signal ends the run between pictures; masks and table of those that are done are there.
 "$mdf" data synth --quiet --patients 200 --size 64 --seed 5 --label normal eyes >/dev/null
-"$mdf" segment --quiet --out masks eyes/images >table.txt &
+"$mdf" init --quiet --config tiny --set answer_config.labels=normal,dr --out drawer >/dev/null
+"$mdf" segment --quiet --model drawer --out masks eyes/images >table.txt &
 while [ ! -s table.txt ] || [ "$(wc -l <table.txt)" -lt 3 ]; do
     sleep 0.02
 done
