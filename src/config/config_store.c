@@ -155,7 +155,8 @@ static mdf_status store_stages(mdf_config *c, const mdf_config_key *k, const cha
         if (!json_is_object(stage)) {
             return fail_type(path, "a list of objects {...}", stage, err);
         }
-        if (json_dumpb(stage, out, MDF_STAGE_BYTES, JSON_COMPACT) >= MDF_STAGE_BYTES) {
+        if (json_dumpb(stage, out, MDF_STAGE_BYTES, JSON_COMPACT | JSON_REAL_PRECISION(15)) >=
+            MDF_STAGE_BYTES) {
             return mdf_fail(err, MDF_ERR_LIMIT, "%s[%zu] is longer than the limit of %d bytes",
                             path, i, MDF_STAGE_BYTES - 1);
         }

@@ -64,14 +64,15 @@ mdf_status mdf_train_data_choose(mdf_train_data *d, mdf_config *c, const mdf_tra
         MDF_TRY(mdf_manifest_separate_labels(&d->train_cases, known, (size_t)c->answer.label_count,
                                              err));
     }
-    if (c->train.mask_crops) {
-        mdf_manifest_drop_masks_only(&d->train_cases); /* they are among the crops */
+    const bool masks = c->unet.mask_channels > 0 && c->train.mask_weight > 0 &&
+                       c->train.use_image && !c->train.mask_crops;
+    if (!masks) {
+        mdf_manifest_drop_masks_only(&d->train_cases); /* of use as crops, or not at all */
     }
     MDF_TRY(mdf_manifest_copy(&d->val_cases, o->manifest, err));
     MDF_TRY(mdf_manifest_keep_split(&d->val_cases, o->val_split, err));
+    mdf_manifest_drop_masks_only(&d->val_cases);
     MDF_TRY(mdf_labels_of_cases(&c->answer, &d->train_cases, o->train_split, err));
-    const bool masks = c->unet.mask_channels > 0 && c->train.mask_weight > 0 &&
-                       c->train.use_image && !c->train.mask_crops;
     MDF_TRY(apply_labels(&d->train_cases, &d->left_out[0], c, o, o->train_split, masks, err));
     return apply_labels(&d->val_cases, &d->left_out[1], c, o, o->val_split, false, err);
 }
