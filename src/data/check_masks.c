@@ -64,6 +64,22 @@ static mdf_status check_boxes(mdf_check *c, size_t number, int width, int height
     return mdf_check_list_add(&c->unusable_masks, number, one->path, text, err);
 }
 
+static mdf_status check_disc_centre(mdf_check *c, size_t number, int width, int height,
+                                    mdf_error *err)
+{
+    const mdf_manifest_case *one = &c->m->cases[number];
+    const bool fits =
+        one->disc_x >= 0 && one->disc_y >= 0 && one->disc_x < width && one->disc_y < height;
+    if (!one->has_disc_centre || width == 0 || fits) {
+        return MDF_OK;
+    }
+    char text[400];
+    (void)snprintf(text, sizeof text,
+                   "%.200s: the disc's centre at %g, %g lies outside of the %d x %d pixels",
+                   one->path, one->disc_x, one->disc_y, width, height);
+    return mdf_check_list_add(&c->unusable_masks, number, one->path, text, err);
+}
+
 mdf_status mdf_check_masks(mdf_check *c, size_t number, int width, int height, mdf_error *err)
 {
     const mdf_manifest_case *one = &c->m->cases[number];
@@ -72,5 +88,6 @@ mdf_status mdf_check_masks(mdf_check *c, size_t number, int width, int height, m
             MDF_TRY(check_one(c, number, k, one->mask[k], width, height, err));
         }
     }
+    MDF_TRY(check_disc_centre(c, number, width, height, err));
     return check_boxes(c, number, width, height, err);
 }

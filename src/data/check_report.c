@@ -182,10 +182,10 @@ static void text_masks(mdf_strbuf *b, const mdf_check *c)
             mdf_strbuf_printf(b, " %zu %s", n->boxes, n->boxes == 1 ? "box" : "boxes");
         }
     }
-    if (kinds == 0) {
+    if (kinds == 0 && c->unusable_masks.count == 0) {
         return;
     }
-    mdf_strbuf_puts(b, "\n");
+    mdf_strbuf_puts(b, kinds > 0 ? "\n" : "");
     mdf_strbuf_printf(b, "unusable masks: %zu\n", c->unusable_masks.count);
     text_list(b, &c->unusable_masks);
     if (c->unclear_masks.count != 0) {

@@ -130,7 +130,8 @@ static void count(tally *t, const float *map, const mdf_grey *truth, const mdf_s
         mdf_field_row(&field, y, &x, &end);
         for (; x < end; x++) {
             const int64_t column = (2 * (int64_t)x + 1) * truth->width / (2 * (int64_t)side);
-            const float p = map[(size_t)y * (size_t)side + (size_t)x];
+            const float drawn = map[(size_t)y * (size_t)side + (size_t)x];
+            const float p = drawn > 0 ? fminf(drawn, 1) : 0; /* what is no number is nothing */
             const bool on = truth->px[row * truth->width + column] != 0;
             const int64_t cell = (int64_t)y * CELLS / side * CELLS + (int64_t)x * CELLS / side;
             const int bin = (int)(p * (float)(BINS - 1) + 0.5F);
@@ -165,7 +166,7 @@ static void point(mdf_lesion_places *out, const tally *t, int64_t whole)
     int cells = 0;
     int sick = 0;
     for (int i = 0; i < CELLS * CELLS; i++) {
-        if (2 * t->seen[i] < whole) {
+        if (t->seen[i] == 0 || 2 * t->seen[i] < whole) {
             continue;
         }
         cells++;

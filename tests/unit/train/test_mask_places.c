@@ -131,6 +131,19 @@ static void precision_and_the_likeliest_cell(void **state)
     assert_int_equal(add_lesions().n, 0);
 }
 
+/* Weights that are no numbers draw nothing. */
+static void what_is_no_number_points_nowhere(void **state)
+{
+    (void)state;
+    begin();
+    mark(8, 8, 1, 1);
+    fill(0, 0, SIDE, SIDE, NAN);
+    fill(8, 8, 1, 1, 0.5F);
+    const mdf_lesion_places l = add_lesions();
+    assert_int_equal(l.hits, 1);
+    assert_near(l.precision, 1);
+}
+
 /* A mask of half the size, and a round field of view that hides the corner's pixels. */
 static void only_the_field_of_view_counts(void **state)
 {
@@ -175,6 +188,7 @@ int main(void)
         cmocka_unit_test(without_an_area_the_likeliest_pixel_is_the_disc),
         cmocka_unit_test(a_centre_alone_has_a_usual_diameter),
         cmocka_unit_test(precision_and_the_likeliest_cell),
+        cmocka_unit_test(what_is_no_number_points_nowhere),
         cmocka_unit_test(only_the_field_of_view_counts),
         cmocka_unit_test(what_is_said),
     };
