@@ -10,3 +10,8 @@ bool mdf_mask_is_lesion(mdf_mask_name name)
 {
     return name == MDF_MASK_LESION || name == MDF_MASK_HAEMORRHAGE || name == MDF_MASK_HARD_EXUDATE;
 }
+
+bool mdf_mask_is_region(mdf_mask_name name)
+{
+    return name == MDF_MASK_DISC || name == MDF_MASK_CUP;
+}

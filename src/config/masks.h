@@ -21,4 +21,8 @@ extern const char *const mdf_mask_names[MDF_MASK_NAMES + 1];
 /* A sign of disease, and no part that every eye has? */
 bool mdf_mask_is_lesion(mdf_mask_name name);
 
+/* The disc and the cup: one region an eye, with no gap, whose border is told by what lies around
+ * it. The others are many and small. */
+bool mdf_mask_is_region(mdf_mask_name name);
+
 #endif

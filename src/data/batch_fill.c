@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "data/batch_masks.h"
 #include "data/crop.h"
 #include "data/sentence.h"
 #include "photo/augment.h"
@@ -108,50 +109,16 @@ static mdf_augment_options augment_options(const mdf_augment_config *a, bool on)
     return o;
 }
 
-/* What the ground of a mask counts that was drawn from boxes: signs that nobody boxed are there. */
-static const mdf_real partial_weight = MDF_R(0.2);
-
-/* Mask `channel` of the case at `at`, transformed as the picture. */
-static mdf_status fill_mask(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                            size_t at, int channel, const mdf_augment_options *o, uint64_t seed,
-                            mdf_error *err)
-{
-    const size_t channels = (size_t)c->unet.mask_channels;
-    const int side = c->unet.image_size;
-    const size_t pixels = (size_t)side * (size_t)side;
-    const mdf_mask_name name = c->unet.masks[channel];
-    const mdf_grey *grey = s->mask[name].px != NULL ? &s->mask[name] : NULL;
-    const bool centre = name == MDF_MASK_DISC && s->only_centre; /* says itself what is unknown */
-    const mdf_real ground = s->partial[name] && !centre ? partial_weight : 1;
-    mdf_rng r = mdf_rng_new(seed, 1);
-    if (grey != NULL) {
-        MDF_TRY(mdf_augment(NULL, b->mask_pixels, NULL, &s->image, grey, side, o, &r, &b->scratch,
-                            err));
-    }
-    b->mask_there[at * channels + (size_t)channel] = grey != NULL;
-    for (size_t j = 0; j < pixels; j++) {
-        const uint8_t value = grey != NULL ? b->mask_pixels[j] : 0;
-        const bool set = value != 0 && value != MDF_MASK_UNKNOWN;
-        const mdf_real weight = value == MDF_MASK_UNKNOWN ? 0 : set ? 1 : ground;
-        b->mask[(at * pixels + j) * channels + (size_t)channel] = set ? 1 : 0;
-        b->mask_weight[(at * pixels + j) * channels + (size_t)channel] = weight;
-    }
-    return MDF_OK;
-}
-
-/* The picture as the U-Net sees it, and its masks. */
-static mdf_status fill_detail(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                              size_t at, const mdf_augment_options *o, bool masks, int side,
-                              uint64_t seed, bool *flip, mdf_error *err)
+/* The picture as the U-Net sees it. */
+static mdf_status fill_detail(mdf_batch_buffer *b, const mdf_sample *s, size_t at,
+                              const mdf_augment_options *o, int side, uint64_t seed, bool *flip,
+                              mdf_error *err)
 {
     const size_t count = (size_t)side * (size_t)side * 3;
     mdf_rng r = mdf_rng_new(seed, 1);
     MDF_TRY(mdf_augment(b->pixels, NULL, flip, &s->image, NULL, side, o, &r, &b->scratch, err));
     for (size_t j = 0; j < count; j++) {
         b->unet_image[at * count + j] = (mdf_real)b->pixels[j];
-    }
-    for (int i = 0; masks && i < c->unet.mask_channels; i++) {
-        MDF_TRY(fill_mask(b, c, s, at, i, o, seed, err));
     }
     return MDF_OK;
 }
@@ -167,8 +134,10 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
         mdf_rng place = mdf_rng_new(seed, 3);
         mdf_crop_choose(&o, c, s, opt->focus[at], &place);
     }
-    MDF_TRY(fill_detail(b, c, s, at, &o, opt->masks && s->has_mask, side_of(c, opt->focus != NULL),
-                        seed, flip, err));
+    MDF_TRY(fill_detail(b, s, at, &o, side_of(c, opt->focus != NULL), seed, flip, err));
+    if (opt->masks && s->has_mask) {
+        MDF_TRY(mdf_batch_fill_masks(b, c, s, at, opt, &o, seed, err));
+    }
     if (b->tokenizer == NULL) {
         return MDF_OK;
     }

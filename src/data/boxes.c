@@ -44,11 +44,6 @@ int mdf_box_kind(const char *kind)
     return -1;
 }
 
-bool mdf_box_is_whole(mdf_mask_name kind)
-{
-    return kind == MDF_MASK_DISC || kind == MDF_MASK_CUP;
-}
-
 /* Which column of the table is what; -1 = not there. */
 typedef struct layout {
     int file, kind, unit;

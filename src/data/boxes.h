@@ -60,8 +60,4 @@ void mdf_boxes_write_row(FILE *stream, const char *file_name, const mdf_box *b);
 /* The mask that a kind of box means ("optic_disc", "Hard exudates"), or -1. */
 int mdf_box_kind(const char *kind);
 
-/* Is all that matters inside its boxes? A disc and a cup are one each; of other signs some may have
- * been missed. */
-bool mdf_box_is_whole(mdf_mask_name kind);
-
 #endif

@@ -44,9 +44,22 @@ static void pull_in(double *x, double *y, double part)
     }
 }
 
+static bool is_cut(const mdf_config *c)
+{
+    return c->train.crop.side > c->unet.image_size;
+}
+
+bool mdf_crop_shows(const mdf_config *c, mdf_mask_name focus, mdf_mask_name name)
+{
+    return !is_cut(c) || mdf_mask_is_region(focus) == mdf_mask_is_region(name);
+}
+
 void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_sample *s,
                      mdf_mask_name focus, mdf_rng *r)
 {
+    if (is_cut(c) && mdf_mask_is_region(focus)) {
+        return;
+    }
     const double whole = (double)c->unet.image_size / c->train.crop.side;
     const double part = whole < 1 ? whole : 1;
     double x = mdf_rng_uniform(r);

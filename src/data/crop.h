@@ -7,9 +7,14 @@
 #include "data/samples.h"
 #include "photo/augment.h"
 
-/* Makes o show a square of the crop, unet_config.image_size / train_config.crop.side of its side
- * (times or by up to 1 + train_config.crop.scale): in half of the draws it lies around a random
- * pixel of the mask `focus`, if there is one, else anywhere in the field of view. */
+/* Is the mask `name` learned from a case that is drawn for the mask `focus`? Regions are drawn from
+ * the whole field of view and detail from parts of it (nn/segment.h), if parts are cut at all. */
+bool mdf_crop_shows(const mdf_config *c, mdf_mask_name focus, mdf_mask_name name);
+
+/* For a region leaves o as it is, so that it shows the whole field of view. For others makes it
+ * show a square, unet_config.image_size / train_config.crop.side of the side (times or by up to 1 +
+ * train_config.crop.scale): in half of the draws it lies around a random pixel of the mask `focus`,
+ * if there is one, else anywhere in the field of view. */
 void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_sample *s,
                      mdf_mask_name focus, mdf_rng *r);
 

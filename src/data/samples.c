@@ -109,7 +109,7 @@ static mdf_status draw_boxes(mdf_grey *out, const mdf_manifest_case *info, mdf_m
         }
         mdf_mask_fill(out, scale * (b->left * w - v->square.left),
                       scale * (b->top * h - v->square.top), scale * (b->right * w - v->square.left),
-                      scale * (b->bottom * h - v->square.top), mdf_box_is_whole(kind));
+                      scale * (b->bottom * h - v->square.top), mdf_mask_is_region(kind));
     }
     return MDF_OK;
 }
@@ -164,7 +164,7 @@ static mdf_status load_one_mask(mdf_sample *s, mdf_mask_name name, const view *v
     if (info->mask[name] != NULL) {
         return load_mask(&s->mask[name], info->mask[name], v, err);
     }
-    s->partial[name] = !mdf_box_is_whole(name);
+    s->partial[name] = !mdf_mask_is_region(name);
     if (!mdf_case_has_boxes(info, name)) {
         s->only_centre = s->partial[name] = true;
         return draw_disc_centre(&s->mask[name], info, v, s->image.width, err);

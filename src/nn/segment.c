@@ -21,10 +21,8 @@ int mdf_segment_side(const mdf_config *c)
 }
 
 /* Neighbours overlap by a quarter of a tile or a little more. */
-static tiling tiling_of(const mdf_config *c)
+static tiling tiling_of(int side, int tile)
 {
-    const int side = mdf_segment_side(c);
-    const int tile = c->unet.image_size;
     const int step = tile - tile / 4;
     return (tiling){.side = side, .tile = tile, .count = 1 + (side - tile + step - 1) / step};
 }
@@ -48,6 +46,7 @@ typedef struct job {
     mdf_graph *graph;
     tiling tiles;
     int64_t masks;
+    const bool *wanted; /* [masks] those that are drawn */
     mdf_image picture; /* [side,side] */
     float *pixels;     /* [tile,tile,3] */
     mdf_real *input;   /* the same for the model */
@@ -138,7 +137,7 @@ static between place(int i, int side, int n)
     return (between){at, at + 1 < n ? at + 1 : at, (float)(p - at)};
 }
 
-/* Bilinear between the logits. */
+/* Bilinear between the logits; masks that are not wanted stay as they are. */
 static void spread(float *maps, const job *j, int side)
 {
     const int64_t n = j->tiles.side;
@@ -151,12 +150,15 @@ static void spread(float *maps, const job *j, int side)
         float *out = maps + (int64_t)y * side * m;
         for (int x = 0; x < side; x++) {
             const between u = place(x, side, (int)n);
-            for (int64_t k = 0; k < m; k++) {
+            for (int64_t k = 0; k < m; k++, out++) {
+                if (!j->wanted[k]) {
+                    continue;
+                }
                 const float a =
                     top[u.at * m + k] + u.share * (top[u.next * m + k] - top[u.at * m + k]);
                 const float b =
                     low[u.at * m + k] + u.share * (low[u.next * m + k] - low[u.at * m + k]);
-                *out++ = 1.0F / (1.0F + expf(-(a + v.share * (b - a))));
+                *out = 1.0F / (1.0F + expf(-(a + v.share * (b - a))));
             }
         }
     }
@@ -179,18 +181,16 @@ static mdf_status begin(job *j, const mdf_image *crop, mdf_error *err)
                                3, err);
 }
 
-mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop,
-                            mdf_error *err)
+/* The wanted masks of a field of view that is cut at `at` pixels. */
+static mdf_status draw(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop, int at,
+                       const bool *wanted, mdf_error *err)
 {
-    const mdf_config *c = &m->config;
-    if (m->unet.head_w == NULL) {
-        return mdf_fail(err, MDF_ERR_ARG, "the model draws no masks: unet_config.masks is empty");
-    }
-    if (crop->width < 1 || crop->width != crop->height) {
-        return mdf_fail(err, MDF_ERR_ARG, "a field of view of %d x %d pixels is no square",
-                        crop->width, crop->height);
-    }
-    job j = {.model = m, .graph = g, .tiles = tiling_of(c), .masks = c->unet.mask_channels};
+    const mdf_unet_config *u = &m->config.unet;
+    job j = {.model = m,
+             .graph = g,
+             .tiles = tiling_of(at, u->image_size),
+             .masks = u->mask_channels,
+             .wanted = wanted};
     mdf_status status = begin(&j, crop, err);
     if (status == MDF_OK) {
         status = all_tiles(&j, err);
@@ -206,4 +206,31 @@ mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const 
     mdf_image_free(&j.picture);
     mdf_arena_free(&j.scratch);
     return status;
+}
+
+mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop,
+                            mdf_error *err)
+{
+    const mdf_unet_config *u = &m->config.unet;
+    if (m->unet.head_w == NULL) {
+        return mdf_fail(err, MDF_ERR_ARG, "the model draws no masks: unet_config.masks is empty");
+    }
+    if (crop->width < 1 || crop->width != crop->height) {
+        return mdf_fail(err, MDF_ERR_ARG, "a field of view of %d x %d pixels is no square",
+                        crop->width, crop->height);
+    }
+    const int side = mdf_segment_side(&m->config);
+    for (int regions = 0; regions < 2; regions++) {
+        bool wanted[MDF_MAX_MASKS] = {false};
+        bool any = false;
+        for (int k = 0; k < u->mask_channels; k++) {
+            const bool region = side > u->image_size && mdf_mask_is_region(u->masks[k]);
+            wanted[k] = region == (regions != 0);
+            any = any || wanted[k];
+        }
+        if (any) {
+            MDF_TRY(draw(maps, g, m, crop, regions ? u->image_size : side, wanted, err));
+        }
+    }
+    return MDF_OK;
 }

@@ -1,20 +1,21 @@
-/* Masks of a whole field of view: the U-Net's encoder and decoder on overlapping tiles of it, at
- * the detail that the decoder was trained at (docs/MODEL.md section 2). No text takes part. */
+/* Masks of a whole field of view by the U-Net's encoder and decoder (docs/MODEL.md section 2): of
+ * regions (config/masks.h) from one look at all of it, of detail from overlapping tiles of it. No
+ * text takes part. */
 #ifndef MDF_NN_SEGMENT_H
 #define MDF_NN_SEGMENT_H
 
 #include "nn/mdf_mllm.h"
 #include "photo/image.h"
 
-/* Pixels along the side of the field of view at which m draws masks: unet_config.mask_side, or what
- * one tile shows. */
+/* Pixels along the side of the field of view at which m draws detail: unet_config.mask_side, or
+ * what one tile shows. */
 int mdf_segment_side(const mdf_config *c);
 
 /* maps [side,side,M], probabilities 0..1 of unet_config.masks in their order, for crop, a square
- * field of view of side x side pixels (photo/fov.h). The crop is brought to mdf_segment_side()
- * pixels, cut into tiles of unet_config.image_size that overlap by a quarter, whose logits are
- * blended, and the logits brought back to side. One tile is in memory at a time, beside maps at
- * mdf_segment_side().
+ * field of view of side x side pixels (photo/fov.h). For detail the crop is brought to
+ * mdf_segment_side() pixels and cut into tiles of unet_config.image_size that overlap by a quarter,
+ * whose logits are blended; for regions it is brought to unet_config.image_size. The logits are
+ * brought back to side. One tile is in memory at a time, beside maps at mdf_segment_side().
  *
  * g must not train and is reset; its stop flag ends the work between tiles (MDF_ERR_STOPPED).
  * MDF_ERR_ARG: the model has no decoder, or the crop is no square. On failure maps are undefined.

@@ -214,6 +214,87 @@ static void pixels_of_masks_have_weights(void **state)
     end();
 }
 
+/* A case for the disc is the whole picture and teaches no vessels, one for the vessels a part of it
+ * and teaches no disc; where nothing is cut all is learned from all. */
+static void regions_are_learned_from_the_whole(void **state)
+{
+    (void)state;
+    static uint8_t px[4] = {0, 0, 255, 0};
+    static const mdf_mask_name names[2] = {MDF_MASK_DISC, MDF_MASK_VESSEL};
+    for (int cut = 0; cut < 2; cut++) {
+        begin("");
+        assert_int_equal(mdf_config_set(&world.config, "masks=disc,vessel", NULL), MDF_OK);
+        const int side = world.config.unet.image_size;
+        const size_t bytes = (size_t)side * (size_t)side * 3 * sizeof(mdf_real);
+        memset(world.px, 0, sizeof world.px / 2); /* the upper half is dark */
+        world.config.train.crop.side = side << cut;
+        for (int k = 0; k < 2; k++) {
+            world.item[0].mask[names[k]] = (mdf_grey){.width = 2, .height = 2, .px = px};
+        }
+        world.item[0].has_mask = true;
+        mdf_real *whole = mdf_alloc(1, bytes);
+        memcpy(whole, fill(false)->unet_image, bytes);
+        for (int k = 0; k < 2; k++) {
+            const mdf_batch_options how = {.masks = true, .seed = 11, .focus = &names[k]};
+            assert_int_equal(mdf_batch_fill(&world.buffer, &world.config, &world.samples,
+                                            world.index, 1, &how, NULL),
+                             MDF_OK);
+            const mdf_batch *b = &world.buffer.batch;
+            assert_true(b->mask_there[k] == 1);
+            assert_true(b->mask_there[1 - k] == !cut);
+            if (cut) {
+                assert_int_equal(memcmp(whole, b->unet_image, bytes) == 0, k == 0);
+            }
+        }
+        mdf_free(whole);
+        end();
+    }
+}
+
+/* A haemorrhage is no exudate, whether exudates were boxed in the picture (and may be where no box
+ * is) or not. A "lesion" may be either. */
+static void kinds_of_lesions_are_told_apart_in_training(void **state)
+{
+    (void)state;
+    static uint8_t left[4] = {255, 0, 255, 0};
+    static uint8_t none[4] = {0};
+    for (int boxed = 0; boxed < 2; boxed++) {
+        begin("");
+        assert_int_equal(
+            mdf_config_set(&world.config, "masks=haemorrhage,hard_exudate,lesion", NULL), MDF_OK);
+        world.item[0].mask[MDF_MASK_HAEMORRHAGE] =
+            (mdf_grey){.width = 2, .height = 2, .px = left};
+        world.item[0].partial[MDF_MASK_HAEMORRHAGE] = world.item[0].has_mask = true;
+        if (boxed) {
+            world.item[0].mask[MDF_MASK_HARD_EXUDATE] =
+                (mdf_grey){.width = 2, .height = 2, .px = none};
+            world.item[0].partial[MDF_MASK_HARD_EXUDATE] = true;
+        }
+        const mdf_batch_options training = {.masks = true, .augment = true, .seed = 11};
+        const mdf_batch *b = fill(true);
+        assert_int_equal(mdf_batch_fill(&world.buffer, &world.config, &world.samples, world.index,
+                                        1, &training, NULL),
+                         MDF_OK);
+        const size_t side = (size_t)world.config.unet.image_size;
+        size_t bleeding = 0;
+        for (size_t i = 0; i < side * side; i++) {
+            const mdf_real *mask = b->mask + 3 * i;
+            const mdf_real *weight = b->mask_weight + 3 * i;
+            bleeding += mask[0] > 0;
+            assert_true(mask[1] == 0);
+            assert_true(weight[1] == (mask[0] > 0 ? 1 : boxed ? MDF_R(0.2) : 0));
+        }
+        assert_in_range(bleeding, 1, side * side - 1);
+        assert_true(b->mask_there[0] == 1 && b->mask_there[1] == 1 && b->mask_there[2] == 0);
+        const mdf_batch_options validation = {.masks = true, .seed = 11};
+        assert_int_equal(mdf_batch_fill(&world.buffer, &world.config, &world.samples, world.index,
+                                        1, &validation, NULL),
+                         MDF_OK);
+        assert_true(b->mask_there[1] == boxed);
+        end();
+    }
+}
+
 /* Not in a validation. Where the text is all there is, it is not left out as well. */
 static void training_batches_may_lack_their_pictures(void **state)
 {
@@ -255,6 +336,8 @@ int main(void)
         cmocka_unit_test(a_mirrored_text_loses_sentences_too),
         cmocka_unit_test(cases_may_have_the_labels_of_their_folder),
         cmocka_unit_test(pixels_of_masks_have_weights),
+        cmocka_unit_test(regions_are_learned_from_the_whole),
+        cmocka_unit_test(kinds_of_lesions_are_told_apart_in_training),
         cmocka_unit_test(training_batches_may_lack_their_pictures),
         cmocka_unit_test(labels_of_one_photograph_are_not_compared),
     };

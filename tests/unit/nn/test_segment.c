@@ -37,6 +37,30 @@ static void close_setting(setting *s)
     mdf_kernels_free(s->kernels);
 }
 
+/* Logits [TILE,TILE,MASKS] of the first tile of a picture of side x side pixels. */
+static const mdf_real *logits_of(setting *s, const mdf_image *picture)
+{
+    static mdf_real px[TILE * TILE * 3];
+    const mdf_mllama_norm norm = mdf_mllama_norm_default();
+    for (int i = 0; i < TILE * TILE * 3; i++) {
+        const int pixel = i / 3;
+        const int at = 3 * (pixel / TILE * picture->width + pixel % TILE) + i % 3;
+        px[i] = ((mdf_real)picture->rgb[at] / 255 - (mdf_real)norm.mean[i % 3]) /
+                (mdf_real)norm.std[i % 3];
+    }
+    mdf_graph_reset(&s->graph);
+    mdf_tensor *image = mdf_constant(&s->graph, px, 4, (int64_t[]){1, TILE, TILE, 3});
+    const mdf_unet_features f = mdf_unet_encode(&s->graph, &s->model->unet, image, NULL);
+    const mdf_tensor *z = mdf_unet_decode(&s->graph, &s->model->unet, &f);
+    assert_non_null(z);
+    return z->data;
+}
+
+static double probability(mdf_real logit)
+{
+    return 1 / (1 + exp(-(double)logit));
+}
+
 /* Where one tile alone covers the picture, its logits are the answer: tiles of 32 in 80 begin at 0,
  * 24 and 48, so that pixels below 24 both ways are the first one's alone. 1e-5: the picture passes
  * through bytes and a bilinear sampling at whole pixels. */
@@ -46,31 +70,44 @@ static void a_tile_alone_gives_its_logits(void **state)
     setting s;
     mdf_error err = {0};
     static float maps[SIDE * SIDE * MASKS];
-    static mdf_real px[TILE * TILE * 3];
     open_setting(&s, SIDE);
     assert_int_equal(mdf_segment_side(&s.model->config), SIDE);
     must(mdf_segment_crop(maps, &s.graph, s.model, &s.crop, &err), &err);
-    const mdf_mllama_norm norm = mdf_mllama_norm_default();
-    for (int i = 0; i < TILE * TILE * 3; i++) {
-        const int pixel = i / 3;
-        const int at = 3 * (pixel / TILE * SIDE + pixel % TILE) + i % 3;
-        px[i] = ((mdf_real)s.crop.rgb[at] / 255 - (mdf_real)norm.mean[i % 3]) /
-                (mdf_real)norm.std[i % 3];
-    }
-    mdf_graph_reset(&s.graph);
-    mdf_tensor *image = mdf_constant(&s.graph, px, 4, (int64_t[]){1, TILE, TILE, 3});
-    const mdf_unet_features f = mdf_unet_encode(&s.graph, &s.model->unet, image, NULL);
-    const mdf_tensor *z = mdf_unet_decode(&s.graph, &s.model->unet, &f);
-    assert_non_null(z);
+    const mdf_real *logits = logits_of(&s, &s.crop);
     for (int y = 0; y < 24; y++) {
         for (int x = 0; x < 24; x++) {
             for (int k = 0; k < MASKS; k++) {
-                const double want = 1 / (1 + exp(-(double)z->data[(y * TILE + x) * MASKS + k]));
+                const double want = probability(logits[(y * TILE + x) * MASKS + k]);
                 const double got = (double)maps[(y * SIDE + x) * MASKS + k];
                 assert_true(fabs(got - want) < 1e-5);
             }
         }
     }
+    close_setting(&s);
+}
+
+/* A disc is drawn from all of the field of view in one tile, vessels from tiles of a larger one. */
+static void regions_are_drawn_from_the_whole(void **state)
+{
+    (void)state;
+    setting s;
+    mdf_error err = {0};
+    mdf_image small;
+    static float maps[TILE * TILE * MASKS];
+    open_setting(&s, SIDE);
+    s.model->config.unet.masks[1] = MDF_MASK_DISC;
+    must(mdf_image_new(&small, TILE, TILE, &err), &err);
+    picture_pattern(small.rgb, TILE, TILE, 3);
+    must(mdf_segment_crop(maps, &s.graph, s.model, &small, &err), &err);
+    const mdf_real *logits = logits_of(&s, &small);
+    double vessel = 0;
+    for (int i = 0; i < TILE * TILE; i++) {
+        const double disc = (double)maps[i * MASKS + 1];
+        assert_true(fabs(disc - probability(logits[i * MASKS + 1])) < 1e-5);
+        vessel = fmax(vessel, fabs((double)maps[i * MASKS] - probability(logits[i * MASKS])));
+    }
+    assert_true(vessel > 1e-3);
+    mdf_image_free(&small);
     close_setting(&s);
 }
 
@@ -135,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tile_alone_gives_its_logits),
+        cmocka_unit_test(regions_are_drawn_from_the_whole),
         cmocka_unit_test(blending_and_resizing_keep_what_all_tiles_say),
         cmocka_unit_test(what_cannot_be_drawn_is_said),
     };
