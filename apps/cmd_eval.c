@@ -28,6 +28,7 @@ typedef struct eval_flags {
     int64_t explain_cases;
     const char *lora;
     bool check_tensors;
+    bool no_masks;
     bool strict;
     bool force;
 } eval_flags;
@@ -87,6 +88,10 @@ static const arg_option options[] = {
      .help = "what the model reads: given, none (every text is missing), drop:PATTERN (without the "
              "sentences that the regular expression matches, whatever the capitals) or shuffled "
              "(of another patient each, by --seed)"},
+    {.name = "no-masks",
+     .kind = ARG_FLAG,
+     .offset = offsetof(eval_flags, no_masks),
+     .help = "labels alone: masks take several forward passes a picture"},
     {.name = "strict",
      .kind = ARG_FLAG,
      .offset = offsetof(eval_flags, strict),
@@ -248,6 +253,7 @@ static mdf_status evaluate(app *a, const eval_flags *f, const mdf_retext *how, m
                                                              .coverage = f->coverage,
                                                              .resamples = (size_t)f->bootstrap,
                                                              .seed = (uint64_t)a->seed,
+                                                             .no_masks = f->no_masks,
                                                              .strict = f->strict,
                                                              .note = on_note,
                                                              .progress = on_case,

@@ -102,7 +102,7 @@ static mdf_status choose_cases(mdf_left_out *left, bool *answers, mdf_manifest *
     const mdf_config *c = &e->model->config;
     mdf_relabel_options how = {.labels = label, .label_count = (size_t)known, .asked = allowed};
     mdf_mask_name masks[MDF_MASK_NAMES];
-    const int mask_count = masks_to_compare(masks, &c->unet);
+    const int mask_count = opt->no_masks ? 0 : masks_to_compare(masks, &c->unet);
     for (int k = 0; k < mask_count; k++) {
         how.keep_mask[masks[k]] = true;
     }
@@ -387,6 +387,10 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
     MDF_TRY(check_model(e, err));
     MDF_TRY(allowed_labels(allowed, e, opt, err));
     MDF_TRY(check_coverage(e, opt, err));
+    if (opt->no_masks && e->model->config.train.task == MDF_TASK_SEGMENT) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "the model draws masks alone: without masks nothing is left to evaluate");
+    }
     bool answers = false;
     MDF_TRY(choose_cases(&out->left_out, &answers, m, e, allowed, opt, err));
     MDF_TRY(runner_open(&r, e, err));
@@ -394,11 +398,11 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
     if (answers) {
         status = run_answers(out, e, &r, m, allowed, opt, err);
     }
-    if (status == MDF_OK) {
+    if (status == MDF_OK && !opt->no_masks) {
         status = run_masks(&out->masks, e, &r, m, opt, err);
     }
     runner_close(&r);
-    if (status == MDF_OK && out->n == 0 && !mdf_mask_scores_any(&out->masks)) {
+    if (status == MDF_OK && !opt->no_masks && out->n == 0 && !mdf_mask_scores_any(&out->masks)) {
         status = mdf_fail(err, MDF_ERR_ARG, "no case of this split has a mask of the model's");
     }
     if (status != MDF_OK) {

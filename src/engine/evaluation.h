@@ -35,7 +35,8 @@ typedef struct mdf_evaluate_options {
     double coverage;  /* of sets of labels, which are of all: none with labels; 0: no sets */
     size_t resamples; /* of the bootstrap */
     uint64_t seed;
-    bool strict; /* a case that is left out, for its label or for want of one, is an error */
+    bool no_masks; /* labels alone: none is drawn, and cases without a label are left out */
+    bool strict;   /* a case that is left out, for its label or for want of one, is an error */
     void (*note)(void *user, const char *text); /* before the work: what is left out; may be NULL */
     mdf_samples_progress *progress;             /* may be NULL */
     void *user;
@@ -43,7 +44,7 @@ typedef struct mdf_evaluate_options {
 
 /* manifest: the cases to evaluate, relabelled by this function to the engine's labels, and with the
  * texts that were read; it must outlive *out. MDF_ERR_ARG before any picture is read: an unknown
- * label is asked for, no case is left, or one is left out that must not be, the texts can't be
+ * label is asked for, no case is left, masks are all that the model draws and none is wanted, or one is left out that must not be, the texts can't be
  * changed as wanted (mdf_retext_apply()), or the model gives no such coverage. A picture that can't
  * be read is an error that names it. */
 mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,

@@ -13,11 +13,15 @@ echo "exit code $?"
 echo "exit code $?"
 "$mdf" eval -q --model draws --data data --explain occlusion
 echo "exit code $?"
+"$mdf" eval -q --model draws --data data --no-masks
+echo "exit code $?"
 tiny_train data answers "${drawn[@]}" --init draws --set epochs=1 --json | grep '"epochs"'
 tiny_train data none --set task=segment --set masks=haemorrhage
 echo "exit code $?"
 tiny_train data none --set task=segment --set masks=
 echo "exit code $?"
+
+"$mdf" eval -q --model answers --data data --no-masks | grep -cE '^accuracy  |Dice'
 
 # A model that answers draws, too: of cases without a label that is all there is to say.
 sed -i -E 's/,(normal|dr),/,,/' data/metadata.csv
