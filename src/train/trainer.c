@@ -48,7 +48,7 @@ typedef struct trainer {
     double times[64]; /* of the last steps, in seconds */
     size_t time_count;
     size_t last_allocations;
-    size_t tensors_taken; /* of opt->init_dir */
+    mdf_weights_taken taken; /* of opt->init_dir */
 } trainer;
 
 static bool stopped(const trainer *t)
@@ -131,7 +131,7 @@ static mdf_status take_weights(trainer *t, mdf_error *err)
 {
     mdf_weights w;
     MDF_TRY(mdf_weights_open(&w, t->opt->init_dir, err));
-    const mdf_status status = mdf_weights_set_known(&t->model->params, &w, &t->tensors_taken, err);
+    const mdf_status status = mdf_weights_set_known(&t->model->params, &w, &t->taken, err);
     mdf_weights_close(&w);
     return status;
 }
@@ -367,7 +367,8 @@ static void summarise(trainer *t, mdf_train_summary *s)
                              .step_seconds = n > 0 ? t->times[n / 2] : 0,
                              .allocations = t->last_allocations,
                              .tensors = t->model->params.count,
-                             .tensors_taken = t->tensors_taken};
+                             .tensors_taken = t->taken.set,
+                             .tensors_left = t->taken.left};
     for (size_t i = 0; i < t->model->params.count; i++) {
         s->parameters += mdf_tensor_count(&t->model->params.item[i]->tensor);
     }

@@ -64,18 +64,41 @@ bool mdf_weights_may_be_extra(const mdf_params *p, const char *name)
             mdf_params_find(p, "model.language_model.embed_tokens.weight") != NULL);
 }
 
-mdf_status mdf_weights_check_extra(const mdf_params *p, const mdf_weights *w, mdf_error *err)
+static bool is_extra(const mdf_params *p, const mdf_model_weight *t)
+{
+    return mdf_params_find(p, t->name) == NULL && !mdf_weights_may_be_extra(p, t->name) &&
+           !mdf_safetensors_is_scale(t->file, t->tensor);
+}
+
+static bool is_of_fusion(const mdf_model_weight *t)
+{
+    static const char prefix[] = "mdf.";
+    return strncmp(t->name, prefix, sizeof prefix - 1) == 0;
+}
+
+/* fusion NULL: tensors of the fusion are as wrong as others, else they are counted. */
+static mdf_status check_extra(const mdf_params *p, const mdf_weights *w, size_t *fusion,
+                              mdf_error *err)
 {
     for (size_t i = 0; i < w->count; i++) {
         const mdf_model_weight *t = &w->item[i];
-        if (mdf_params_find(p, t->name) == NULL && !mdf_weights_may_be_extra(p, t->name) &&
-            !mdf_safetensors_is_scale(t->file, t->tensor)) {
+        if (!is_extra(p, t)) {
+            continue;
+        }
+        if (fusion != NULL && is_of_fusion(t)) {
+            ++*fusion;
+        } else {
             return mdf_fail(err, MDF_ERR_FORMAT,
                             "%s: tensor %s does not belong to this configuration", t->file->path,
                             t->tensor->name);
         }
     }
     return MDF_OK;
+}
+
+mdf_status mdf_weights_check_extra(const mdf_params *p, const mdf_weights *w, mdf_error *err)
+{
+    return check_extra(p, w, NULL, err);
 }
 
 mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err)
@@ -89,19 +112,20 @@ mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err)
     return mdf_weights_check_extra(p, w, err);
 }
 
-mdf_status mdf_weights_set_known(mdf_params *p, const mdf_weights *w, size_t *set, mdf_error *err)
+mdf_status mdf_weights_set_known(mdf_params *p, const mdf_weights *w, mdf_weights_taken *taken,
+                                 mdf_error *err)
 {
-    *set = 0;
+    *taken = (mdf_weights_taken){0};
     for (size_t i = 0; i < p->count; i++) {
         mdf_tensor *t = &p->item[i]->tensor;
         const mdf_model_weight *from = NULL;
         if (mdf_weights_find(w, t->name) != NULL) {
             MDF_TRY(find_param(w, t, &from, err));
             MDF_TRY(read_numbers(t->data, from, (size_t)mdf_tensor_count(t), err));
-            ++*set;
+            taken->set++;
         }
     }
-    return mdf_weights_check_extra(p, w, err);
+    return check_extra(p, w, &taken->left, err);
 }
 
 bool mdf_weights_stays(const mdf_tensor *t)

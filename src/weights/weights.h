@@ -51,9 +51,15 @@ bool mdf_weights_stays(const mdf_tensor *t);
  * Errors name file and tensor. */
 mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err) MDF_NODISCARD;
 
-/* The same for those parameters that the files have; the others keep their values. *set: how many
- * there were. */
-mdf_status mdf_weights_set_known(mdf_params *p, const mdf_weights *w, size_t *set,
+/* What of the files a model took. */
+typedef struct mdf_weights_taken {
+    size_t set;  /* parameters that the files had */
+    size_t left; /* tensors of the fusion ("mdf.") that the model does not have */
+} mdf_weights_taken;
+
+/* The same for those parameters that the files have; the others keep their values. A model may fuse
+ * less than the files: tensors of the rest are left and counted. */
+mdf_status mdf_weights_set_known(mdf_params *p, const mdf_weights *w, mdf_weights_taken *taken,
                                  mdf_error *err) MDF_NODISCARD;
 
 /* Parameters that are only declared: matrices stay in the mapped files (raw and dtype, or data

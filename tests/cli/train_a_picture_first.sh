@@ -10,6 +10,8 @@ tiny_train data first "${eyes[@]}" --set task=picture --json | grep '"epochs"'
 tiny_train data second "${eyes[@]}" --init first --json | grep '"epochs"'
 "$mdf" predict -q --json --model second data/images/P0001_left.png | grep -cE '"(normal|dr)": 0'
 "$mdf" info --tensors second | grep -E '^mdf.aux|encoder.head.weight'
+"$mdf" train --data data --out without --set task=answer --set 'fusion.map=[]' --threads 1 --init first 2>&1 |
+    grep 'tensors'
 cp "$project/tests/golden/torch/llama/pytorch_model.bin" other.pth
 tiny_train data third "${eyes[@]}" --encoder other.pth
 echo "exit code $?"
