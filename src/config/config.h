@@ -103,6 +103,8 @@ typedef struct mdf_unet_config {
     int mask_channels;                  /* 0: no decoder */
     int mask_side;                      /* pixels of the field of view that masks are drawn at, tile
                                            by tile; 0: as one tile (nn/segment.h) */
+    int region_side; /* the same of the disc and the cup, which are drawn as one tile where others
+                        are drawn in several; 0: image_size */
 } mdf_unet_config;
 
 typedef struct mdf_map_entry {

@@ -206,9 +206,15 @@ static mdf_status check_unet(const mdf_config *c, mdf_error *err)
                          "need a unet_config");
     }
     const bool plain = u->encoder == MDF_ENCODER_PLAIN;
-    if (u->image_size % (plain ? 16 : 32) != 0) {
+    const int unit = plain ? 16 : 32;
+    if (u->image_size % unit != 0) {
         return mdf_fail(err, MDF_ERR_ARG, "unet_config.image_size = %d must be a multiple of %d",
-                        u->image_size, plain ? 16 : 32);
+                        u->image_size, unit);
+    }
+    if (u->region_side % unit != 0 || u->region_side > u->image_size) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "unet_config.region_side = %d must be a multiple of %d, at most image_size",
+                        u->region_side, unit);
     }
     if (!plain && 8 % u->norm_groups != 0) {
         return mdf_fail(err, MDF_ERR_ARG,

@@ -12,10 +12,13 @@
 #include "photo/laterality.h"
 
 /* Pixels along a side of what the U-Net sees. */
-static int side_of(const mdf_config *c, bool crops)
+static int side_of(const mdf_config *c, const mdf_batch_options *opt)
 {
     const int side = c->train.picture_side;
-    return side > 0 && !crops ? side : c->unet.image_size;
+    if (opt->focus != NULL) {
+        return mdf_crop_side(c, opt->focus[0]);
+    }
+    return side > 0 ? side : c->unet.image_size;
 }
 
 /* The arrays of pictures and masks. */
@@ -134,7 +137,7 @@ static mdf_status fill_picture(mdf_batch_buffer *b, const mdf_config *c, const m
         mdf_rng place = mdf_rng_new(seed, 3);
         mdf_crop_choose(&o, c, s, opt->focus[at], &place);
     }
-    MDF_TRY(fill_detail(b, s, at, &o, side_of(c, opt->focus != NULL), seed, flip, err));
+    MDF_TRY(fill_detail(b, s, at, &o, side_of(c, opt), seed, flip, err));
     if (opt->masks && s->has_mask) {
         MDF_TRY(mdf_batch_fill_masks(b, c, s, at, opt, &o, seed, err));
     }
@@ -311,7 +314,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
         twins = twins || sample->before + sample->after > 0;
     }
     b->batch = (mdf_batch){.cases = (int64_t)n,
-                           .unet_side = side_of(c, opt->focus != NULL),
+                           .unet_side = side_of(c, opt),
                            .unet_image = sees && c->train.use_unet ? b->unet_image : NULL,
                            .vision_image = sees && words ? b->vision_image : NULL,
                            .prompt = b->prompt,

@@ -46,7 +46,7 @@ typedef struct mdf_batch_options {
     bool masks;    /* fill the masks that exist */
     uint64_t seed; /* a case's random choices depend on this and its place in the batch */
     const mdf_mask_name *focus; /* [n] a case is a crop (data/crop.h) that may be near such a mask;
-                                   NULL: the whole field of view */
+                                   all of one mdf_crop_side(); NULL: the whole field of view */
 } mdf_batch_options;
 
 /* Fills b with the samples index[0..n-1]; n at most the capacity. */

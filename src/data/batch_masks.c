@@ -9,11 +9,10 @@ static const mdf_real partial_weight = MDF_R(0.2);
 
 /* Mask `channel` of the case at `at`, if there is one and the case's view shows it. */
 static mdf_status fill_mask(mdf_batch_buffer *b, const mdf_config *c, const mdf_sample *s,
-                            size_t at, int channel, bool shown, const mdf_augment_options *o,
-                            uint64_t seed, mdf_error *err)
+                            size_t at, int channel, bool shown, int side,
+                            const mdf_augment_options *o, uint64_t seed, mdf_error *err)
 {
     const size_t channels = (size_t)c->unet.mask_channels;
-    const int side = c->unet.image_size;
     const size_t pixels = (size_t)side * (size_t)side;
     const mdf_mask_name name = c->unet.masks[channel];
     const mdf_grey *grey = shown && s->mask[name].px != NULL ? &s->mask[name] : NULL;
@@ -42,11 +41,9 @@ static bool is_one_kind(mdf_mask_name name)
 }
 
 /* Where mask `from` of the case at `at` is set, mask `to` is known to be unset. */
-static void exclude(mdf_batch_buffer *b, const mdf_unet_config *u, size_t at, size_t from,
+static void exclude(mdf_batch_buffer *b, size_t channels, size_t pixels, size_t at, size_t from,
                     size_t to)
 {
-    const size_t channels = (size_t)u->mask_channels;
-    const size_t pixels = (size_t)u->image_size * (size_t)u->image_size;
     for (size_t j = at * pixels; j < (at + 1) * pixels; j++) {
         if (b->mask[j * channels + from] > 0) {
             b->mask_weight[j * channels + to] = 1;
@@ -58,14 +55,16 @@ static void exclude(mdf_batch_buffer *b, const mdf_unet_config *u, size_t at, si
 /* What somebody boxed as a lesion of one kind is none of another kind, unless it was boxed as both:
  * the only thing that tells two kinds of lesions apart. */
 static void set_kinds_apart(mdf_batch_buffer *b, const mdf_unet_config *u, const mdf_sample *s,
-                            size_t at)
+                            size_t at, int side)
 {
+    const size_t channels = (size_t)u->mask_channels;
+    const size_t pixels = (size_t)side * (size_t)side;
     for (int to = 0; to < u->mask_channels; to++) {
         const mdf_mask_name name = u->masks[to];
         const bool drawn = s->mask[name].px != NULL && !s->partial[name];
         for (int from = 0; is_one_kind(name) && !drawn && from < u->mask_channels; from++) {
             if (from != to && is_one_kind(u->masks[from]) && s->partial[u->masks[from]]) {
-                exclude(b, u, at, (size_t)from, (size_t)to);
+                exclude(b, channels, pixels, at, (size_t)from, (size_t)to);
             }
         }
     }
@@ -75,13 +74,15 @@ mdf_status mdf_batch_fill_masks(mdf_batch_buffer *b, const mdf_config *c, const 
                                 size_t at, const mdf_batch_options *opt,
                                 const mdf_augment_options *o, uint64_t seed, mdf_error *err)
 {
+    const bool crop = opt->focus != NULL;
+    const int side = crop ? mdf_crop_side(c, opt->focus[at]) : c->unet.image_size;
     for (int i = 0; i < c->unet.mask_channels; i++) {
         const bool shown =
-            opt->focus == NULL || mdf_crop_shows(c, opt->focus[at], c->unet.masks[i]);
-        MDF_TRY(fill_mask(b, c, s, at, i, shown, o, seed, err));
+            !crop || mdf_crop_shows(c, opt->focus[at], c->unet.masks[i]);
+        MDF_TRY(fill_mask(b, c, s, at, i, shown, side, o, seed, err));
     }
     if (opt->augment) {
-        set_kinds_apart(b, &c->unet, s, at);
+        set_kinds_apart(b, &c->unet, s, at, side);
     }
     return MDF_OK;
 }

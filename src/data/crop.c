@@ -49,6 +49,17 @@ static bool is_cut(const mdf_config *c)
     return c->train.crop.side > c->unet.image_size;
 }
 
+bool mdf_crop_is_whole(const mdf_config *c, mdf_mask_name focus)
+{
+    return is_cut(c) && mdf_mask_is_region(focus);
+}
+
+int mdf_crop_side(const mdf_config *c, mdf_mask_name focus)
+{
+    const bool whole = mdf_crop_is_whole(c, focus);
+    return whole && c->unet.region_side > 0 ? c->unet.region_side : c->unet.image_size;
+}
+
 bool mdf_crop_shows(const mdf_config *c, mdf_mask_name focus, mdf_mask_name name)
 {
     return !is_cut(c) || mdf_mask_is_region(focus) == mdf_mask_is_region(name);
@@ -57,7 +68,8 @@ bool mdf_crop_shows(const mdf_config *c, mdf_mask_name focus, mdf_mask_name name
 void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_sample *s,
                      mdf_mask_name focus, mdf_rng *r)
 {
-    if (is_cut(c) && mdf_mask_is_region(focus)) {
+    o->scale = c->train.crop.scale;
+    if (mdf_crop_is_whole(c, focus)) {
         return;
     }
     const double whole = (double)c->unet.image_size / c->train.crop.side;
@@ -75,6 +87,5 @@ void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_samp
     o->crop = part;
     o->crop_x = within(x, part / 2);
     o->crop_y = within(y, part / 2);
-    o->scale = c->train.crop.scale;
     o->shift = 0;
 }

@@ -7,14 +7,20 @@
 #include "data/samples.h"
 #include "photo/augment.h"
 
+/* Does a case that is drawn for the mask `focus` show the whole field of view? */
+bool mdf_crop_is_whole(const mdf_config *c, mdf_mask_name focus);
+
+/* Pixels along a side of what it shows. */
+int mdf_crop_side(const mdf_config *c, mdf_mask_name focus);
+
 /* Is the mask `name` learned from a case that is drawn for the mask `focus`? Regions are drawn from
  * the whole field of view and detail from parts of it (nn/segment.h), if parts are cut at all. */
 bool mdf_crop_shows(const mdf_config *c, mdf_mask_name focus, mdf_mask_name name);
 
-/* For a region leaves o as it is, so that it shows the whole field of view. For others makes it
- * show a square, unet_config.image_size / train_config.crop.side of the side (times or by up to 1 +
- * train_config.crop.scale): in half of the draws it lies around a random pixel of the mask `focus`,
- * if there is one, else anywhere in the field of view. */
+/* Makes o show the whole field of view, or a square of unet_config.image_size /
+ * train_config.crop.side of its side, that in half of the draws lies around a random pixel of the
+ * mask `focus`, if there is one, else anywhere; larger or smaller by up to 1 +
+ * train_config.crop.scale. */
 void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_sample *s,
                      mdf_mask_name focus, mdf_rng *r);
 

@@ -20,6 +20,11 @@ int mdf_segment_side(const mdf_config *c)
     return c->unet.mask_side > c->unet.image_size ? c->unet.mask_side : c->unet.image_size;
 }
 
+static int region_side(const mdf_unet_config *u)
+{
+    return u->region_side > 0 ? u->region_side : u->image_size;
+}
+
 /* Neighbours overlap by a quarter of a tile or a little more. */
 static tiling tiling_of(int side, int tile)
 {
@@ -181,15 +186,13 @@ static mdf_status begin(job *j, const mdf_image *crop, mdf_error *err)
                                3, err);
 }
 
-/* The wanted masks of a field of view that is cut at `at` pixels. */
-static mdf_status draw(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop, int at,
-                       const bool *wanted, mdf_error *err)
+static mdf_status draw(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop,
+                       tiling tiles, const bool *wanted, mdf_error *err)
 {
-    const mdf_unet_config *u = &m->config.unet;
     job j = {.model = m,
              .graph = g,
-             .tiles = tiling_of(at, u->image_size),
-             .masks = u->mask_channels,
+             .tiles = tiles,
+             .masks = m->config.unet.mask_channels,
              .wanted = wanted};
     mdf_status status = begin(&j, crop, err);
     if (status == MDF_OK) {
@@ -229,7 +232,9 @@ mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const 
             any = any || wanted[k];
         }
         if (any) {
-            MDF_TRY(draw(maps, g, m, crop, regions ? u->image_size : side, wanted, err));
+            const tiling tiles = regions ? tiling_of(region_side(u), region_side(u))
+                                         : tiling_of(side, u->image_size);
+            MDF_TRY(draw(maps, g, m, crop, tiles, wanted, err));
         }
     }
     return MDF_OK;

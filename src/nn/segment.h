@@ -14,7 +14,7 @@ int mdf_segment_side(const mdf_config *c);
 /* maps [side,side,M], probabilities 0..1 of unet_config.masks in their order, for crop, a square
  * field of view of side x side pixels (photo/fov.h). For detail the crop is brought to
  * mdf_segment_side() pixels and cut into tiles of unet_config.image_size that overlap by a quarter,
- * whose logits are blended; for regions it is brought to unet_config.image_size. The logits are
+ * whose logits are blended; for regions it is brought to unet_config.region_side. The logits are
  * brought back to side. One tile is in memory at a time, beside maps at mdf_segment_side().
  *
  * g must not train and is reset; its stop flag ends the work between tiles (MDF_ERR_STOPPED).

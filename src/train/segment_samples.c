@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "data/crop.h"
 
 enum {
     APART = 10, /* one patient of so many */
@@ -303,30 +304,68 @@ static void draw_all(planner *d, const mdf_config *c)
     }
 }
 
+/* Those crops of p that show the whole field of view, or the others, in batches. */
+static mdf_status choose(mdf_epoch_plan *out, const mdf_epoch_plan *p, const mdf_config *c,
+                         bool whole, mdf_error *err)
+{
+    const size_t batch = (size_t)c->train.batch_size;
+    *out = (mdf_epoch_plan){.index = mdf_alloc(p->count + 1, sizeof *out->index),
+                            .begin = mdf_alloc(p->count + 1, sizeof *out->begin),
+                            .focus = mdf_alloc(p->count + 1, sizeof *out->focus)};
+    if (out->index == NULL || out->begin == NULL || out->focus == NULL) {
+        mdf_epoch_plan_free(out);
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the order of %zu crops", p->count);
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        if (mdf_crop_is_whole(c, p->focus[i]) == whole) {
+            if (out->count % batch == 0) {
+                out->begin[out->batches++] = out->count;
+            }
+            out->focus[out->count] = p->focus[i];
+            out->index[out->count++] = p->index[i];
+        }
+    }
+    out->begin[out->batches] = out->count;
+    return MDF_OK;
+}
+
+/* All pictures of a batch have one size. */
+static mdf_status make_batches(mdf_epoch_plan *out, const mdf_epoch_plan *p, const mdf_config *c,
+                               int epoch, mdf_error *err)
+{
+    mdf_epoch_plan parts;
+    mdf_epoch_plan wholes;
+    MDF_TRY(choose(&parts, p, c, false, err));
+    mdf_status status = choose(&wholes, p, c, true, err);
+    if (status == MDF_OK) {
+        status = mdf_epoch_plan_mix(out, &parts, &wholes,
+                                    mdf_rng_mix((uint64_t)c->train.seed, 6), epoch, err);
+        mdf_epoch_plan_free(&wholes);
+    }
+    mdf_epoch_plan_free(&parts);
+    return status;
+}
+
 mdf_status mdf_segment_plan_make(mdf_epoch_plan *p, const mdf_samples *s, const mdf_config *c,
                                  int epoch, mdf_error *err)
 {
     const size_t crops = (size_t)c->train.crop.per_epoch;
-    const size_t batch = (size_t)c->train.batch_size;
-    *p = (mdf_epoch_plan){0};
-    p->index = mdf_alloc(crops, sizeof *p->index);
-    p->focus = mdf_alloc(crops, sizeof *p->focus);
-    p->begin = mdf_alloc(crops + 1, sizeof *p->begin);
+    mdf_epoch_plan all = {.index = mdf_alloc(crops, sizeof *all.index),
+                            .focus = mdf_alloc(crops, sizeof *all.focus)};
     planner d = {.s = s,
-                 .p = p,
+                 .p = &all,
                  .list = mdf_alloc(s->count, sizeof *d.list),
                  .sources = count_sources(s),
                  .rng = mdf_rng_new(mdf_rng_mix((uint64_t)c->train.seed, (uint64_t)epoch), 3)};
-    if (p->index == NULL || p->focus == NULL || p->begin == NULL || d.list == NULL) {
-        mdf_free(d.list);
-        mdf_epoch_plan_free(p);
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the order of %zu crops", crops);
+    *p = (mdf_epoch_plan){0};
+    mdf_status status = MDF_OK;
+    if (all.index == NULL || all.focus == NULL || d.list == NULL) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the order of %zu crops", crops);
+    } else {
+        draw_all(&d, c);
+        status = make_batches(p, &all, c, epoch, err);
     }
-    draw_all(&d, c);
     mdf_free(d.list);
-    for (size_t at = 0; at < p->count; at += batch) {
-        p->begin[p->batches++] = at;
-    }
-    p->begin[p->batches] = p->count;
-    return MDF_OK;
+    mdf_epoch_plan_free(&all);
+    return status;
 }

@@ -175,6 +175,8 @@ static void settings_that_contradict_each_other_are_refused(void **state)
          "vision_config.intermediate_layers_indices names layer 2, but the last layer is 1"},
         {"\"image_size\": 64", "\"image_size\": 72",
          "unet_config.image_size = 72 must be a multiple of 16"},
+        {"\"image_size\": 64", "\"image_size\": 64, \"region_side\": 80",
+         "unet_config.region_side = 80 must be a multiple of 16, at most image_size"},
         {"\"norm_groups\": 2", "\"norm_groups\": 3",
          "unet_config.base = 4 must be a multiple of norm_groups = 3"},
         {"\"grid\": 8", "\"grid\": 16",

@@ -228,6 +228,7 @@ static void regions_are_learned_from_the_whole(void **state)
         const size_t bytes = (size_t)side * (size_t)side * 3 * sizeof(mdf_real);
         memset(world.px, 0, sizeof world.px / 2); /* the upper half is dark */
         world.config.train.crop.side = side << cut;
+        world.config.train.crop.scale = 0;
         for (int k = 0; k < 2; k++) {
             world.item[0].mask[names[k]] = (mdf_grey){.width = 2, .height = 2, .px = px};
         }
@@ -245,6 +246,12 @@ static void regions_are_learned_from_the_whole(void **state)
             if (cut) {
                 assert_int_equal(memcmp(whole, b->unet_image, bytes) == 0, k == 0);
             }
+            world.config.unet.region_side = side / 2;
+            assert_int_equal(mdf_batch_fill(&world.buffer, &world.config, &world.samples,
+                                            world.index, 1, &how, NULL),
+                             MDF_OK);
+            assert_int_equal(b->unet_side, cut && k == 0 ? side / 2 : side);
+            world.config.unet.region_side = 0;
         }
         mdf_free(whole);
         end();

@@ -187,6 +187,43 @@ static void without_masks_nothing_is_trained(void **state)
                                   "of haemorrhage, hard_exudate");
 }
 
+/* Where crops are parts of the field of view, a batch shows parts or all of it: 15 crops of discs
+ * and 15 of vessels are four batches of four at most each, in no order. */
+static void a_batch_is_of_parts_or_of_wholes(void **state)
+{
+    (void)state;
+    static uint8_t pixel[1] = {255};
+    static mdf_config c;
+    static mdf_manifest_case info[1];
+    mdf_sample item[1] = {{.info = info}};
+    mdf_epoch_plan plan;
+    mdf_error err = {0};
+    mdf_config *set = config(drawing);
+    c = *set;
+    mdf_free(set);
+    c.train.crop.per_epoch = 30;
+    c.train.crop.side = 2 * c.unet.image_size;
+    item[0].mask[MDF_MASK_VESSEL] = item[0].mask[MDF_MASK_DISC] = (mdf_grey){1, 1, pixel};
+    const mdf_samples s = {.item = item, .count = 1};
+    must(mdf_segment_plan_make(&plan, &s, &c, 3, &err), &err);
+    assert_int_equal(plan.count, 30);
+    assert_int_equal(plan.batches, 8);
+    size_t discs = 0;
+    size_t turns = 0;
+    for (size_t n = 0; n < plan.batches; n++) {
+        const mdf_mask_name first = plan.focus[plan.begin[n]];
+        assert_in_range(plan.begin[n + 1] - plan.begin[n], 3, 4);
+        turns += n > 0 && plan.focus[plan.begin[n - 1]] != first;
+        for (size_t i = plan.begin[n]; i < plan.begin[n + 1]; i++) {
+            assert_int_equal(plan.focus[i], first);
+            discs += first == MDF_MASK_DISC;
+        }
+    }
+    assert_int_equal(discs, 15);
+    assert_true(turns > 1);
+    mdf_epoch_plan_free(&plan);
+}
+
 /* Two folders, masks in some: every name the same number of crops, of it every folder. */
 static void crops_are_shared_among_names_and_folders(void **state)
 {
@@ -259,7 +296,7 @@ static void crops_are_shared_among_names_and_folders(void **state)
     assert_memory_not_equal(plan.index, again.index, 30 * sizeof *plan.index);
     mdf_epoch_plan_free(&again);
     mdf_epoch_plan_free(&plan);
-    for (long n = 1; n <= 4; n++) {
+    for (long n = 1; n <= 13; n++) { /* index, focus, list; three arrays each of two parts; four of the mix */
         mdf_alloc_fail_after(n);
         const mdf_status status = mdf_segment_plan_make(&plan, &s, &c, 3, &err);
         mdf_alloc_fail_after(0);
@@ -290,6 +327,7 @@ int main(void)
         cmocka_unit_test(labels_of_mask_data_are_not_learned),
         cmocka_unit_test(healthy_eyes_have_empty_masks_of_lesions),
         cmocka_unit_test(without_masks_nothing_is_trained),
+        cmocka_unit_test(a_batch_is_of_parts_or_of_wholes),
         cmocka_unit_test(crops_are_shared_among_names_and_folders),
         cmocka_unit_test(means_are_over_pictures_and_then_over_names),
     };
