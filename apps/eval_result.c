@@ -74,11 +74,12 @@ mdf_status eval_result_json(json_t **out, const eval_result *r, const mdf_metric
 static void heat_lines(mdf_strbuf *out, const mdf_heat_check *h)
 {
     if (h->n > 0) {
-        mdf_strbuf_printf(out,
-                          "\nheat-map on lesion     %.3f  [%.3f, %.3f]\n"
-                          "The hottest cell lies on the lesion mask in %zu of %zu right answers, a "
-                          "random cell in a share of %.3f.\n",
-                          h->rate, h->rate_ci.low, h->rate_ci.high, h->hits, h->n, h->chance);
+        mdf_strbuf_printf(
+            out,
+            "\nheat-map on lesion     %.3f  [%.3f, %.3f]\n"
+            "The hottest of 16 x 16 cells lies on the lesion mask in %zu of %zu right "
+            "answers, a random cell in a share of %.3f.\n",
+            h->rate, h->rate_ci.low, h->rate_ci.high, h->hits, h->n, h->chance);
     }
 }
 

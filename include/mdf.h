@@ -104,7 +104,7 @@ typedef enum mdf_view {
 /* How a heat-map is made: which parts of the picture speak for the best label (docs/MODEL.md,
  * section 9). */
 typedef enum mdf_explain {
-    MDF_EXPLAIN_USUAL,     /* gradient */
+    MDF_EXPLAIN_USUAL,     /* layercam */
     MDF_EXPLAIN_GRADIENT,  /* gradient times feature where features leave the U-Net */
     MDF_EXPLAIN_LAYERCAM,  /* positive gradients times features at their own resolution */
     MDF_EXPLAIN_ATTENTION, /* attention of the fusion times its gradient */

@@ -77,8 +77,7 @@ mdf_status mdf_batch_fill_masks(mdf_batch_buffer *b, const mdf_config *c, const 
     const bool crop = opt->focus != NULL;
     const int side = crop ? mdf_crop_side(c, opt->focus[at]) : c->unet.image_size;
     for (int i = 0; i < c->unet.mask_channels; i++) {
-        const bool shown =
-            !crop || mdf_crop_shows(c, opt->focus[at], c->unet.masks[i]);
+        const bool shown = !crop || mdf_crop_shows(c, opt->focus[at], c->unet.masks[i]);
         MDF_TRY(fill_mask(b, c, s, at, i, shown, side, o, seed, err));
     }
     if (opt->augment) {

@@ -44,9 +44,9 @@ typedef struct mdf_evaluate_options {
 
 /* manifest: the cases to evaluate, relabelled by this function to the engine's labels, and with the
  * texts that were read; it must outlive *out. MDF_ERR_ARG before any picture is read: an unknown
- * label is asked for, no case is left, masks are all that the model draws and none is wanted, or one is left out that must not be, the texts can't be
- * changed as wanted (mdf_retext_apply()), or the model gives no such coverage. A picture that can't
- * be read is an error that names it. */
+ * label is asked for, no case is left, masks are all that the model draws and none is wanted, or
+ * one is left out that must not be, the texts can't be changed as wanted (mdf_retext_apply()), or
+ * the model gives no such coverage. A picture that can't be read is an error that names it. */
 mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *m,
                         const mdf_evaluate_options *opt, mdf_error *err) MDF_NODISCARD;
 void mdf_evaluation_free(mdf_evaluation *e);

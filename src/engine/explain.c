@@ -160,6 +160,31 @@ static void scale_to_one(float *x, int n)
     }
 }
 
+/* One pass of 1 2 1 along n places that lie `apart`: a Gaussian of variance 1/2. */
+static void smooth_line(float *x, int n, int apart)
+{
+    float before = x[0];
+    for (int i = 0; i < n; i++) {
+        const float here = x[i * apart];
+        const float behind = i + 1 < n ? x[(i + 1) * apart] : here;
+        x[i * apart] = (before + 2 * here + behind) / 4;
+        before = here;
+    }
+}
+
+/* A Gaussian as wide as half a cell of 16 x 16, which is what maps are judged by: single pixels of
+ * a fine level are noise. */
+static void smooth(float *map, int side)
+{
+    const int passes = side * side / (2 * MDF_OCCLUSION_SIDE * MDF_OCCLUSION_SIDE);
+    for (int k = 0; k < passes; k++) {
+        for (int i = 0; i < side; i++) {
+            smooth_line(map + i * side, side, 1);
+            smooth_line(map + i, side, side);
+        }
+    }
+}
+
 mdf_status mdf_heat_of(float *out, int side, const mdf_explanation *e, const mdf_heat_join *join,
                        mdf_error *err)
 {
@@ -174,6 +199,7 @@ mdf_status mdf_heat_of(float *out, int side, const mdf_explanation *e, const mdf
             continue;
         }
         mdf_heat_resample(level, side, e->map[d], e->side[d]);
+        smooth(level, side);
         for (int i = 0; join->round_view && i < cells; i++) {
             level[i] = mdf_heat_in_disc(i, side) ? level[i] : 0;
         }

@@ -13,7 +13,7 @@ enum {
 };
 
 /* The method that MDF_EXPLAIN_USUAL stands for. */
-#define MDF_EXPLAIN_DEFAULT MDF_EXPLAIN_GRADIENT
+#define MDF_EXPLAIN_DEFAULT MDF_EXPLAIN_LAYERCAM
 
 /* "gradient", ..., of MDF_EXPLAIN_GRADIENT and those behind it. */
 const char *mdf_explain_name(mdf_explain method);

@@ -8,58 +8,29 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "data/lesions.h"
+#include "engine/explain.h"
+#include "engine/heat_measure.h"
 
-bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side)
+/* rarest: the smallest chance of a hit so far. A map whose hottest cells are several hits if all of
+ * them are on the lesion. */
+static mdf_status compare(mdf_heat_check *out, const mdf_result *r, const mdf_sample *s,
+                          const mdf_grey *mask, double *rarest, mdf_error *err)
 {
-    const int row = cell / side;
-    const int column = cell % side;
-    for (int y = 0; y < mask_side; y++) {
-        /* The map's row of a pixel's centre: (y + 1/2) side / mask_side. */
-        const int r = (int)((2 * (int64_t)y + 1) * side / (2 * (int64_t)mask_side));
-        if (r < row - 1 || r > row + 1) {
-            continue;
-        }
-        for (int x = 0; x < mask_side; x++) {
-            const int c = (int)((2 * (int64_t)x + 1) * side / (2 * (int64_t)mask_side));
-            if (c >= column - 1 && c <= column + 1 &&
-                mask[(size_t)y * (size_t)mask_side + (size_t)x] != 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool any_set(const mdf_grey *g)
-{
-    const size_t n = (size_t)g->width * (size_t)g->height;
-    for (size_t i = 0; i < n; i++) {
-        if (g->px[i] != 0) {
-            return true;
+    mdf_heat_truth truth;
+    float heat[MDF_HEAT_CELLS];
+    MDF_TRY(mdf_heat_truth_of(&truth, mask, s->fov.kind == MDF_FOV_CIRCLE, err));
+    if (truth.pixel != NULL) {
+        mdf_heat_resample(heat, MDF_OCCLUSION_SIDE, r->heat, r->heat_side);
+        out->n++;
+        out->chance += truth.chance;
+        if (mdf_heat_hit(heat, &truth) >= 1) {
+            out->hits++;
+            out->example = truth.chance < *rarest ? s->info->file_name : out->example;
+            *rarest = truth.chance < *rarest ? truth.chance : *rarest;
         }
     }
-    return false;
-}
-
-/* rarest: the smallest chance of a hit so far. */
-static void compare(mdf_heat_check *out, const mdf_result *r, const mdf_grey *mask,
-                    const char *file_name, double *rarest)
-{
-    const int cells = r->heat_side * r->heat_side;
-    int hottest = 0;
-    int good = 0;
-    for (int i = 0; i < cells; i++) {
-        hottest = r->heat[i] > r->heat[hottest] ? i : hottest;
-        good += mdf_heat_cell_hits(i, r->heat_side, mask->px, mask->width);
-    }
-    out->n++;
-    const double chance = (double)good / cells;
-    out->chance += chance;
-    if (r->heat[hottest] > 0 && mdf_heat_cell_hits(hottest, r->heat_side, mask->px, mask->width)) {
-        out->hits++;
-        out->example = chance < *rarest ? file_name : out->example;
-        *rarest = chance < *rarest ? chance : *rarest;
-    }
+    mdf_heat_truth_free(&truth);
+    return MDF_OK;
 }
 
 /* truth: the label that the map must explain. One picture at a time may round another way than a
@@ -96,8 +67,8 @@ static mdf_status check_case(mdf_heat_check *out, mdf_session *session, const md
         if (status == MDF_OK) {
             status = mdf_sample_lesions(&mask, &one.item[0], err);
         }
-        if (mask.px != NULL && any_set(&mask)) {
-            compare(out, r, &mask, c->file_name, rarest);
+        if (status == MDF_OK && mask.px != NULL) {
+            status = compare(out, r, &one.item[0], &mask, rarest, err);
         }
     }
     mdf_samples_free(&one);

@@ -1,5 +1,5 @@
-/* Does the model look where the disease is? The hottest cell of heat-maps against lesion masks
- * (the pointing game of Zhang et al. 2016, with a margin of one cell). */
+/* Does the model look where the disease is? The usual heat-map against lesion masks by the pointing
+ * game of engine/heat_measure.h. */
 #ifndef MDF_ENGINE_HEAT_CHECK_H
 #define MDF_ENGINE_HEAT_CHECK_H
 
@@ -16,11 +16,6 @@ typedef struct mdf_heat_check {
     const char *example;  /* file of the hit that chance makes most rarely, borrowed from the
                              manifest; NULL: no hits */
 } mdf_heat_check;
-
-/* Does the cell at index `cell` of the map, with one cell around it, meet the mask? mask
- * [mask_side,mask_side] lies over the same square as the map [side,side]; what is not 0 is lesion
- * (photo/mask.h). */
-bool mdf_heat_cell_hits(int cell, int side, const uint8_t *mask, int mask_side);
 
 /* Explains every case that counts, one by one. m: what mdf_evaluate() was given and made of it; ev:
  * its result. A map without any heat is a miss. */

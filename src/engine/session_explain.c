@@ -52,7 +52,7 @@ mdf_status mdf_session_forward(mdf_session *s, mdf_taps *taps, mdf_output *o, co
     return MDF_OK;
 }
 
-/* The usual way explains the label's score, others its log-probability, in which labels compete. */
+/* "gradient" explains the label's score, others its log-probability, in which labels compete. */
 static void explained_weights(const mdf_session *s, const mdf_output *o, mdf_explain method,
                               int label, mdf_real *weight)
 {

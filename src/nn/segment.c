@@ -52,11 +52,11 @@ typedef struct job {
     tiling tiles;
     int64_t masks;
     const bool *wanted; /* [masks] those that are drawn */
-    mdf_image picture; /* [side,side] */
-    float *pixels;     /* [tile,tile,3] */
-    mdf_real *input;   /* the same for the model */
-    float *sum;        /* [side,side,M] of weighted logits */
-    float *total;      /* [side] of the weights along one side */
+    mdf_image picture;  /* [side,side] */
+    float *pixels;      /* [tile,tile,3] */
+    mdf_real *input;    /* the same for the model */
+    float *sum;         /* [side,side,M] of weighted logits */
+    float *total;       /* [side] of the weights along one side */
     mdf_arena scratch;
 } job;
 

@@ -338,8 +338,8 @@ static mdf_status make_batches(mdf_epoch_plan *out, const mdf_epoch_plan *p, con
     MDF_TRY(choose(&parts, p, c, false, err));
     mdf_status status = choose(&wholes, p, c, true, err);
     if (status == MDF_OK) {
-        status = mdf_epoch_plan_mix(out, &parts, &wholes,
-                                    mdf_rng_mix((uint64_t)c->train.seed, 6), epoch, err);
+        status = mdf_epoch_plan_mix(out, &parts, &wholes, mdf_rng_mix((uint64_t)c->train.seed, 6),
+                                    epoch, err);
         mdf_epoch_plan_free(&wholes);
     }
     mdf_epoch_plan_free(&parts);
@@ -351,7 +351,7 @@ mdf_status mdf_segment_plan_make(mdf_epoch_plan *p, const mdf_samples *s, const 
 {
     const size_t crops = (size_t)c->train.crop.per_epoch;
     mdf_epoch_plan all = {.index = mdf_alloc(crops, sizeof *all.index),
-                            .focus = mdf_alloc(crops, sizeof *all.focus)};
+                          .focus = mdf_alloc(crops, sizeof *all.focus)};
     planner d = {.s = s,
                  .p = &all,
                  .list = mdf_alloc(s->count, sizeof *d.list),

@@ -12,7 +12,7 @@ where attention --explain attention
 where depth --explain layercam --depth 2
 where all --explain layercam --depth all
 where five --explain gradient --depth 5
-cmp usual.png gradient.png
+cmp usual.png layercam.png
 cmp layercam.png all.png
 cksum gradient.png layercam.png attention.png depth.png | cut -d ' ' -f 1 | sort -u | wc -l
 cmp usual.txt depth.txt # explaining changes no answer

@@ -269,8 +269,7 @@ static void kinds_of_lesions_are_told_apart_in_training(void **state)
         begin("");
         assert_int_equal(
             mdf_config_set(&world.config, "masks=haemorrhage,hard_exudate,lesion", NULL), MDF_OK);
-        world.item[0].mask[MDF_MASK_HAEMORRHAGE] =
-            (mdf_grey){.width = 2, .height = 2, .px = left};
+        world.item[0].mask[MDF_MASK_HAEMORRHAGE] = (mdf_grey){.width = 2, .height = 2, .px = left};
         world.item[0].partial[MDF_MASK_HAEMORRHAGE] = world.item[0].has_mask = true;
         if (boxed) {
             world.item[0].mask[MDF_MASK_HARD_EXUDATE] =

@@ -87,7 +87,7 @@ static void every_method_gives_a_map_of_its_size(void **state)
         mdf_explain method;
         int depth, side;
     } want[] = {
-        {MDF_EXPLAIN_USUAL, 0, 2},      {MDF_EXPLAIN_GRADIENT, 3, 2},
+        {MDF_EXPLAIN_USUAL, 0, 32},     {MDF_EXPLAIN_GRADIENT, 3, 2},
         {MDF_EXPLAIN_LAYERCAM, 0, 32},  {MDF_EXPLAIN_LAYERCAM, 1, 32},
         {MDF_EXPLAIN_LAYERCAM, 2, 16},  {MDF_EXPLAIN_LAYERCAM, 4, 4},
         {MDF_EXPLAIN_ATTENTION, 0, 2},  {MDF_EXPLAIN_ATTENTION, 1, 2},
@@ -132,7 +132,7 @@ static void what_has_no_map_is_refused(void **state)
     expect_refused(MDF_EXPLAIN_LAYERCAM, 5, 0,
                    "eye.png: no heat-map by layercam: the answer does not depend on this depth");
     expect_refused(MDF_EXPLAIN_USUAL, 5, 0,
-                   "eye.png: no heat-map by gradient: the answer does not depend on this depth");
+                   "eye.png: no heat-map by layercam: the answer does not depend on this depth");
 }
 
 static void names_are_found(void **state)

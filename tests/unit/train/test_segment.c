@@ -296,7 +296,8 @@ static void crops_are_shared_among_names_and_folders(void **state)
     assert_memory_not_equal(plan.index, again.index, 30 * sizeof *plan.index);
     mdf_epoch_plan_free(&again);
     mdf_epoch_plan_free(&plan);
-    for (long n = 1; n <= 13; n++) { /* index, focus, list; three arrays each of two parts; four of the mix */
+    for (long n = 1; n <= 13;
+         n++) { /* index, focus, list; three arrays each of two parts; four of the mix */
         mdf_alloc_fail_after(n);
         const mdf_status status = mdf_segment_plan_make(&plan, &s, &c, 3, &err);
         mdf_alloc_fail_after(0);
