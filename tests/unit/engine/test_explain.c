@@ -443,6 +443,31 @@ static void depths_are_joined_as_asked(void **state)
     assert_int_equal(mdf_heat_side(&(mdf_explanation){.side = {0, 256, 16}}, 0), 64);
 }
 
+/* Half a cell of 16 x 16 is 2 of 64 places: variance 4 is eight passes of 1 2 1, whose weights are
+ * the binomials of 16: 12870, 11440, 8008 from the middle. 2 x 2 is coarse enough, as above. */
+static void fine_maps_are_smoothed(void **state)
+{
+    (void)state;
+    enum { FINE = 64, AT = 20 * FINE + 30 };
+    static float one[FINE * FINE];
+    static float out[FINE * FINE];
+    mdf_explanation e = {.side = {0, FINE}, .map = {NULL, one}};
+    mdf_error err = {0};
+    one[AT] = 3;
+    must(mdf_heat_of(out, FINE, &e, &(mdf_heat_join){.depth = 0}, &err), &err);
+    assert_true(fabsf(out[AT] - 1) < 1e-6f);
+    assert_true(fabsf(out[AT + 1] - 11440.0f / 12870) < 1e-5f);
+    assert_true(fabsf(out[AT - 2 * FINE] - 8008.0f / 12870) < 1e-5f);
+    assert_true(fabsf(out[AT + FINE + 2] - 11440.0f / 12870 * 8008 / 12870) < 1e-5f);
+    for (int i = 0; i < FINE * FINE; i++) {
+        one[i] = 3; /* edges lose nothing */
+    }
+    must(mdf_heat_of(out, FINE, &e, &(mdf_heat_join){.depth = 0}, &err), &err);
+    for (int i = 0; i < FINE * FINE; i++) {
+        assert_true(fabsf(out[i] - 1) < 1e-5f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +478,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_explained_is_said),
         cmocka_unit_test(occlusion_is_what_hidden_pictures_show),
         cmocka_unit_test(cells_take_what_lies_in_them),
+        cmocka_unit_test(fine_maps_are_smoothed),
         cmocka_unit_test(depths_are_joined_as_asked),
     };
     return cmocka_run_group_tests_name("engine/explain", tests, NULL, NULL);
