@@ -177,8 +177,7 @@ static void collect_facts(fact_list *f, const char *model, const mdf_engine *eng
     if (heat->n > 0) {
         add_fact(f, "heat-map check",
                  "hottest of 16 x 16 cells on the lesion in %zu of %zu right answers (%.0f %%, "
-                 "interval %.0f to "
-                 "%.0f %%; by chance %.0f %%)",
+                 "interval %.0f to %.0f %%; by chance %.0f %%)",
                  heat->hits, heat->n, 100 * heat->rate, 100 * heat->rate_ci.low,
                  100 * heat->rate_ci.high, 100 * heat->chance);
     }

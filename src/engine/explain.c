@@ -178,9 +178,11 @@ static void smooth(float *map, int side)
 {
     const int passes = side * side / (2 * MDF_OCCLUSION_SIDE * MDF_OCCLUSION_SIDE);
     for (int k = 0; k < passes; k++) {
-        for (int i = 0; i < side; i++) {
-            smooth_line(map + i * side, side, 1);
-            smooth_line(map + i, side, side);
+        for (int row = 0; row < side; row++) {
+            smooth_line(map + row * side, side, 1);
+        }
+        for (int column = 0; column < side; column++) {
+            smooth_line(map + column, side, side);
         }
     }
 }

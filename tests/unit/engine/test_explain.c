@@ -448,7 +448,7 @@ static void depths_are_joined_as_asked(void **state)
 static void fine_maps_are_smoothed(void **state)
 {
     (void)state;
-    enum { FINE = 64, AT = 20 * FINE + 30 };
+    enum { FINE = 64, AT = 30 * FINE + 30 };
     static float one[FINE * FINE];
     static float out[FINE * FINE];
     mdf_explanation e = {.side = {0, FINE}, .map = {NULL, one}};
