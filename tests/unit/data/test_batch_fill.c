@@ -242,7 +242,7 @@ static void regions_are_learned_from_the_whole(void **state)
                              MDF_OK);
             const mdf_batch *b = &world.buffer.batch;
             assert_true(b->mask_there[k] == 1);
-            assert_true(b->mask_there[1 - k] == !cut);
+            assert_true((b->mask_there[1 - k] > 0) == !cut);
             if (cut) {
                 assert_int_equal(memcmp(whole, b->unet_image, bytes) == 0, k == 0);
             }
@@ -296,7 +296,7 @@ static void kinds_of_lesions_are_told_apart_in_training(void **state)
         assert_int_equal(mdf_batch_fill(&world.buffer, &world.config, &world.samples, world.index,
                                         1, &validation, NULL),
                          MDF_OK);
-        assert_true(b->mask_there[1] == boxed);
+        assert_true((b->mask_there[1] > 0) == (boxed != 0));
         end();
     }
 }
