@@ -279,6 +279,7 @@ int mdf_config_embedding_rows(const mdf_config *c);
 
 /* Pixels along a side of the U-Net's skip `level` = 1..4, or of its bottleneck, 5. */
 int mdf_config_unet_side(const mdf_config *c, int level);
+int mdf_config_region_side(const mdf_config *c); /* unet.region_side, or what it stands for */
 
 bool mdf_config_uses_level(const mdf_config *c, int level);
 bool mdf_config_is_cross_layer(const mdf_config *c, int layer);

@@ -196,8 +196,8 @@ const mdf_config_key mdf_config_keys[] = {
     INT(UNET, "mask_side", unet.mask_side, 0, 8192, "0", false,
         "pixels of the field of view that masks are drawn at, in overlapping tiles; 0 = as one"),
     INT(UNET, "region_side", unet.region_side, 0, 8192, "0", false,
-        "where they are: pixels of the field of view that disc and cup are drawn at, as one tile; "
-        "0 = image_size"),
+        "pixels of the field of view that disc and cup are drawn at, as one tile, where other "
+        "masks are drawn in several; 0 = image_size"),
 
     LIST(FUSION, "map", MDF_KEY_PAIRS, fusion.map, fusion.map_count, MDF_MAX_LEVEL_MAP, 0,
          MDF_MAX_LAYERS - 1, "[[1, 1], [1, 2], [3, 3], [3, 4]]", false,

@@ -26,6 +26,11 @@ int mdf_config_unet_side(const mdf_config *c, int level)
     return c->unet.image_size >> (c->unet.encoder == MDF_ENCODER_PLAIN ? level - 1 : level);
 }
 
+int mdf_config_region_side(const mdf_config *c)
+{
+    return c->unet.region_side > 0 ? c->unet.region_side : c->unet.image_size;
+}
+
 bool mdf_config_has_unet(const mdf_config *c)
 {
     return c->unet.base > 0;

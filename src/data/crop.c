@@ -56,8 +56,7 @@ bool mdf_crop_is_whole(const mdf_config *c, mdf_mask_name focus)
 
 int mdf_crop_side(const mdf_config *c, mdf_mask_name focus)
 {
-    const bool whole = mdf_crop_is_whole(c, focus);
-    return whole && c->unet.region_side > 0 ? c->unet.region_side : c->unet.image_size;
+    return mdf_crop_is_whole(c, focus) ? mdf_config_region_side(c) : c->unet.image_size;
 }
 
 bool mdf_crop_shows(const mdf_config *c, mdf_mask_name focus, mdf_mask_name name)

@@ -388,8 +388,9 @@ mdf_status mdf_evaluate(mdf_evaluation *out, const mdf_engine *e, mdf_manifest *
     MDF_TRY(allowed_labels(allowed, e, opt, err));
     MDF_TRY(check_coverage(e, opt, err));
     if (opt->no_masks && e->model->config.train.task == MDF_TASK_SEGMENT) {
-        return mdf_fail(err, MDF_ERR_ARG,
-                        "the model draws masks alone: without masks nothing is left to evaluate");
+        return mdf_fail(
+            err, MDF_ERR_ARG,
+            "--no-masks: the model draws nothing else, so that nothing is left to evaluate");
     }
     bool answers = false;
     MDF_TRY(choose_cases(&out->left_out, &answers, m, e, allowed, opt, err));

@@ -20,11 +20,6 @@ int mdf_segment_side(const mdf_config *c)
     return c->unet.mask_side > c->unet.image_size ? c->unet.mask_side : c->unet.image_size;
 }
 
-static int region_side(const mdf_unet_config *u)
-{
-    return u->region_side > 0 ? u->region_side : u->image_size;
-}
-
 /* Neighbours overlap by a quarter of a tile or a little more. */
 static tiling tiling_of(int side, int tile)
 {
@@ -232,8 +227,8 @@ mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const 
             any = any || wanted[k];
         }
         if (any) {
-            const tiling tiles = regions ? tiling_of(region_side(u), region_side(u))
-                                         : tiling_of(side, u->image_size);
+            const int whole = mdf_config_region_side(&m->config);
+            const tiling tiles = regions ? tiling_of(whole, whole) : tiling_of(side, u->image_size);
             MDF_TRY(draw(maps, g, m, crop, tiles, wanted, err));
         }
     }

@@ -187,6 +187,15 @@ static void without_masks_nothing_is_trained(void **state)
                                   "of haemorrhage, hard_exudate");
 }
 
+/* A model that draws, with so many crops an epoch. */
+static void take_drawing(mdf_config *out, int per_epoch)
+{
+    mdf_config *set = config(drawing);
+    *out = *set;
+    mdf_free(set);
+    out->train.crop.per_epoch = per_epoch;
+}
+
 /* Where crops are parts of the field of view, a batch shows parts or all of it: 15 crops of discs
  * and 15 of vessels are four batches of four at most each, in no order. */
 static void a_batch_is_of_parts_or_of_wholes(void **state)
@@ -198,10 +207,7 @@ static void a_batch_is_of_parts_or_of_wholes(void **state)
     mdf_sample item[1] = {{.info = info}};
     mdf_epoch_plan plan;
     mdf_error err = {0};
-    mdf_config *set = config(drawing);
-    c = *set;
-    mdf_free(set);
-    c.train.crop.per_epoch = 30;
+    take_drawing(&c, 30);
     c.train.crop.side = 2 * c.unet.image_size;
     item[0].mask[MDF_MASK_VESSEL] = item[0].mask[MDF_MASK_DISC] = (mdf_grey){1, 1, pixel};
     const mdf_samples s = {.item = item, .count = 1};
@@ -235,10 +241,7 @@ static void crops_are_shared_among_names_and_folders(void **state)
     mdf_epoch_plan plan;
     mdf_epoch_plan again;
     mdf_error err = {0};
-    mdf_config *set = config(drawing);
-    c = *set;
-    mdf_free(set);
-    c.train.crop.per_epoch = 30;
+    take_drawing(&c, 30);
     for (int i = 0; i < 5; i++) {
         info[i].source = i == 4;
         item[i].info = &info[i];
@@ -296,8 +299,8 @@ static void crops_are_shared_among_names_and_folders(void **state)
     assert_memory_not_equal(plan.index, again.index, 30 * sizeof *plan.index);
     mdf_epoch_plan_free(&again);
     mdf_epoch_plan_free(&plan);
-    for (long n = 1; n <= 13;
-         n++) { /* index, focus, list; three arrays each of two parts; four of the mix */
+    /* Index, focus and list; three arrays each of two parts; four of the mix. */
+    for (long n = 1; n <= 13; n++) {
         mdf_alloc_fail_after(n);
         const mdf_status status = mdf_segment_plan_make(&plan, &s, &c, 3, &err);
         mdf_alloc_fail_after(0);
