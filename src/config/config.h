@@ -279,6 +279,10 @@ int mdf_config_embedding_rows(const mdf_config *c);
 
 /* Pixels along a side of the U-Net's skip `level` = 1..4, or of its bottleneck, 5. */
 int mdf_config_unet_side(const mdf_config *c, int level);
+
+/* Pixels along a side, at most, of a photograph's crop before it is brought to the model's own: in
+ * training, evaluation and use alike. Room for zoom without blur. */
+int mdf_config_crop_side(const mdf_config *c);
 int mdf_config_region_side(const mdf_config *c); /* unet.region_side, or what it stands for */
 
 bool mdf_config_uses_level(const mdf_config *c, int level);

@@ -26,6 +26,13 @@ int mdf_config_unet_side(const mdf_config *c, int level)
     return c->unet.image_size >> (c->unet.encoder == MDF_ENCODER_PLAIN ? level - 1 : level);
 }
 
+int mdf_config_crop_side(const mdf_config *c)
+{
+    const int a = c->unet.image_size;
+    const int b = c->vision.image_size;
+    return (a > b ? a : b) * 5 / 4;
+}
+
 int mdf_config_region_side(const mdf_config *c)
 {
     return c->unet.region_side > 0 ? c->unet.region_side : c->unet.image_size;

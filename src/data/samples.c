@@ -6,14 +6,6 @@
 #include "base/alloc.h"
 #include "photo/fov.h"
 #include "photo/mask.h"
-#include "photo/resize.h"
-
-int mdf_samples_side(const mdf_config *c)
-{
-    const int a = c->unet.image_size;
-    const int b = c->vision.image_size;
-    return (a > b ? a : b) * 5 / 4;
-}
 
 /* Which part of a picture the model sees. */
 typedef struct view {
@@ -36,34 +28,23 @@ static mdf_fov fov_in_crop(const mdf_fov *fov, const mdf_square *at, int side)
     return out;
 }
 
-/* Crop and, if larger than side, reduce. */
+/* The crop, in at most side pixels. */
 static mdf_status load_picture(mdf_sample *s, int side, view *v, mdf_error *err)
 {
     mdf_image full = {0};
-    mdf_image crop = {0};
     mdf_fov fov;
     MDF_TRY(mdf_image_read(&full, s->info->path, err));
     mdf_status status = mdf_fov_find(&fov, &full, err);
     if (status == MDF_OK) {
         *v = (view){full.width, full.height, mdf_fov_square(&fov)};
-        status = mdf_crop(&crop, &full, v->square, err);
+        status = mdf_crop_within(&s->image, &full, v->square, side, err);
     }
     mdf_image_free(&full);
     if (status != MDF_OK) {
         return mdf_fail_prefix(err, status, s->info->path);
     }
-    s->fov = fov_in_crop(&fov, &v->square, crop.width > side ? side : crop.width);
-    if (crop.width > side) {
-        status = mdf_image_new(&s->image, side, side, err);
-        if (status == MDF_OK) {
-            status = mdf_resize_bilinear(s->image.rgb, side, side, crop.rgb, crop.width,
-                                         crop.height, 3, err);
-        }
-        mdf_image_free(&crop);
-        return status;
-    }
-    s->image = crop;
-    return status;
+    s->fov = fov_in_crop(&fov, &v->square, s->image.width);
+    return MDF_OK;
 }
 
 /* The mask of a picture, cropped as the picture was. */

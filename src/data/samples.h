@@ -31,8 +31,6 @@ typedef struct mdf_samples {
     int classes;    /* of known */
 } mdf_samples;
 
-/* Pixels along a side of a sample for this model, at most: room for zoom without blur. */
-int mdf_samples_side(const mdf_config *c);
 typedef struct mdf_samples_options {
     int side;                   /* larger crops are reduced to so many pixels */
     bool use_image;             /* false: no picture and no mask is read */

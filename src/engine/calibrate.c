@@ -75,7 +75,8 @@ static mdf_status measure(work *w, mdf_error *err)
 {
     const mdf_config *c = &w->engine->model->config;
     const mdf_calibrate_options *o = w->opt;
-    const mdf_samples_options how = {.side = mdf_samples_side(c), .use_image = c->train.use_image};
+    const mdf_samples_options how = {.side = mdf_config_crop_side(c),
+                                     .use_image = c->train.use_image};
     MDF_TRY(mdf_samples_load(&w->sample, &w->cases, &how, o->progress, o->user, err));
     if (mdf_count_classes(&w->sample) < 2) {
         return mdf_fail(err, MDF_ERR_ARG,

@@ -311,7 +311,7 @@ static mdf_status check_coverage(const mdf_engine *e, const mdf_evaluate_options
 static mdf_status count_unlike(mdf_doubt *d, const mdf_config *c, const mdf_manifest *m,
                                const mdf_samples *s, mdf_error *err)
 {
-    const int side = mdf_samples_side(c);
+    const int side = mdf_config_crop_side(c);
     if (c->doubt.pictures == 0) {
         return MDF_OK;
     }
@@ -355,7 +355,8 @@ static mdf_status run_answers(mdf_evaluation *out, const mdf_engine *e, runner *
 {
     const mdf_config *c = &e->model->config;
     mdf_samples samples = {0};
-    const mdf_samples_options how = {.side = mdf_samples_side(c), .use_image = c->train.use_image};
+    const mdf_samples_options how = {.side = mdf_config_crop_side(c),
+                                     .use_image = c->train.use_image};
     MDF_TRY(mdf_retext_apply(m, &opt->text, &out->text, err));
     MDF_TRY(mdf_samples_load(&samples, m, &how, opt->progress, opt->user, err));
     mdf_status status = run_model(&out->scores, e, r, &samples, opt->progress, opt->user, err);

@@ -276,7 +276,7 @@ static mdf_status load(heat_case *c, mdf_manifest_case *info, mdf_error *err)
     mdf_grey mask;
     /* As mdf_evaluate() reads them. */
     MDF_TRY(mdf_samples_load(&c->samples, &(mdf_manifest){.cases = info, .case_count = 1},
-                             &(mdf_samples_options){.side = mdf_samples_side(config),
+                             &(mdf_samples_options){.side = mdf_config_crop_side(config),
                                                     .use_image = true,
                                                     .masks = mdf_lesion_masks,
                                                     .mask_count = MDF_LESION_MASKS},

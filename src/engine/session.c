@@ -106,6 +106,7 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
 {
     mdf_image full = {0};
     mdf_fov fov;
+    mdf_square at = {0};
     mdf_quality quality;
     MDF_TRY(mdf_image_decode(&full, c->image, c->image_bytes, c->name, err));
     mdf_status status = mdf_fov_find(&fov, &full, err);
@@ -114,7 +115,7 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
     }
     if (status == MDF_OK) {
         s->round_view = fov.kind == MDF_FOV_CIRCLE;
-        const mdf_square at = mdf_fov_square(&fov);
+        at = mdf_fov_square(&fov);
         r->crop_left = at.left;
         r->crop_top = at.top;
         r->crop_side = at.side;
@@ -129,7 +130,8 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
         if (fov.kind != MDF_FOV_CIRCLE && r->warning_count < MDF_MAX_WARNINGS) {
             r->warning[r->warning_count++] = "no round field of view found";
         }
-        status = mdf_crop(&sample->image, &full, at, err);
+        status = mdf_crop_within(&sample->image, &full, at,
+                                 mdf_config_crop_side(&s->engine->model->config), err);
     }
     if (status == MDF_OK) {
         status = mdf_session_distance(s, &sample->image, r, err);
@@ -137,7 +139,7 @@ static mdf_status look(mdf_session *s, mdf_sample *sample, mdf_result *r, const 
     mdf_session_view_clear(&s->view);
     s->kept = false;
     if (status == MDF_OK && wants_tiles(s, c)) {
-        status = mdf_session_cut(s, c->view == MDF_VIEW_WHOLE ? &full : &sample->image,
+        status = mdf_session_cut(s, &full, c->view == MDF_VIEW_WHOLE ? NULL : &at,
                                  c->tiles == 0 ? 1 : c->tiles, err);
     }
     mdf_image_free(&full);

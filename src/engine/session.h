@@ -58,9 +58,10 @@ mdf_status mdf_session_distance(const mdf_session *s, const mdf_image *crop, mdf
                                 mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_session_set(const mdf_session *s, mdf_result *r, mdf_error *err) MDF_NODISCARD;
 
-/* Cuts one more picture for the vision tower, as Llama's image processor does, into most tiles at
- * most (MDF_TILES_ALL: as many as the model has): view.tile and view.id. */
-mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most,
+/* Cuts one more picture, or of it the square `at` (NULL: all of it), for the vision tower, as
+ * Llama's image processor does, into most tiles at most (MDF_TILES_ALL: as many as the model has):
+ * view.tile and view.id. */
+mdf_status mdf_session_cut(mdf_session *s, const mdf_image *full, const mdf_square *at, int most,
                            mdf_error *err) MDF_NODISCARD;
 
 /* q's photographs, one after the other, as it wants them, for tower and U-Net; takes note of both

@@ -34,7 +34,7 @@ mdf_status mdf_session_distance(const mdf_session *s, const mdf_image *crop, mdf
     if (c->doubt.pictures == 0) {
         return MDF_OK;
     }
-    MDF_TRY(mdf_signature(signature, crop, mdf_samples_side(c), err));
+    MDF_TRY(mdf_signature(signature, crop, mdf_config_crop_side(c), err));
     r->distance = mdf_distance_of(&c->doubt, signature);
     r->distance_limit = c->doubt.distance_limit;
     r->distance_share = c->doubt.distance_share;

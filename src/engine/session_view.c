@@ -76,7 +76,7 @@ static mdf_mllama_norm norm_of(const mdf_engine *e)
     return norm;
 }
 
-mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_error *err)
+static mdf_status cut(mdf_session *s, const mdf_image *im, int most, mdf_error *err)
 {
     const mdf_vision_config *c = &s->engine->model->config.vision;
     mdf_session_view *v = &s->view;
@@ -97,6 +97,19 @@ mdf_status mdf_session_cut(mdf_session *s, const mdf_image *im, int most, mdf_er
     mdf_tiles_from_planes(next_tile(v, c), v->planes, tiles, c->image_size);
     take_photo(v, at.aspect_ratio_id, tiles);
     return MDF_OK;
+}
+
+mdf_status mdf_session_cut(mdf_session *s, const mdf_image *full, const mdf_square *at, int most,
+                           mdf_error *err)
+{
+    if (at == NULL) {
+        return cut(s, full, most, err);
+    }
+    mdf_image crop = {0};
+    MDF_TRY(mdf_crop(&crop, full, *at, err));
+    const mdf_status status = cut(s, &crop, most, err);
+    mdf_image_free(&crop);
+    return status;
 }
 
 /* One tile that the square crop fills, as models are trained here. */
@@ -127,31 +140,27 @@ static mdf_status fill_unet(mdf_session *s, const mdf_image *crop, mdf_error *er
     return MDF_OK;
 }
 
-static mdf_status find_crop(mdf_image *crop, const mdf_image *full, mdf_error *err)
-{
-    mdf_fov fov;
-    MDF_TRY(mdf_fov_find(&fov, full, err));
-    return mdf_crop(crop, full, mdf_fov_square(&fov), err);
-}
-
 static mdf_status fill(mdf_session *s, const mdf_question *q, const mdf_image *full, mdf_error *err)
 {
     const mdf_config *c = &s->engine->model->config;
     const bool labels = mdf_engine_has_labels(s->engine);
     const mdf_view usual = labels ? MDF_VIEW_CROP : MDF_VIEW_WHOLE;
-    const mdf_view view = q->view == MDF_VIEW_USUAL ? usual : q->view;
+    const bool cropped = (q->view == MDF_VIEW_USUAL ? usual : q->view) == MDF_VIEW_CROP;
     const int tiles = q->tiles != 0 ? q->tiles : labels ? 1 : MDF_TILES_ALL;
+    const bool one_tile = cropped && tiles == 1;
     const bool unet = mdf_config_has_unet(c) && c->train.use_unet;
+    mdf_fov fov;
+    mdf_square at = {0};
     mdf_image crop = {0};
-    if (unet || view == MDF_VIEW_CROP) {
-        MDF_TRY(find_crop(&crop, full, err));
+    if (unet || cropped) {
+        MDF_TRY(mdf_fov_find(&fov, full, err));
+        at = mdf_fov_square(&fov);
     }
-    mdf_status status = MDF_OK;
-    if (view == MDF_VIEW_CROP && tiles == 1) {
-        status = fill_one_tile(s, &crop, err);
-    } else {
-        status = mdf_session_cut(s, view == MDF_VIEW_CROP ? &crop : full, tiles, err);
+    if (unet || one_tile) {
+        MDF_TRY(mdf_crop_within(&crop, full, at, mdf_config_crop_side(c), err));
     }
+    mdf_status status = one_tile ? fill_one_tile(s, &crop, err)
+                                 : mdf_session_cut(s, full, cropped ? &at : NULL, tiles, err);
     if (status == MDF_OK && unet) {
         status = fill_unet(s, &crop, err);
     }

@@ -462,6 +462,30 @@ mdf_status mdf_crop(mdf_image *out, const mdf_image *im, mdf_square at, mdf_erro
     return MDF_OK;
 }
 
+mdf_status mdf_crop_within(mdf_image *out, const mdf_image *im, mdf_square at, int most,
+                           mdf_error *err)
+{
+    mdf_image crop = {0};
+    mdf_image small = {0};
+    MDF_TRY(mdf_crop(&crop, im, at, err));
+    if (crop.width <= most) {
+        *out = crop;
+        return MDF_OK;
+    }
+    mdf_status status = mdf_image_new(&small, most, most, err);
+    if (status == MDF_OK) {
+        status =
+            mdf_resize_bilinear(small.rgb, most, most, crop.rgb, crop.width, crop.height, 3, err);
+    }
+    mdf_image_free(&crop);
+    if (status != MDF_OK) {
+        mdf_image_free(&small);
+        return status;
+    }
+    *out = small;
+    return MDF_OK;
+}
+
 mdf_status mdf_crop_grey(mdf_grey *out, const mdf_grey *im, mdf_square at, mdf_error *err)
 {
     if (at.side < 1) {

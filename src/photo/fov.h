@@ -48,6 +48,10 @@ mdf_square mdf_fov_square(const mdf_fov *fov);
 /* Copies a square; what lies outside of the picture is black. Caller frees *out. */
 mdf_status mdf_crop(mdf_image *out, const mdf_image *im, mdf_square at,
                     mdf_error *err) MDF_NODISCARD;
+
+/* The same, reduced to at most `most` pixels along a side. */
+mdf_status mdf_crop_within(mdf_image *out, const mdf_image *im, mdf_square at, int most,
+                           mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_crop_grey(mdf_grey *out, const mdf_grey *im, mdf_square at,
                          mdf_error *err) MDF_NODISCARD;
 

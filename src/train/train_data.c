@@ -84,7 +84,7 @@ mdf_status mdf_train_data_read(mdf_train_data *d, const mdf_config *c,
                                        .use_image = true,
                                        .masks = c->unet.masks,
                                        .mask_count = c->unet.mask_channels};
-    const mdf_samples_options whole = {.side = mdf_samples_side(c),
+    const mdf_samples_options whole = {.side = mdf_config_crop_side(c),
                                        .use_image = c->train.use_image,
                                        .masks = c->unet.masks,
                                        .mask_count =

@@ -126,7 +126,7 @@ mdf_status mdf_validation_calibrate(mdf_config *c, const mdf_scores *scores, con
 mdf_status mdf_validation_pictures(mdf_config *c, const mdf_samples *const split[], size_t splits,
                                    double share, mdf_error *err)
 {
-    const int side = mdf_samples_side(c);
+    const int side = mdf_config_crop_side(c);
     size_t room = 1;
     size_t n = 0;
     for (size_t k = 0; k < splits; k++) {
