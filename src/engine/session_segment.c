@@ -10,7 +10,6 @@
 #include "photo/fov.h"
 #include "photo/map_mask.h"
 #include "photo/quality.h"
-#include "photo/resize.h"
 
 _Static_assert((int)MDF_MASK_NAMES <= MDF_MAX_KINDS && MDF_MAX_MASKS <= MDF_MAX_KINDS,
                "every kind of mask has a place in a result");
@@ -50,16 +49,14 @@ static bool is_lesion(mdf_mask_name name)
 /* ---- what the model sees ----------------------------------------------------------------------
  */
 
-/* Quality and field of view of the picture; the square around it in as many pixels as the model
- * draws masks at. */
+/* Quality and field of view of the picture; the square around it, in at most as many pixels as the
+ * model draws masks at. */
 static mdf_status look(mdf_session *s, mdf_image *square, mdf_segmentation *r,
                        const mdf_image *full, mdf_error *err)
 {
     const mdf_config *c = &s->engine->model->config;
-    const int side = mdf_segment_side(c);
     mdf_fov fov;
     mdf_quality quality;
-    mdf_image crop = {0};
     MDF_TRY(mdf_fov_find(&fov, full, err));
     if (fov.kind == MDF_FOV_NONE) {
         return mdf_fail(err, MDF_ERR_ARG,
@@ -80,13 +77,7 @@ static mdf_status look(mdf_session *s, mdf_image *square, mdf_segmentation *r,
     mdf_caution_of_photo(&r->caution, &fov, &quality);
     s->maps.field = mdf_field_of(&fov, full->width, full->height);
     s->maps.at = at;
-    MDF_TRY(mdf_crop(&crop, full, at, err));
-    mdf_status status = mdf_image_new(square, side, side, err);
-    if (status == MDF_OK) {
-        status = mdf_resize_bilinear(square->rgb, side, side, crop.rgb, at.side, at.side, 3, err);
-    }
-    mdf_image_free(&crop);
-    return status;
+    return mdf_crop_within(square, full, at, mdf_segment_side(c), err);
 }
 
 /* Maps are kept as logits: what lies between two cells is theirs mixed as logits. */
@@ -103,10 +94,11 @@ static mdf_status draw(mdf_session *s, const mdf_image *square, mdf_error *err)
 {
     mdf_session_maps *m = &s->maps;
     const mdf_mllm *model = s->engine->model;
-    const size_t count =
-        (size_t)square->width * (size_t)square->width * (size_t)model->config.unet.mask_channels;
-    if (m->logit == NULL) { /* of the model's size, whatever the photograph's */
-        m->logit = mdf_alloc_raw(count * sizeof *m->logit);
+    const size_t masks = (size_t)model->config.unet.mask_channels;
+    const size_t most = (size_t)mdf_segment_side(&model->config);
+    const size_t count = (size_t)square->width * (size_t)square->width * masks;
+    if (m->logit == NULL) { /* once, for the largest */
+        m->logit = mdf_alloc_raw(most * most * masks * sizeof *m->logit);
         if (m->logit == NULL) {
             return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for masks");
         }
@@ -181,9 +173,10 @@ static mdf_status measure_all(const mdf_session *s, mdf_segmentation *r, const s
                               mdf_error *err)
 {
     const mdf_field *f = &s->maps.field;
-    const double detail = fmin(f->diameter, s->maps.side);
+    const double drawn = mdf_segment_side(&s->engine->model->config);
+    const double detail = fmin(f->diameter, drawn);
     const int vessel = mask_of(s->engine, MDF_MASK_VESSEL);
-    if (f->diameter < 0.75 * s->maps.side) {
+    if (f->diameter < 0.75 * drawn) {
         mdf_caution(&r->caution,
                     "fewer pixels than the model draws masks at: their edges are guessed");
     }
