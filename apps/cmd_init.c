@@ -51,6 +51,7 @@ static mdf_status load_config(mdf_config *c, const init_flags *f, mdf_error *err
     for (size_t i = 0; status == MDF_OK && i < f->set.count; i++) {
         status = mdf_config_set(c, f->set.item[i], err);
     }
+    mdf_config_forget(c);
     return status == MDF_OK ? mdf_config_validate(c, err) : status;
 }
 

@@ -21,6 +21,7 @@ typedef struct train_flags {
     arg_list mask_data;
     const char *out;
     bool resume;
+    int64_t first_stage;
     arg_list set;
     const char *train_split;
     const char *val_split;
@@ -70,6 +71,15 @@ static const arg_option options[] = {
      .kind = ARG_FLAG,
      .offset = offsetof(train_flags, resume),
      .help = "go on from the last checkpoint in RUN, with the same settings"},
+    {.name = "first-stage",
+     .kind = ARG_INT,
+     .offset = offsetof(train_flags, first_stage),
+     .metavar = "N",
+     .fallback = "1",
+     .min = 1,
+     .max = MDF_MAX_STAGES,
+     .help = "begin with this one of train_config.stages; --init is what the one before it has "
+             "left, RUN/stage-(N-1) of another run"},
     {.name = "set",
      .kind = ARG_LIST,
      .offset = offsetof(train_flags, set),
@@ -256,6 +266,7 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
                                                        .init_dir = f->init,
                                                        .encoder_path = f->encoder,
                                                        .tokenizer_path = tokenizer,
+                                                       .first_stage = (int)f->first_stage,
                                                        .resume = f->resume,
                                                        .strict = f->strict,
                                                        .progress = on_event,

@@ -269,6 +269,8 @@ void mdf_config_describe(mdf_strbuf *out);
 bool mdf_config_has_vision(const mdf_config *c);
 bool mdf_config_has_unet(const mdf_config *c);
 
+/* Drops what was measured on trained weights, temperature and doubt, where they begin anew. */
+void mdf_config_forget(mdf_config *c);
 bool mdf_config_has_doubt(const mdf_config *c); /* something is in doubt_config */
 
 /* How many probabilities of true labels are kept of a label that has n cases, of labels in all. */

@@ -343,6 +343,12 @@ int mdf_config_truths(int n, int labels)
     return n < most ? n : most;
 }
 
+void mdf_config_forget(mdf_config *c)
+{
+    c->answer.temperature = 1;
+    c->doubt = (mdf_doubt_config){0};
+}
+
 bool mdf_config_has_doubt(const mdf_config *c)
 {
     return c->doubt.label_count > 0 || c->doubt.pictures > 0;

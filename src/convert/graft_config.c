@@ -62,6 +62,7 @@ mdf_status mdf_graft_config(mdf_config *out, const mdf_config *source, const mdf
                         "the settings to graft need a unet_config and cross-attention layers");
     }
     *out = *rest;
+    mdf_config_forget(out);
     out->text = source->text;
     out->text.initializer_range = rest->text.initializer_range;
     out->text.gate_init = rest->text.gate_init;

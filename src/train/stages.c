@@ -38,14 +38,21 @@ typedef struct stage {
     char *out, *before;
 } stage;
 
+/* The stage that opt begins with, from 0. */
+static int first_of(const mdf_train_options *opt)
+{
+    return opt->first_stage > 0 ? opt->first_stage - 1 : 0;
+}
+
 static mdf_status run_stage(stage *s, const mdf_train_options *all, int i, bool resume,
                             mdf_train_summary *summary, mdf_error *err)
 {
     const int count = all->config->train.stage_count;
+    const bool follows = i > first_of(all);
     char text[128];
     s->out = folder_of(all->out_dir, i, count);
-    s->before = i > 0 ? folder_of(all->out_dir, i - 1, count) : NULL;
-    if (s->out == NULL || (i > 0 && s->before == NULL)) {
+    s->before = follows ? folder_of(all->out_dir, i - 1, count) : NULL;
+    if (s->out == NULL || (follows && s->before == NULL)) {
         return mdf_fail(err, MDF_ERR_NOMEM, "%s: out of memory for a path", all->out_dir);
     }
     MDF_TRY(mdf_config_stage(&s->config, all->config, i, err));
@@ -53,7 +60,7 @@ static mdf_status run_stage(stage *s, const mdf_train_options *all, int i, bool 
     s->opt.config = &s->config;
     s->opt.out_dir = s->out;
     s->opt.resume = resume;
-    if (i > 0) {
+    if (follows) {
         s->opt.init_dir = s->before;
         s->opt.encoder_path = NULL;
     }
@@ -70,15 +77,35 @@ static mdf_status run_stage(stage *s, const mdf_train_options *all, int i, bool 
     return status;
 }
 
+static mdf_status check_first(const mdf_train_options *opt, mdf_error *err)
+{
+    const int count = opt->config->train.stage_count;
+    const int first = first_of(opt);
+    if (first == 0) {
+        return MDF_OK;
+    }
+    if (first >= count) {
+        return mdf_fail(err, MDF_ERR_ARG, "there is no stage %d: train_config.stages has %d",
+                        first + 1, count);
+    }
+    return opt->init_dir != NULL
+               ? MDF_OK
+               : mdf_fail(
+                     err, MDF_ERR_ARG,
+                     "stage %d begins with what stage %d has left: give that folder with --init",
+                     first + 1, first);
+}
+
 mdf_status mdf_train_stages(const mdf_train_options *opt, mdf_train_summary *summary,
                             mdf_error *err)
 {
     const int count = opt->config->train.stage_count;
+    MDF_TRY(check_first(opt, err));
     if (count == 0) {
         return mdf_train(opt, summary, err);
     }
-    int first = 0;
-    for (int i = 0; opt->resume && i < count; i++) {
+    int first = first_of(opt);
+    for (int i = first; opt->resume && i < count; i++) {
         first = begun(opt->out_dir, i, count) ? i : first;
     }
     mdf_status status = MDF_OK;

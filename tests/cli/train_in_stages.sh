@@ -34,3 +34,9 @@ try 'stages=["task=picture"]'
 try 'stages=[{},{},{},{},{},{},{},{},{}]'
 try freeze=unet.encoder
 try freeze=unet,mdf,lm_head,model
+tiny_train data last "${recipe[@]}" --init whole/stage-1 --first-stage 2 >/dev/null # as the whole recipe's
+same_files whole last model.safetensors config.json
+tiny_train data run "${recipe[@]}" --first-stage 2
+tiny_train data run "${recipe[@]}" --init whole/stage-1 --first-stage 3
+tiny_train data run --init whole/stage-1 --first-stage 2
+[ ! -e run ] || ls -R run

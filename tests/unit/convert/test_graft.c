@@ -244,6 +244,22 @@ static void cross_layers_are_where_llama_has_them(void **state)
     assert_int_equal(result.fusion.map[1].layer, 38);
 }
 
+/* Settings of a trained model give what it is made of, not what was measured on its weights. */
+static void what_was_measured_on_other_weights_is_forgotten(void **state)
+{
+    (void)state;
+    mdf_error err = {0};
+    load_rest();
+    must(mdf_model_config_read(&source, HF "llama_f32", &err), &err);
+    const mdf_graft_options opt = {.source = "x", .config = &rest};
+    rest.answer.temperature = 2;
+    rest.doubt.pictures = 3;
+    rest.doubt.distance_limit = 1.5;
+    must(mdf_graft_config(&result, &source, &opt, &err), &err);
+    assert_true(result.answer.temperature >= 1 && result.answer.temperature <= 1);
+    assert_false(mdf_config_has_doubt(&result));
+}
+
 static void contradictions_are_named(void **state)
 {
     (void)state;
@@ -272,6 +288,7 @@ int main(void)
         cmocka_unit_test(quantised_rows_stay_as_they_are),
         cmocka_unit_test(a_vision_model_gets_the_detail_path),
         cmocka_unit_test(cross_layers_are_where_llama_has_them),
+        cmocka_unit_test(what_was_measured_on_other_weights_is_forgotten),
         cmocka_unit_test(contradictions_are_named),
     };
     return cmocka_run_group_tests_name("graft", tests, NULL, NULL);
