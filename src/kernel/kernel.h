@@ -124,6 +124,33 @@ typedef void mdf_group_norm_bwd_fn(mdf_real *dx, mdf_real *dw, mdf_real *db, con
                                    const mdf_real *stats, int64_t p, int64_t c, int64_t groups,
                                    bool relu, bool acc, mdf_real *scratch);
 
+/* What becomes of channel j: y = clip(x * scale[j] + shift[j]) to low..high; NaN stays NaN. Batch
+ * normalisation (Ioffe and Szegedy 2015) is this, with scale and shift from the batch's sums. */
+typedef struct mdf_scale_clip {
+    const mdf_real *scale, *shift; /* [C] */
+    mdf_real low, high;
+} mdf_scale_clip;
+
+/* along d + across x + constant, channel by channel: [C] each. */
+typedef struct mdf_plane {
+    const mdf_real *along, *across, *constant;
+} mdf_plane;
+
+/* sum [C] += x - at, square [C] += (x - at)^2, over the rows of x [N,C]; at [C], near the mean, so
+ * that a large one costs no digits. */
+typedef void mdf_channel_sums_fn(double *sum, double *square, const mdf_real *x, const mdf_real *at,
+                                 int64_t n, int64_t c);
+typedef void mdf_scale_clip_fwd_fn(mdf_real *y, const mdf_real *x, const mdf_scale_clip *s,
+                                   int64_t n, int64_t c);
+/* d is dy [N,C], or 0 where y was clipped, which x tells: sum [C] += d, cross [C] += d (x - at). */
+typedef void mdf_scale_clip_sums_fn(double *sum, double *cross, const mdf_real *dy,
+                                    const mdf_real *x, const mdf_scale_clip *s, const mdf_real *at,
+                                    int64_t n, int64_t c);
+/* dx [N,C] = or += (acc) p of the same d and x. */
+typedef void mdf_scale_clip_bwd_fn(mdf_real *dx, const mdf_real *dy, const mdf_real *x,
+                                   const mdf_scale_clip *s, const mdf_plane *p, int64_t n,
+                                   int64_t c, bool acc);
+
 /* Layer norm and RMS norm over rows x [N,C]. stats: layer [N,2] mean, rstd; rms [N] rstd.
  * y = (x - mean) rstd w + b;   y = x rstd w. */
 typedef void mdf_layer_norm_fwd_fn(mdf_real *y, mdf_real *stats, const mdf_real *x,
@@ -228,6 +255,10 @@ typedef struct mdf_kernels {
     mdf_clip_bwd_fn *clip_bwd;
     mdf_group_norm_fwd_fn *group_norm_fwd;
     mdf_group_norm_bwd_fn *group_norm_bwd;
+    mdf_channel_sums_fn *channel_sums;
+    mdf_scale_clip_fwd_fn *scale_clip_fwd;
+    mdf_scale_clip_sums_fn *scale_clip_sums;
+    mdf_scale_clip_bwd_fn *scale_clip_bwd;
     mdf_layer_norm_fwd_fn *layer_norm_fwd;
     mdf_layer_norm_bwd_fn *layer_norm_bwd;
     mdf_rms_norm_fwd_fn *rms_norm_fwd;

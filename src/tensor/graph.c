@@ -188,6 +188,17 @@ mdf_real *mdf_grad_target(mdf_graph *g, mdf_tensor *t, bool *acc)
     return t->grad;
 }
 
+mdf_real *mdf_grad_target_over(mdf_graph *g, mdf_tensor *t, mdf_tensor *out, bool *acc)
+{
+    if (mdf_wants_grad(g, t) && t->grad == NULL) {
+        t->grad = out->grad;
+        out->grad = NULL;
+        *acc = false;
+        return t->grad;
+    }
+    return mdf_grad_target(g, t, acc);
+}
+
 mdf_real *mdf_grad_target_or_scratch(mdf_graph *g, mdf_tensor *t, bool *acc)
 {
     if (mdf_wants_grad(g, t)) {
@@ -302,16 +313,13 @@ mdf_tensor *mdf_zeros(mdf_graph *g, int rank, const int64_t *dim)
 /* The view takes over the gradient buffer instead of copying it where that is possible. */
 static void reshape_backward(mdf_graph *g, const mdf_node *node)
 {
+    bool acc = false;
     mdf_tensor *x = node->in[0];
-    if (!mdf_wants_grad(g, x)) {
-        return;
+    const mdf_real *dy = node->out->grad;
+    mdf_real *dx = mdf_grad_target_over(g, x, node->out, &acc);
+    if (dx != NULL && acc) {
+        mdf_add_into(g, dx, dy, mdf_tensor_count(x), true);
     }
-    if (x->grad == NULL) {
-        x->grad = node->out->grad;
-        node->out->grad = NULL;
-        return;
-    }
-    mdf_add_into(g, x->grad, node->out->grad, mdf_tensor_count(x), true);
 }
 
 static const mdf_op op_reshape = {"reshape", reshape_backward};

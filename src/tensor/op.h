@@ -104,6 +104,10 @@ static inline void mdf_raw_reals(const mdf_tensor *t, const uint8_t *src, int64_
     (void)good;
 }
 
+/* mdf_grad_target() for an op whose gradient for t may be written over that of its output `out`, of
+ * as many numbers: where t has none yet it takes that buffer, and out's is NULL from then on. */
+mdf_real *mdf_grad_target_over(mdf_graph *g, mdf_tensor *t, mdf_tensor *out, bool *acc);
+
 /* mdf_grad_target() for a kernel that can't leave this gradient out: scratch of the arena (*acc
  * false) where none is wanted. NULL: out of memory, the sticky error is set. */
 mdf_real *mdf_grad_target_or_scratch(mdf_graph *g, mdf_tensor *t, bool *acc);

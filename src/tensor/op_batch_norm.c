@@ -5,34 +5,58 @@
 
 typedef struct batch_norm_saved {
     mdf_clip clip;
-    mdf_real *mean, *rstd; /* [C] of the batch */
-    double *sums;          /* [MDF_ROW_BLOCKS, 2, C] */
-    mdf_real *factor;      /* [3, C] */
+    mdf_real *mean, *rstd;   /* [C] of the batch */
+    mdf_real *scale, *shift; /* [C] y = clip(scale x + shift) */
+    mdf_real *factor;        /* [3,C] of the backward pass */
+    double *sums;            /* [MDF_ROW_BLOCKS,2,C] */
 } batch_norm_saved;
 
-/* Sums of x and of x * z over the rows, channel by channel: block by block into sums, added in
- * order into its first block. */
-static void sum_rows(double *sums, const mdf_real *x, const mdf_real *z, int64_t rows, int64_t c)
+static mdf_scale_clip scale_clip_of(const batch_norm_saved *s)
 {
-    memset(sums, 0, (size_t)(MDF_ROW_BLOCKS * 2 * c) * sizeof *sums);
-#pragma omp parallel for schedule(static)
-    for (int64_t block = 0; block < MDF_ROW_BLOCKS; block++) {
-        double *plain = sums + block * 2 * c;
-        double *product = plain + c;
-        const int64_t end = mdf_block_begin(rows, MDF_ROW_BLOCKS, block + 1);
-        for (int64_t i = mdf_block_begin(rows, MDF_ROW_BLOCKS, block); i < end; i++) {
-            const mdf_real *a = x + i * c;
-            const mdf_real *b = z + i * c;
-#pragma omp simd
-            for (int64_t j = 0; j < c; j++) {
-                plain[j] += (double)a[j];
-                product[j] += (double)a[j] * (double)b[j];
-            }
-        }
-    }
+    return (mdf_scale_clip){s->scale, s->shift, s->clip.low, s->clip.high};
+}
+
+/* Piece `block` of x's rows. */
+typedef struct piece {
+    int64_t from, rows;
+    double *sum, *other; /* [C] */
+} piece;
+
+static piece piece_of(double *sums, int64_t rows, int64_t c, int64_t block)
+{
+    const int64_t from = mdf_block_begin(rows, MDF_ROW_BLOCKS, block);
+    const int64_t end = mdf_block_begin(rows, MDF_ROW_BLOCKS, block + 1);
+    double *sum = sums + block * 2 * c;
+    return (piece){from * c, end - from, sum, sum + c};
+}
+
+/* Adds the pieces' sums up, in order, into the first. */
+static void join(double *sums, int64_t c)
+{
     for (int64_t j = 2 * c; j < MDF_ROW_BLOCKS * 2 * c; j++) {
         sums[j % (2 * c)] += sums[j];
     }
+}
+
+static void clear(double *sums, int64_t c)
+{
+    memset(sums, 0, (size_t)(MDF_ROW_BLOCKS * 2 * c) * sizeof *sums);
+}
+
+/* Sums of the gradient, as far as it goes through the clip, and of it times x - mean. */
+static void gradient_sums(const mdf_graph *g, const batch_norm_saved *s, const mdf_real *dy,
+                          const mdf_tensor *x)
+{
+    const int64_t c = mdf_last_dim(x);
+    const mdf_scale_clip way = scale_clip_of(s);
+    clear(s->sums, c);
+#pragma omp parallel for schedule(static)
+    for (int64_t block = 0; block < MDF_ROW_BLOCKS; block++) {
+        const piece p = piece_of(s->sums, mdf_row_count(x), c, block);
+        g->kernels->scale_clip_sums(p.sum, p.other, dy + p.from, x->data + p.from, &way, s->mean,
+                                    p.rows, c);
+    }
+    join(s->sums, c);
 }
 
 static void batch_norm_backward(mdf_graph *g, const mdf_node *node)
@@ -40,15 +64,14 @@ static void batch_norm_backward(mdf_graph *g, const mdf_node *node)
     const batch_norm_saved *s = node->saved;
     mdf_tensor *x = node->in[0];
     const mdf_tensor *gamma = node->in[1];
-    mdf_real *dy = node->out->grad;
+    const mdf_real *dy = node->out->grad;
     const int64_t c = mdf_last_dim(x);
     const int64_t rows = mdf_row_count(x);
     bool acc = false;
-    mdf_clip_grad(g, dy, node->out->data, rows * c, s->clip);
-    sum_rows(s->sums, dy, x->data, rows, c);
+    gradient_sums(g, s, dy, x);
     mdf_real *dgamma = mdf_grad_add_target(g, node->in[1]);
     mdf_real *dbeta = mdf_grad_add_target(g, node->in[2]);
-    mdf_real *dx = mdf_grad_target(g, x, &acc);
+    mdf_real *dx = mdf_grad_target_over(g, x, node->out, &acc);
     mdf_real *along = s->factor; /* dx = along dy + across x + constant */
     mdf_real *across = along + c;
     mdf_real *constant = across + c;
@@ -56,7 +79,7 @@ static void batch_norm_backward(mdf_graph *g, const mdf_node *node)
         const double mean = (double)s->mean[j];
         const double rstd = (double)s->rstd[j];
         const double sum = s->sums[j];
-        const double slope = (s->sums[c + j] - mean * sum) * rstd; /* sum of dy xhat */
+        const double slope = s->sums[c + j] * rstd; /* sum of dy xhat */
         const double scale = (double)gamma->data[j] * rstd;
         const double tilt = scale * rstd * slope / (double)rows;
         along[j] = (mdf_real)scale;
@@ -69,17 +92,16 @@ static void batch_norm_backward(mdf_graph *g, const mdf_node *node)
             dbeta[j] += (mdf_real)sum;
         }
     }
+    if (dx == NULL) {
+        return;
+    }
+    const mdf_scale_clip way = scale_clip_of(s);
+    const mdf_plane plane = {along, across, constant};
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < (dx == NULL ? 0 : rows); i++) {
-        mdf_real *out = dx + i * c;
-        const mdf_real *d = dy + i * c;
-        const mdf_real *v = x->data + i * c;
-        const mdf_real keep = acc ? 1 : 0;
-#pragma omp simd
-        for (int64_t j = 0; j < c; j++) {
-            const mdf_real old = acc ? out[j] * keep : 0;
-            out[j] = old + along[j] * d[j] + across[j] * v[j] + constant[j];
-        }
+    for (int64_t block = 0; block < MDF_ROW_BLOCKS; block++) {
+        const piece p = piece_of(s->sums, rows, c, block);
+        g->kernels->scale_clip_bwd(dx + p.from, dy + p.from, x->data + p.from, &way, &plane, p.rows,
+                                   c, acc);
     }
 }
 
@@ -91,21 +113,30 @@ static bool is_row(const mdf_tensor *t, int64_t n)
 }
 
 /* Mean and rstd of the batch; moves the running ones. */
-static void statistics(const batch_norm_saved *s, mdf_tensor *x, mdf_tensor *mean, mdf_tensor *var,
-                       mdf_real eps, double momentum)
+static void statistics(const mdf_graph *g, const batch_norm_saved *s, const mdf_tensor *x,
+                       const mdf_norm *norm, double momentum)
 {
     const int64_t c = mdf_last_dim(x);
-    const double n = (double)mdf_row_count(x);
-    sum_rows(s->sums, x->data, x->data, mdf_row_count(x), c);
+    const int64_t rows = mdf_row_count(x);
+    const double n = (double)rows;
+    const mdf_real *at = x->data; /* the first row */
+    clear(s->sums, c);
+#pragma omp parallel for schedule(static)
+    for (int64_t block = 0; block < MDF_ROW_BLOCKS; block++) {
+        const piece p = piece_of(s->sums, rows, c, block);
+        g->kernels->channel_sums(p.sum, p.other, x->data + p.from, at, p.rows, c);
+    }
+    join(s->sums, c);
     for (int64_t j = 0; j < c; j++) {
-        const double m = s->sums[j] / n;
-        const double square = s->sums[c + j] / n - m * m;
-        const double v = square > 0 ? square : 0; /* rounding of a constant channel */
-        s->mean[j] = (mdf_real)m;
-        s->rstd[j] = (mdf_real)(1 / sqrt(v + (double)eps));
+        const double off = s->sums[j] / n;
+        const double mean = (double)at[j] + off;
+        const double square = s->sums[c + j] / n - off * off;
+        const double v = square > 0 || square != square ? square : 0; /* rounding of a constant */
+        s->mean[j] = (mdf_real)mean;
+        s->rstd[j] = (mdf_real)(1 / sqrt(v + (double)norm->eps));
         const double unbiased = n > 1 ? v * n / (n - 1) : v;
-        mean->data[j] += (mdf_real)(momentum * (m - (double)mean->data[j]));
-        var->data[j] += (mdf_real)(momentum * (unbiased - (double)var->data[j]));
+        norm->mean->data[j] += (mdf_real)(momentum * (mean - (double)norm->mean->data[j]));
+        norm->var->data[j] += (mdf_real)(momentum * (unbiased - (double)norm->var->data[j]));
     }
 }
 
@@ -125,32 +156,22 @@ mdf_tensor *mdf_batch_norm(mdf_graph *g, mdf_tensor *x, const mdf_norm *norm, md
     }
     mdf_tensor *y = mdf_graph_like(g, x);
     batch_norm_saved *s = mdf_graph_alloc(g, 1, sizeof *s);
-    mdf_real *of_batch = mdf_graph_alloc(g, 2 * c, sizeof *of_batch);
+    mdf_real *row = mdf_graph_alloc(g, 7 * c, sizeof *row);
     double *sums = mdf_graph_alloc(g, MDF_ROW_BLOCKS * 2 * c, sizeof *sums);
-    mdf_real *factor = mdf_graph_alloc(g, 3 * c, sizeof *factor);
     if (g->error.code != MDF_OK) {
         return NULL;
     }
-    *s = (batch_norm_saved){clip, of_batch, of_batch + c, sums, factor};
-    statistics(s, x, norm->mean, norm->var, norm->eps, (double)momentum);
-    mdf_real *scale = factor;
-    mdf_real *shift = factor + c;
+    *s = (batch_norm_saved){clip, row, row + c, row + 2 * c, row + 3 * c, row + 4 * c, sums};
+    statistics(g, s, x, norm, (double)momentum);
     for (int64_t j = 0; j < c; j++) {
-        scale[j] = norm->gamma->data[j] * s->rstd[j];
-        shift[j] = norm->beta->data[j] - s->mean[j] * scale[j];
+        s->scale[j] = norm->gamma->data[j] * s->rstd[j];
+        s->shift[j] = norm->beta->data[j] - s->mean[j] * s->scale[j];
     }
-    const mdf_real low = clip.low;
-    const mdf_real high = clip.high;
+    const mdf_scale_clip way = scale_clip_of(s);
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < rows; i++) {
-        mdf_real *out = y->data + i * c;
-        const mdf_real *v = x->data + i * c;
-#pragma omp simd
-        for (int64_t j = 0; j < c; j++) {
-            const mdf_real z = v[j] * scale[j] + shift[j];
-            const mdf_real up = z > low ? z : low;
-            out[j] = up < high ? up : high;
-        }
+    for (int64_t block = 0; block < MDF_ROW_BLOCKS; block++) {
+        const piece p = piece_of(sums, rows, c, block);
+        g->kernels->scale_clip_fwd(y->data + p.from, x->data + p.from, &way, p.rows, c);
     }
     return mdf_graph_record(g, &op_batch_norm, y, (mdf_tensor *[]){x, norm->gamma, norm->beta}, 3,
                             s);

@@ -18,6 +18,10 @@ void mdf_kernels_fill_ref(mdf_kernels *k)
     k->clip_bwd = mdf_clip_bwd_ref;
     k->group_norm_fwd = mdf_group_norm_fwd_ref;
     k->group_norm_bwd = mdf_group_norm_bwd_ref;
+    k->channel_sums = mdf_channel_sums_ref;
+    k->scale_clip_fwd = mdf_scale_clip_fwd_ref;
+    k->scale_clip_sums = mdf_scale_clip_sums_ref;
+    k->scale_clip_bwd = mdf_scale_clip_bwd_ref;
     k->layer_norm_fwd = mdf_layer_norm_fwd_ref;
     k->layer_norm_bwd = mdf_layer_norm_bwd_ref;
     k->rms_norm_fwd = mdf_rms_norm_fwd_ref;

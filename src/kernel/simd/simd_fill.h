@@ -3,6 +3,7 @@
 #define MDF_KERNEL_SIMD_SIMD_FILL_H
 
 #include "kernel/simd/simd_attention.h"
+#include "kernel/simd/simd_batch_norm.h"
 #include "kernel/simd/simd_depthwise.h"
 #include "kernel/simd/simd_group_norm.h"
 #include "kernel/simd/simd_norm.h"
@@ -20,6 +21,10 @@ void MDF_SIMD_FILL(mdf_kernels *k)
     k->clip_bwd = clip_bwd;
     k->group_norm_fwd = group_norm_fwd;
     k->group_norm_bwd = group_norm_bwd;
+    k->channel_sums = channel_sums;
+    k->scale_clip_fwd = scale_clip_fwd;
+    k->scale_clip_sums = scale_clip_sums;
+    k->scale_clip_bwd = scale_clip_bwd;
     k->layer_norm_fwd = layer_norm_fwd;
     k->layer_norm_bwd = layer_norm_bwd;
     k->rms_norm_fwd = rms_norm_fwd;

@@ -1,4 +1,5 @@
-/* Group, layer and RMS normalisation: every vector level against the reference on every width. */
+/* Group, batch, layer and RMS normalisation: every vector level against the reference on every
+ * width. */
 #include "kernel_test.h"
 
 /* Values are near 1; sums of up to a few hundred floats in another order, then a square root. */
@@ -98,6 +99,98 @@ static void group_norm_keeps_nan(void **state)
     }
 }
 
+typedef struct batch_case {
+    int64_t rows, c;
+    bool clip, acc;
+    float offset;
+} batch_case;
+
+static void batch_norm_one(const mdf_kernels *ref, const mdf_kernels *k, const batch_case *b)
+{
+    enum { ROWS = 150, MAX = ROWS * TAIL_MAX };
+    static float x[MAX], dy[MAX], y[2][MAX], dx[2][MAX];
+    float at[TAIL_MAX], row[5][TAIL_MAX];
+    double sums[2][4][TAIL_MAX];
+    const int64_t n = b->rows * b->c;
+    fill(x, n, 1, (uint32_t)b->c);
+    fill(dy, n, 1, (uint32_t)b->c + 1);
+    for (int i = 0; i < 5; i++) {
+        fill(row[i], b->c, 1, (uint32_t)i + 2);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        x[i] += b->offset;
+    }
+    for (int64_t j = 0; j < b->c; j++) {
+        at[j] = b->offset;
+        row[1][j] -= b->offset * row[0][j];
+    }
+    const float edge = b->clip ? 0.5f : INFINITY;
+    const mdf_scale_clip s = {row[0], row[1], -edge, edge};
+    const mdf_plane plane = {row[2], row[3], row[4]};
+    memset(sums, 0, sizeof sums);
+    for (int i = 0; i < 2; i++) {
+        const mdf_kernels *one = i == 0 ? ref : k;
+        fill(dx[i], n, 1, 9);
+        one->channel_sums(sums[i][0], sums[i][1], x, at, b->rows, b->c);
+        one->scale_clip_fwd(y[i], x, &s, b->rows, b->c);
+        one->scale_clip_sums(sums[i][2], sums[i][3], dy, x, &s, at, b->rows, b->c);
+        one->scale_clip_bwd(dx[i], dy, x, &s, &plane, b->rows, b->c, b->acc);
+    }
+    /* a product with x, and its sum with the shift, are rounded to half an ulp of the offset */
+    const double error = NORM_ERROR + 1e-6 * (double)fabsf(b->offset);
+    assert_close(y[1], y[0], n, error, 1, "scale_clip_fwd");
+    assert_close(dx[1], dx[0], n, error, 1, "scale_clip_bwd");
+    for (int i = 0; i < 4; i++) {
+        for (int64_t j = 0; j < b->c; j++) {
+            const double off = fabs(sums[1][i][j] - sums[0][i][j]);
+            if (!(off <= NORM_ERROR * (double)b->rows)) {
+                fail_msg("sum %d, channel %lld of %lld is off by %g", i, (long long)j,
+                         (long long)b->c, off);
+            }
+        }
+    }
+}
+
+static void batch_norm_agrees(void **state)
+{
+    (void)state;
+    static const int64_t rows[] = {1, 5, 64, 150};
+    mdf_kernels *ref = level("ref");
+    for (int i = 0; i < LEVELS; i++) {
+        mdf_kernels *k = level(level_names[i]);
+        for (int64_t c = 1; c <= TAIL_MAX; c++) {
+            for (uint32_t flags = 0; flags < 4; flags++) {
+                batch_norm_one(ref, k,
+                               &(batch_case){.rows = rows[c % 4],
+                                             .c = c,
+                                             .clip = (flags & 1) != 0,
+                                             .acc = (flags & 2) != 0});
+            }
+        }
+        batch_norm_one(ref, k, &(batch_case){.rows = 150, .c = 9, .offset = 1000});
+        mdf_kernels_free(k);
+    }
+    mdf_kernels_free(ref);
+}
+
+static void batch_norm_keeps_nan(void **state)
+{
+    (void)state;
+    const float one[2] = {1, 1};
+    const mdf_scale_clip s = {one, one, 0, 6};
+    for (int i = 0; i < LEVELS; i++) {
+        mdf_kernels *k = level(level_names[i]);
+        const float x[2] = {NAN, 1};
+        float y[2];
+        double sum[2] = {0}, square[2] = {0};
+        k->scale_clip_fwd(y, x, &s, 1, 2);
+        k->channel_sums(sum, square, x, one, 1, 2);
+        assert_true(y[0] != y[0] && y[1] == y[1]);
+        assert_true(sum[0] != sum[0] && square[0] != square[0] && sum[1] == sum[1]);
+        mdf_kernels_free(k);
+    }
+}
+
 static void layer_norm_one(const mdf_kernels *ref, const mdf_kernels *k, int64_t c, bool acc)
 {
     enum { N = 3, MAX = N * TAIL_MAX };
@@ -172,6 +265,8 @@ int main(void)
         cmocka_unit_test(group_norm_agrees),
         cmocka_unit_test(group_norm_survives_a_large_mean),
         cmocka_unit_test(group_norm_keeps_nan),
+        cmocka_unit_test(batch_norm_agrees),
+        cmocka_unit_test(batch_norm_keeps_nan),
         cmocka_unit_test(layer_and_rms_norm_agree_on_every_width),
     };
     return cmocka_run_group_tests_name("kernel/norms", tests, NULL, NULL);
