@@ -11,6 +11,7 @@
 #include "data/batch_fill.h"
 #include "language/prompt.h"
 #include "nn/mdf_mllm.h"
+#include "train/freeze.h"
 #include "train/norm_statistics.h"
 #include "train/optimizer.h"
 
@@ -186,6 +187,12 @@ typedef struct model_race {
     bool masks;
 } model_race;
 
+/* A training of masks alone. */
+static bool draws_only(const mdf_train_config *c)
+{
+    return c->task == MDF_TASK_SEGMENT;
+}
+
 static mdf_tensor *model_forward(stepper *s)
 {
     const model_race *r = s->user;
@@ -244,12 +251,13 @@ static mdf_status model_make(model_race *r, mdf_bench *b, mdf_error *err)
     MDF_TRY(mdf_label_tree_new(&r->tree, r->tokenizer, label, c->answer.label_count, err));
     MDF_TRY(mdf_mllm_new(&r->model, c, true, err));
     mdf_params_initialise(&r->model->params, 1);
+    MDF_TRY(mdf_freeze(&r->model->params, &c->train, err));
     MDF_TRY(mdf_batch_buffer_new(&r->buffer, c, r->tree, (size_t)c->train.batch_size, err));
     b->report->model.batch = c->train.batch_size;
     return fill_batch(r, c, &b->report->model.tokens, err);
 }
 
-/* One case as `mdf predict` sees it, without reading a picture. */
+/* One case as `mdf predict` sees it, or one tile of `mdf segment`, without reading a picture. */
 static mdf_status time_forward(stepper *s, mdf_bench_step *out, mdf_error *err)
 {
     model_race *r = s->user;
@@ -263,7 +271,7 @@ static mdf_status time_forward(stepper *s, mdf_bench_step *out, mdf_error *err)
         MDF_TRY(mdf_bench_next(s->bench, "a forward pass", err));
         const double start = mdf_clock_seconds();
         mdf_graph_reset(&s->graph);
-        (void)mdf_mllm_forward(&s->graph, r->model, &one, false);
+        (void)mdf_mllm_forward(&s->graph, r->model, &one, draws_only(s->train));
         MDF_TRY(mdf_graph_status(&s->graph, err));
         seconds[i > 0 ? i - 1 : 0] = mdf_clock_seconds() - start; /* the first warms up */
     }
@@ -296,7 +304,8 @@ static mdf_status model_run(model_race *r, mdf_bench *b, mdf_error *err)
 
 mdf_status mdf_bench_model(mdf_bench *b, mdf_error *err)
 {
-    model_race r = {.masks = b->opt->masks && b->config.unet.mask_channels > 0};
+    model_race r = {.masks = (b->opt->masks && b->config.unet.mask_channels > 0) ||
+                             draws_only(&b->config.train)};
     restart_peak();
     const mdf_status status = model_run(&r, b, err);
     mdf_batch_buffer_free(&r.buffer);

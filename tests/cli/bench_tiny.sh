@@ -3,3 +3,6 @@
 "$mdf" bench --quiet --json --config tiny --batch 2 --repeat 1 --threads 1 --only step --only attention >out.json
 grep -o '"allocations": [0-9]*' out.json
 grep -c '"what": "attention backward"' out.json
+sed 's/"train_config": {/&"task": "segment", "freeze": ["unet.enc"],/' "$project/presets/tiny.json" >masks.json
+"$mdf" bench --quiet --json --config masks.json --batch 2 --repeat 1 --threads 1 --only step >out.json
+grep -o '"allocations": [0-9]*' out.json
