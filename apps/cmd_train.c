@@ -21,7 +21,7 @@ typedef struct train_flags {
     arg_list mask_data;
     const char *out;
     bool resume;
-    int64_t first_stage;
+    const char *stages;
     arg_list set;
     const char *train_split;
     const char *val_split;
@@ -71,15 +71,12 @@ static const arg_option options[] = {
      .kind = ARG_FLAG,
      .offset = offsetof(train_flags, resume),
      .help = "go on from the last checkpoint in RUN, with the same settings"},
-    {.name = "first-stage",
-     .kind = ARG_INT,
-     .offset = offsetof(train_flags, first_stage),
-     .metavar = "N",
-     .fallback = "1",
-     .min = 1,
-     .max = MDF_MAX_STAGES,
-     .help = "begin with this one of train_config.stages; --init is what the one before it has "
-             "left, RUN/stage-(N-1) of another run"},
+    {.name = "stages",
+     .kind = ARG_STRING,
+     .offset = offsetof(train_flags, stages),
+     .metavar = "A-B",
+     .help = "only these of train_config.stages, 1-2 say, or 4; before a later one than the first, "
+             "--init is what the one before it has left, RUN/stage-3 of another run"},
     {.name = "set",
      .kind = ARG_LIST,
      .offset = offsetof(train_flags, set),
@@ -249,10 +246,40 @@ static mdf_status load_data(app *a, const train_flags *f, mdf_manifest *m, mdf_e
     return MDF_OK;
 }
 
+/* Which of train_config.stages are wanted, from 1; 0, 0: all. */
+typedef struct stage_span {
+    int first, last;
+} stage_span;
+
+_Static_assert(MDF_MAX_STAGES < 10, "a stage is one digit");
+
+static bool is_stage(char digit)
+{
+    return digit >= '1' && digit <= '9';
+}
+
+static mdf_status parse_stages(app *a, const char *text, stage_span *out, mdf_error *err)
+{
+    *out = (stage_span){0};
+    if (text == NULL) {
+        return MDF_OK;
+    }
+    const size_t length = strlen(text);
+    const bool two = length == 3 && text[1] == '-';
+    if ((length != 1 && !two) || !is_stage(text[0]) || !is_stage(text[length - 1]) ||
+        text[length - 1] < text[0]) {
+        return app_usage(a, err, "--stages %s: want the number of a stage, or two as in 1-2", text);
+    }
+    *out = (stage_span){text[0] - '0', text[length - 1] - '0'};
+    return MDF_OK;
+}
+
 static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const char *tokenizer,
                         mdf_error *err)
 {
     mdf_manifest manifest;
+    stage_span stages;
+    MDF_TRY(parse_stages(a, f->stages, &stages, err));
     MDF_TRY(load_data(a, f, &manifest, err));
     train_watch watch = {.a = a};
     mdf_train_summary summary = {0};
@@ -266,7 +293,8 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
                                                        .init_dir = f->init,
                                                        .encoder_path = f->encoder,
                                                        .tokenizer_path = tokenizer,
-                                                       .first_stage = (int)f->first_stage,
+                                                       .first_stage = stages.first,
+                                                       .last_stage = stages.last,
                                                        .resume = f->resume,
                                                        .strict = f->strict,
                                                        .progress = on_event,

@@ -77,18 +77,25 @@ static mdf_status run_stage(stage *s, const mdf_train_options *all, int i, bool 
     return status;
 }
 
-static mdf_status check_first(const mdf_train_options *opt, mdf_error *err)
+/* The stage that opt ends before, from 0. */
+static int end_of(const mdf_train_options *opt)
+{
+    return opt->last_stage > 0 ? opt->last_stage : opt->config->train.stage_count;
+}
+
+static mdf_status check_stages(const mdf_train_options *opt, mdf_error *err)
 {
     const int count = opt->config->train.stage_count;
     const int first = first_of(opt);
-    if (first == 0) {
-        return MDF_OK;
-    }
-    if (first >= count) {
+    const int end = end_of(opt);
+    if (end > count || (first > 0 && first >= count)) {
         return mdf_fail(err, MDF_ERR_ARG, "there is no stage %d: train_config.stages has %d",
-                        first + 1, count);
+                        end > count ? end : first + 1, count);
     }
-    return opt->init_dir != NULL
+    if (first > 0 && first >= end) {
+        return mdf_fail(err, MDF_ERR_ARG, "stages %d to %d are none", first + 1, end);
+    }
+    return first == 0 || opt->init_dir != NULL
                ? MDF_OK
                : mdf_fail(
                      err, MDF_ERR_ARG,
@@ -100,16 +107,17 @@ mdf_status mdf_train_stages(const mdf_train_options *opt, mdf_train_summary *sum
                             mdf_error *err)
 {
     const int count = opt->config->train.stage_count;
-    MDF_TRY(check_first(opt, err));
+    MDF_TRY(check_stages(opt, err));
     if (count == 0) {
         return mdf_train(opt, summary, err);
     }
+    const int end = end_of(opt);
     int first = first_of(opt);
-    for (int i = first; opt->resume && i < count; i++) {
+    for (int i = first; opt->resume && i < end; i++) {
         first = begun(opt->out_dir, i, count) ? i : first;
     }
     mdf_status status = MDF_OK;
-    for (int i = first; status == MDF_OK && i < count; i++) {
+    for (int i = first; status == MDF_OK && i < end; i++) {
         stage *s = mdf_alloc(1, sizeof *s);
         status = s != NULL ? run_stage(s, opt, i, opt->resume && i == first, summary, err)
                            : mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a stage");
@@ -118,6 +126,13 @@ mdf_status mdf_train_stages(const mdf_train_options *opt, mdf_train_summary *sum
             mdf_free(s->before);
         }
         mdf_free(s);
+    }
+    if (status == MDF_OK && end < count && opt->note != NULL) {
+        char text[128];
+        (void)snprintf(text, sizeof text,
+                       "ends with stage %d of %d: its model is the folder stage-%d below the run's",
+                       end, count, end);
+        opt->note(opt->user, text);
     }
     return status;
 }

@@ -8,11 +8,11 @@
 
 #include "train/trainer.h"
 
-/* All stages of opt->config from opt->first_stage on; without any it is mdf_train(). encoder_path
- * and init_dir are for the first of them; MDF_ERR_ARG: a later one than config's first needs
- * init_dir, which the stages before have left. resume: goes on with the last stage that has begun,
- * and then with the others; a stage that was finished is not trained again. *summary is the last
- * stage's. Errors are mdf_train()'s; those of a stage name it. */
+/* The stages of opt->config from opt->first_stage to last_stage; without any it is mdf_train().
+ * encoder_path and init_dir are for the first of them; MDF_ERR_ARG: a later one than config's first
+ * needs init_dir, which the stage before has left. resume: goes on with the last stage that has
+ * begun, and then with the others; a stage that was finished is not trained again. *summary is the
+ * last stage's. Errors are mdf_train()'s; those of a stage name it. */
 mdf_status mdf_train_stages(const mdf_train_options *opt, mdf_train_summary *summary,
                             mdf_error *err) MDF_NODISCARD;
 

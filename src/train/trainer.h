@@ -40,7 +40,8 @@ typedef struct mdf_train_options {
                                  them; NULL: all are drawn by chance */
     const char
         *tokenizer_path; /* tokenizer "bpe": copied to out_dir if there is none. May be NULL */
-    int first_stage;     /* 1.. of config's stages, which init_dir goes before; 0: the first */
+    int first_stage, last_stage; /* 1.. of config's stages, what is trained of them; init_dir goes
+                                    before the first. 0: all */
     bool resume;
     bool strict; /* a case that is left out, for its label or for want of one, is an error */
     void (*progress)(void *user, const mdf_train_event *event); /* may be NULL */

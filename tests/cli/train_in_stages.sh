@@ -34,9 +34,15 @@ try 'stages=["task=picture"]'
 try 'stages=[{},{},{},{},{},{},{},{},{}]'
 try freeze=unet.encoder
 try freeze=unet,mdf,lm_head,model
-tiny_train data last "${recipe[@]}" --init whole/stage-1 --first-stage 2 >/dev/null # as the whole recipe's
+tiny_train data last "${recipe[@]}" --init whole/stage-1 --stages 2 >/dev/null # as the whole recipe's
 same_files whole last model.safetensors config.json
-tiny_train data run "${recipe[@]}" --first-stage 2
-tiny_train data run "${recipe[@]}" --init whole/stage-1 --first-stage 3
-tiny_train data run --init whole/stage-1 --first-stage 2
+tiny_train data pieces "${recipe[@]}" --stages 1-1 >/dev/null # and goes on later
+ls pieces
+tiny_train data pieces "${recipe[@]}" --resume >/dev/null
+same_files whole pieces model.safetensors config.json
+tiny_train data run "${recipe[@]}" --stages 2
+tiny_train data run "${recipe[@]}" --init whole/stage-1 --stages 3
+tiny_train data run "${recipe[@]}" --init whole/stage-1 --stages 2-3
+tiny_train data run --init whole/stage-1 --stages 2
+for bad in 0 2-1 1- 1-2x one 12; do tiny_train data run "${recipe[@]}" --stages "$bad"; done
 [ ! -e run ] || ls -R run
