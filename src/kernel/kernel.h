@@ -202,9 +202,11 @@ typedef struct mdf_attention_sight {
  *     y = sum_j exp(score[j] - lse) v[j],   lse = log sum_j exp(score[j])
  * A row that sees no key, or all of whose scores are -INFINITY, gets y = 0 and lse = -INFINITY. */
 typedef struct mdf_attention_task {
-    const mdf_real *q;        /* query i of head h: q + i * ldq + h * head_dim */
-    const mdf_real *k;        /* key j: k + j * ldk */
-    const mdf_real *v;        /* also ldk apart */
+    const mdf_real *q; /* query i of head h: q + i * ldq + h * head_dim */
+    const void *k;     /* key j: ldk * j numbers of kv_type behind the first */
+    const void *v;     /* also ldk apart */
+    mdf_dtype kv_type; /* MDF_DTYPE_REAL, F32, F16, BF16 or Q8_0: head_dim and ldk are then whole
+                          blocks */
     const mdf_real *key_bias; /* [nk] or NULL */
     mdf_real *y;              /* as q */
     mdf_real *lse;            /* query i of head h: lse + h * lse_step + i */
@@ -214,10 +216,18 @@ typedef struct mdf_attention_task {
     mdf_attention_sight sight;
 } mdf_attention_task;
 
-/* scratch: attention_scratch(head_dim, nk) bytes, aligned to 64. Where the rows are cut into tasks
- * does not change a result by more than rounding; equal tasks give equal bits. */
+/* scratch: attention_scratch(kv_type, head_dim, nk) bytes, aligned to 64. Where the rows are cut
+ * into tasks does not change a result by more than rounding; equal tasks give equal bits. */
 typedef void mdf_attention_fn(const mdf_attention_task *t, void *scratch);
-typedef size_t mdf_attention_scratch_fn(int64_t head_dim, int64_t nk);
+typedef size_t mdf_attention_scratch_fn(mdf_dtype kv_type, int64_t head_dim, int64_t nk);
+
+/* out = n numbers x in another type, the same bits at every level:
+ *     F32        as they are
+ *     F16, BF16  to nearest, ties to even; too large becomes infinite, NaN stays NaN
+ *     Q8_0       n whole blocks of 32: d = largest |x| / 127 in half precision, q = x / d to
+ * nearest The error of Q8_0 is at most d / 2 + 2^-18. A block with NaN, infinity or a number
+ * beyond 8.3e6 (d too large) is NaN. */
+typedef void mdf_narrow_fn(void *out, mdf_dtype type, const mdf_real *x, int64_t n);
 
 /* y += alpha * x;  returns sum x*y in double. */
 typedef void mdf_axpy_fn(mdf_real *y, mdf_real alpha, const mdf_real *x, int64_t n);
@@ -271,6 +281,7 @@ typedef struct mdf_kernels {
     mdf_exp_shift_fn *exp_shift;
     mdf_attention_fn *attention;
     mdf_attention_scratch_fn *attention_scratch;
+    mdf_narrow_fn *narrow;
     mdf_axpy_fn *axpy;
     mdf_dot_fn *dot;
     mdf_bias_fwd_fn *bias_fwd;

@@ -7,7 +7,8 @@
 
 #ifdef MDF_REAL_DOUBLE
 typedef double mdf_real;
-#define MDF_R(x) x
+#define MDF_R(x)       x
+#define MDF_DTYPE_REAL MDF_DTYPE_F64 /* of base/dtype.h */
 static inline double mdf_exp(double x)
 {
     return exp(x);
@@ -30,7 +31,8 @@ static inline double mdf_erf(double x)
 }
 #else
 typedef float mdf_real;
-#define MDF_R(x) x##f
+#define MDF_R(x)       x##f
+#define MDF_DTYPE_REAL MDF_DTYPE_F32
 static inline float mdf_exp(float x)
 {
     return expf(x);

@@ -5,6 +5,10 @@
 #include "base/alloc.h"
 #include "kernel/kernel.h"
 
+#if defined(__x86_64__) && !defined(MDF_REAL_DOUBLE)
+#include <cpuid.h>
+#endif
+
 typedef struct isa_level {
     const char *name;
     bool (*has)(void);
@@ -17,10 +21,19 @@ static bool always(void)
 }
 
 #if defined(__x86_64__) && !defined(MDF_REAL_DOUBLE)
-/* Every CPU with AVX2 also converts half precision (F16C). */
+/* Conversion of half precision. clang 14's __builtin_cpu_supports() does not know it. */
+static bool has_f16c(void)
+{
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
 static bool has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
 static void fill_avx2(mdf_kernels *k)

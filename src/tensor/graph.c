@@ -301,6 +301,17 @@ mdf_tensor *mdf_constant(mdf_graph *g, mdf_real *data, int rank, const int64_t *
     return t;
 }
 
+mdf_tensor *mdf_constant_raw(mdf_graph *g, const void *raw, mdf_dtype dtype, int rank,
+                             const int64_t *dim)
+{
+    mdf_tensor *t = mdf_constant(g, NULL, rank, dim);
+    if (t != NULL) {
+        t->raw = raw;
+        t->dtype = dtype;
+    }
+    return t;
+}
+
 mdf_tensor *mdf_zeros(mdf_graph *g, int rank, const int64_t *dim)
 {
     mdf_tensor *t = mdf_graph_tensor(g, rank, dim);

@@ -144,6 +144,21 @@ static int64_t part_count(const mdf_attn_plan *p, int64_t task_rows, int64_t seg
     return (rows + task_rows - 1) / task_rows;
 }
 
+static mdf_dtype type_of(const mdf_tensor *k)
+{
+    return k->raw != NULL ? k->dtype : MDF_DTYPE_REAL;
+}
+
+/* The first key or value of a segment for one head. */
+static const void *first_of(const mdf_attn_plan *p, const mdf_tensor *k, const mdf_attn_segment *s,
+                            int64_t kv)
+{
+    if (k->raw != NULL) {
+        return mdf_raw_row(k, p->head_dim, kv * k->dim[1] + s->k0);
+    }
+    return k->data + (s->k0 * p->kv_heads + kv) * p->head_dim;
+}
+
 static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
                          const mdf_tensor *k, const mdf_tensor *v, const mdf_tensor *y,
                          const mdf_attn_segment *s, int64_t kv, int64_t part)
@@ -152,24 +167,23 @@ static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf
     const segment_sight sight = {p, s};
     const int64_t group = p->heads / p->kv_heads;
     const int64_t ldq = p->heads * p->head_dim;
-    const int64_t ldk = p->kv_heads * p->head_dim;
     const int64_t qat = s->q0 * ldq + kv * group * p->head_dim;
-    const int64_t kat = s->k0 * ldk + kv * p->head_dim;
-    const mdf_attention_task task = {.q = q->data + qat,
-                                     .k = k->data + kat,
-                                     .v = v->data + kat,
-                                     .key_bias = p->key_bias == NULL ? NULL : p->key_bias + s->k0,
-                                     .y = y->data + qat,
-                                     .lse = a->lse + kv * group * mdf_row_count(q) + s->q0,
-                                     .ldq = ldq,
-                                     .ldk = ldk,
-                                     .lse_step = mdf_row_count(q),
-                                     .heads = group,
-                                     .head_dim = p->head_dim,
-                                     .first = part * a->task_rows,
-                                     .rows =
-                                         smaller(a->task_rows, s->nq * group - part * a->task_rows),
-                                     .sight = {sight_span, sight_mask, &sight}};
+    const mdf_attention_task task = {
+        .q = q->data + qat,
+        .k = first_of(p, k, s, kv),
+        .v = first_of(p, v, s, kv),
+        .kv_type = type_of(k),
+        .key_bias = p->key_bias == NULL ? NULL : p->key_bias + s->k0,
+        .y = y->data + qat,
+        .lse = a->lse + kv * group * mdf_row_count(q) + s->q0,
+        .ldq = ldq,
+        .ldk = k->raw != NULL ? p->head_dim : p->kv_heads * p->head_dim,
+        .lse_step = mdf_row_count(q),
+        .heads = group,
+        .head_dim = p->head_dim,
+        .first = part * a->task_rows,
+        .rows = smaller(a->task_rows, s->nq * group - part * a->task_rows),
+        .sight = {sight_span, sight_mask, &sight}};
     g->kernels->attention(&task, thread_scratch(a));
 }
 
@@ -364,18 +378,39 @@ static bool find_runs(mdf_graph *g, attention_saved *a)
 
 static const mdf_op op_attention = {"attention", attention_backward};
 
-static bool plan_fits(const mdf_attn_plan *p, const mdf_tensor *q, const mdf_tensor *k,
-                      const mdf_tensor *v)
+/* Rows of k and v; -1: they are none of the plan's. */
+static int64_t key_count(const mdf_graph *g, const mdf_attn_plan *p, const mdf_tensor *k,
+                         const mdf_tensor *v)
+{
+    if (!mdf_same_shape(k, v)) {
+        return -1;
+    }
+    if (k->raw == NULL && v->raw == NULL) {
+        return mdf_last_dim(k) == p->kv_heads * p->head_dim ? mdf_row_count(k) : -1;
+    }
+    const bool known = k->dtype == MDF_DTYPE_F32 || k->dtype == MDF_DTYPE_F16 ||
+                       k->dtype == MDF_DTYPE_BF16 || k->dtype == MDF_DTYPE_Q8_0;
+    const bool fits = k->raw != NULL && v->raw != NULL && known && v->dtype == k->dtype &&
+                      mdf_raw_fits(k, p->head_dim) && k->rank == 3 && k->dim[0] == p->kv_heads &&
+                      k->dim[2] == p->head_dim;
+    return fits && !g->train && p->map_out == NULL ? k->dim[1] : -1;
+}
+
+static bool plan_fits(const mdf_graph *g, const mdf_attn_plan *p, const mdf_tensor *q,
+                      const mdf_tensor *k, const mdf_tensor *v)
 {
     if (p->heads < 1 || p->kv_heads < 1 || p->head_dim < 1 || p->heads % p->kv_heads != 0 ||
-        mdf_last_dim(q) != p->heads * p->head_dim || mdf_last_dim(k) != p->kv_heads * p->head_dim ||
-        !mdf_same_shape(k, v)) {
+        mdf_last_dim(q) != p->heads * p->head_dim) {
+        return false;
+    }
+    const int64_t keys = key_count(g, p, k, v);
+    if (keys < 0) {
         return false;
     }
     for (int64_t i = 0; i < p->segments; i++) {
         const mdf_attn_segment *s = &p->segment[i];
         if (s->q0 < 0 || s->nq < 0 || s->q0 + s->nq > mdf_row_count(q) || s->k0 < 0 || s->nk < 1 ||
-            s->k0 + s->nk > mdf_row_count(k)) {
+            s->k0 + s->nk > keys) {
             return false;
         }
         if (p->kind == MDF_ATTEND_TREE && s->past + s->nq - s->prefix > p->tree_nodes) {
@@ -389,10 +424,11 @@ static bool plan_fits(const mdf_attn_plan *p, const mdf_tensor *q, const mdf_ten
 }
 
 /* Numbers of scratch that one thread needs, whole lines of the cache. */
-static int64_t scratch_size(const mdf_graph *g, const mdf_attn_plan *p, int64_t nk_max)
+static int64_t scratch_size(const mdf_graph *g, const mdf_attn_plan *p, mdf_dtype kv_type,
+                            int64_t nk_max)
 {
     enum { LINE = 64 / sizeof(mdf_real) };
-    const size_t bytes = g->kernels->attention_scratch(p->head_dim, nk_max);
+    const size_t bytes = g->kernels->attention_scratch(kv_type, p->head_dim, nk_max);
     int64_t size = (int64_t)(bytes / sizeof(mdf_real)) + 1;
     const int64_t other = g->train ? 2 * QUERY_BLOCK * nk_max : p->map_out != NULL ? nk_max : 0;
     size = other > size ? other : size;
@@ -405,7 +441,7 @@ mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor
     if (q == NULL || k == NULL || v == NULL) {
         return NULL;
     }
-    if (!plan_fits(plan, q, k, v)) {
+    if (!plan_fits(g, plan, q, k, v)) {
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_attention.name,
                               "heads or segments do not fit q, k and v");
     }
@@ -416,7 +452,7 @@ mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor
     mdf_tensor *y = mdf_zeros(g, q->rank, q->dim);
     attention_saved *a = mdf_graph_alloc(g, 1, sizeof *a);
     mdf_real *lse = mdf_graph_alloc(g, plan->heads * mdf_row_count(q), sizeof *lse);
-    const int64_t size = scratch_size(g, plan, nk_max);
+    const int64_t size = scratch_size(g, plan, type_of(k), nk_max);
     mdf_real *scratch = mdf_graph_alloc(g, mdf_thread_count() * size, sizeof *scratch);
     if (g->error.code != MDF_OK) {
         return NULL;

@@ -25,7 +25,8 @@ typedef struct mdf_tensor {
     int64_t dim[MDF_MAX_RANK];
     mdf_real *data;  /* NULL for a frozen weight that stays in its file's format, see raw */
     const void *raw; /* that weight's bytes, rows of dtype, often in a mapped file; else NULL. Only
-                        mdf_linear(), mdf_gather_rows() and mdf_add_rows() read it; no gradient */
+                        mdf_linear(), mdf_gather_rows() and mdf_add_rows() read it, and
+                        mdf_attention() keys and values of a cache; no gradient */
     mdf_dtype dtype; /* of raw */
     mdf_real *grad;  /* parameters: always there when trained; others: only during backward */
     bool needs_grad; /* some loss may want d/d(this) */
@@ -128,6 +129,9 @@ mdf_real *mdf_grad_add_target(mdf_graph *g, mdf_tensor *t);
 
 /* Wraps caller-owned numbers (which must outlive the graph step). No gradient. */
 mdf_tensor *mdf_constant(mdf_graph *g, mdf_real *data, int rank, const int64_t *dim);
+/* The same of numbers of another type, see mdf_tensor.raw. */
+mdf_tensor *mdf_constant_raw(mdf_graph *g, const void *raw, mdf_dtype dtype, int rank,
+                             const int64_t *dim);
 mdf_tensor *mdf_zeros(mdf_graph *g, int rank, const int64_t *dim);
 /* The same numbers under another shape of equal count. A weight that stays in its file's format
  * (raw) stays so. */
@@ -273,7 +277,9 @@ typedef struct mdf_attn_plan {
 
 /* Scaled dot-product attention with grouped key/value heads: q [Nq, heads*hd], k, v [Nk,
  * kv_heads*hd] -> [Nq, heads*hd]; scale 1/sqrt(hd). Backward recomputes the weights from a saved
- * log-sum-exp. The plan is copied, its arrays are borrowed until the graph is reset. */
+ * log-sum-exp. The plan is copied, its arrays are borrowed until the graph is reset.
+ * Keys and values of a cache lie head by head: raw [kv_heads, Nk, hd] of F32, F16, BF16 or Q8_0,
+ * without training and without map_out. */
 mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor *v,
                           const mdf_attn_plan *plan);
 /* Rotary position embedding, half-split pairs (i, i + hd/2): x [N, heads*hd]; position [N] and

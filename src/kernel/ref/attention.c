@@ -1,18 +1,40 @@
 /* The specification of attention: all scores of a row, its softmax, its sum of values. */
+#include <string.h>
+
 #include "kernel/ref/ref.h"
 
-size_t mdf_attention_scratch_ref(int64_t head_dim, int64_t nk)
+size_t mdf_attention_scratch_ref(mdf_dtype kv_type, int64_t head_dim, int64_t nk)
 {
-    (void)head_dim;
-    return (size_t)nk * sizeof(mdf_real);
+    (void)kv_type;
+    return (size_t)head_dim * 2 * sizeof(double) + (size_t)nk * sizeof(mdf_real);
 }
 
-static double score_of(const mdf_attention_task *t, const mdf_real *q, int64_t key)
+/* out [head_dim] = key or value `at` of those that begin at first. A type that is none of the
+ * contract's gives NaN. */
+static void numbers_of(const mdf_attention_task *t, const void *first, int64_t at, double *out)
 {
-    const mdf_real *k = t->k + key * t->ldk;
+    if (t->kv_type == MDF_DTYPE_REAL) {
+        const mdf_real *x = (const mdf_real *)first + at * t->ldk;
+        for (int64_t d = 0; d < t->head_dim; d++) {
+            out[d] = (double)x[d];
+        }
+        return;
+    }
+    const size_t before = mdf_dtype_row_bytes(t->kv_type, (size_t)(at * t->ldk));
+    if (!mdf_dtype_to_doubles(t->kv_type, (const uint8_t *)first + before, (size_t)t->head_dim,
+                              out)) {
+        for (int64_t d = 0; d < t->head_dim; d++) {
+            out[d] = (double)NAN;
+        }
+    }
+}
+
+static double score_of(const mdf_attention_task *t, const mdf_real *q, int64_t key, double *number)
+{
     double sum = 0;
+    numbers_of(t, t->k, key, number);
     for (int64_t d = 0; d < t->head_dim; d++) {
-        sum += (double)q[d] * (double)k[d];
+        sum += (double)q[d] * number[d];
     }
     return sum / sqrt((double)t->head_dim) + (t->key_bias == NULL ? 0 : (double)t->key_bias[key]);
 }
@@ -39,7 +61,9 @@ static mdf_real weigh(mdf_real *score, int64_t n)
 
 void mdf_attention_ref(const mdf_attention_task *t, void *scratch)
 {
-    mdf_real *score = scratch;
+    double *number = scratch; /* [head_dim], then the sums of a row [head_dim], then its scores */
+    double *sum = number + t->head_dim;
+    mdf_real *score = (mdf_real *)(sum + t->head_dim);
     for (int64_t r = t->first; r < t->first + t->rows; r++) {
         const int64_t query = r / t->heads;
         const int64_t head = r % t->heads;
@@ -47,19 +71,22 @@ void mdf_attention_ref(const mdf_attention_task *t, void *scratch)
         const mdf_attention_sight *see = &t->sight;
         const mdf_key_span s = see->span(see->context, query, 1);
         for (int64_t j = s.from; j < s.to; j++) {
-            score[j] = (mdf_real)score_of(t, t->q + at, j);
+            score[j] = (mdf_real)score_of(t, t->q + at, j, number);
         }
         if (s.mask_from < s.mask_to) {
             see->mask(see->context, query, s.mask_from, s.mask_to - s.mask_from,
                       score + s.mask_from, 1);
         }
         t->lse[head * t->lse_step + query] = weigh(score + s.from, s.to - s.from);
-        for (int64_t d = 0; d < t->head_dim; d++) {
-            double sum = 0;
-            for (int64_t j = s.from; j < s.to; j++) {
-                sum += (double)score[j] * (double)t->v[j * t->ldk + d];
+        memset(sum, 0, (size_t)t->head_dim * sizeof *sum);
+        for (int64_t j = s.from; j < s.to; j++) {
+            numbers_of(t, t->v, j, number);
+            for (int64_t d = 0; d < t->head_dim; d++) {
+                sum[d] += (double)score[j] * number[d];
             }
-            t->y[at + d] = (mdf_real)sum;
+        }
+        for (int64_t d = 0; d < t->head_dim; d++) {
+            t->y[at + d] = (mdf_real)sum[d];
         }
     }
 }

@@ -34,6 +34,7 @@ void mdf_kernels_fill_ref(mdf_kernels *k)
     k->exp_shift = mdf_exp_shift_ref;
     k->attention = mdf_attention_ref;
     k->attention_scratch = mdf_attention_scratch_ref;
+    k->narrow = mdf_narrow_ref;
     k->axpy = mdf_axpy_ref;
     k->dot = mdf_dot_ref;
     k->bias_fwd = mdf_bias_fwd_ref;

@@ -38,6 +38,7 @@ mdf_softmax_fn mdf_softmax_ref;
 mdf_exp_shift_fn mdf_exp_shift_ref;
 mdf_attention_fn mdf_attention_ref;
 mdf_attention_scratch_fn mdf_attention_scratch_ref;
+mdf_narrow_fn mdf_narrow_ref;
 mdf_axpy_fn mdf_axpy_ref;
 mdf_dot_fn mdf_dot_ref;
 mdf_bias_fwd_fn mdf_bias_fwd_ref;

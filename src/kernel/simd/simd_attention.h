@@ -5,10 +5,12 @@
 
 #include "kernel/simd/simd_attention_few.h"
 #include "kernel/simd/simd_attention_lanes.h"
-static size_t attention_scratch(int64_t head_dim, int64_t nk)
+
+static size_t attention_scratch(mdf_dtype kv_type, int64_t head_dim, int64_t nk)
 {
     (void)nk;
-    return (size_t)(LANE_BLOCKS * 2 * head_dim * LANE_QUERIES + LANE_KEYS * LANE_QUERIES) *
+    const int64_t rows = LANE_BLOCKS * 2 * head_dim * LANE_QUERIES;
+    return (size_t)(rows + LANE_KEYS * LANE_QUERIES + lanes_room(kv_type, head_dim)) *
            sizeof(float);
 }
 
@@ -22,6 +24,7 @@ static void lanes_rows(const mdf_attention_task *t, void *scratch)
         block[b].q = room + 2 * b * t->head_dim * LANE_QUERIES;
         block[b].y = block[b].q + t->head_dim * LANE_QUERIES;
     }
+    float *widened = room + LANE_BLOCKS * 2 * t->head_dim * LANE_QUERIES;
     for (int64_t at = 0; at < t->rows; at += LANE_BLOCKS * LANE_QUERIES) {
         int blocks = 0;
         int64_t from = INT64_MAX;
@@ -35,11 +38,13 @@ static void lanes_rows(const mdf_attention_task *t, void *scratch)
             to = b->span.to > to ? b->span.to : to;
         }
         for (int64_t key = from / LANE_KEYS * LANE_KEYS; key < to; key += LANE_KEYS) {
+            const lane_keys keys =
+                lanes_keys(t, key, key + LANE_KEYS < to ? key + LANE_KEYS : to, widened);
             for (int b = 0; b < blocks; b++) {
                 const int64_t next = key + LANE_KEYS + LANE_KEYS * b / blocks;
                 const int64_t end = key + LANE_KEYS + LANE_KEYS * (b + 1) / blocks;
                 lanes_fetch(t, next, end < to ? end : to);
-                lanes_step(t, &block[b], key, key + LANE_KEYS, score);
+                lanes_step(t, &block[b], &keys, score);
             }
         }
         for (int b = 0; b < blocks; b++) {

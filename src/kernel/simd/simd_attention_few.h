@@ -3,7 +3,7 @@
 #ifndef MDF_KERNEL_SIMD_SIMD_ATTENTION_FEW_H
 #define MDF_KERNEL_SIMD_SIMD_ATTENTION_FEW_H
 
-#include "kernel/simd/simd_attention_rows.h"
+#include "kernel/simd/simd_attention_load.h"
 
 enum {
     FEW_ROWS = 4,                /* side by side */
@@ -23,12 +23,6 @@ typedef struct few_state {
 } few_state;
 
 #if defined(__AVX512F__)
-
-/* The first n numbers, zeros behind them. */
-static inline vec vec_load_first(const float *p, int64_t n)
-{
-    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
-}
 
 /* The sums of four vectors. */
 static inline __m128 vec_sums(const vec a[4])
@@ -55,12 +49,6 @@ static inline float vec_largest(vec a)
 
 #else
 
-static inline vec vec_load_first(const float *p, int64_t n)
-{
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane));
-}
-
 static inline __m128 vec_sums(const vec a[4])
 {
     const __m256 pair = _mm256_hadd_ps(_mm256_hadd_ps(a[0], a[1]), _mm256_hadd_ps(a[2], a[3]));
@@ -81,22 +69,18 @@ static inline float vec_largest(vec a)
 
 #endif
 
-/* Numbers d.. of a row of head_dim numbers. */
-static inline vec few_load(const float *row, int64_t d, int64_t head_dim)
-{
-    return d + VEC <= head_dim ? vec_load(row + d) : vec_load_first(row + d, head_dim - d);
-}
-
 /* Scores of up to FEW_KEYS keys from `from` on. */
-__attribute__((always_inline)) static inline void
-few_scores(const int rows, const mdf_attention_task *t, few_state *f, int64_t from, int64_t keys)
+__attribute__((always_inline)) static inline void few_scores(const mdf_dtype type, const int rows,
+                                                             const mdf_attention_task *t,
+                                                             few_state *f, int64_t from,
+                                                             int64_t keys)
 {
     for (int64_t j = 0; j < keys; j += FEW_TOGETHER) {
-        const float *k[FEW_TOGETHER];
+        const uint8_t *k[FEW_TOGETHER];
         vec sum[FEW_ROWS][FEW_TOGETHER];
         VEC_UNROLL
         for (int i = 0; i < FEW_TOGETHER; i++) { /* behind the last: it again, not used */
-            k[i] = t->k + (from + (j + i < keys ? j + i : keys - 1)) * t->ldk;
+            k[i] = kv_at(type, t->k, (from + (j + i < keys ? j + i : keys - 1)) * t->ldk);
             VEC_UNROLL
             for (int r = 0; r < rows; r++) {
                 sum[r][i] = vec_all(0);
@@ -106,7 +90,7 @@ few_scores(const int rows, const mdf_attention_task *t, few_state *f, int64_t fr
             vec x[FEW_TOGETHER];
             VEC_UNROLL
             for (int i = 0; i < FEW_TOGETHER; i++) {
-                x[i] = few_load(k[i], d, t->head_dim);
+                x[i] = kv_load(type, k[i], d, t->head_dim);
             }
             VEC_UNROLL
             for (int r = 0; r < rows; r++) {
@@ -167,10 +151,9 @@ static void few_softmax(const int rows, few_state *f, int64_t keys)
 }
 
 /* y = y keep + weights times values: numbers d.. of them, that many vectors. */
-__attribute__((always_inline)) static inline void few_values(const int rows, const int vectors,
-                                                             const mdf_attention_task *t,
-                                                             const few_state *f, int64_t from,
-                                                             int64_t keys, int64_t d)
+__attribute__((always_inline)) static inline void
+few_values(const mdf_dtype type, const int rows, const int vectors, const mdf_attention_task *t,
+           const few_state *f, int64_t from, int64_t keys, int64_t d)
 {
     vec sum[FEW_ROWS][FEW_VECS];
     VEC_UNROLL
@@ -180,12 +163,14 @@ __attribute__((always_inline)) static inline void few_values(const int rows, con
             sum[r][v] = vec_all(0);
         }
     }
-    const float *value = t->v + from * t->ldk;
-    for (int64_t j = 0; j < keys; j++, value += t->ldk) {
+    const uint8_t *value = kv_at(type, t->v, from * t->ldk);
+    const int64_t step = kv_bytes(type, t->ldk);
+    for (int64_t j = 0; j < keys; j++, value += step) {
         vec x[FEW_VECS];
         VEC_UNROLL
         for (int v = 0; v < vectors; v++) {
-            x[v] = vectors > 1 ? vec_load(value + d + v * VEC) : few_load(value, d, t->head_dim);
+            x[v] = vectors > 1 ? kv_load_whole(type, value, d + v * VEC)
+                               : kv_load(type, value, d, t->head_dim);
         }
         VEC_UNROLL
         for (int r = 0; r < rows; r++) {
@@ -206,22 +191,62 @@ __attribute__((always_inline)) static inline void few_values(const int rows, con
     }
 }
 
-__attribute__((always_inline)) static inline void few_block(const int rows,
+__attribute__((always_inline)) static inline void few_block(const mdf_dtype type, const int rows,
                                                             const mdf_attention_task *t,
                                                             few_state *f, mdf_key_span span,
                                                             int64_t from)
 {
     const int64_t keys = span.to - from < FEW_KEYS ? span.to - from : FEW_KEYS;
-    few_scores(rows, t, f, from, keys);
+    few_scores(type, rows, t, f, from, keys);
     few_masks(rows, t, f, span, from, keys);
     few_softmax(rows, f, keys);
     int64_t d = 0;
     for (; d + FEW_VECS * VEC <= t->head_dim; d += FEW_VECS * VEC) {
-        few_values(rows, FEW_VECS, t, f, from, keys, d);
+        few_values(type, rows, FEW_VECS, t, f, from, keys, d);
     }
     for (; d < t->head_dim; d += VEC) {
-        few_values(rows, 1, t, f, from, keys, d);
+        few_values(type, rows, 1, t, f, from, keys, d);
     }
+}
+
+/* All keys of a span; folds to constants where the type is one. */
+__attribute__((always_inline)) static inline void few_span(const mdf_dtype type, int64_t rows,
+                                                           const mdf_attention_task *t,
+                                                           few_state *f, mdf_key_span span)
+{
+    for (int64_t key = span.from; key < span.to; key += FEW_KEYS) {
+        if (rows == 4) {
+            few_block(type, 4, t, f, span, key);
+        } else if (rows == 3) {
+            few_block(type, 3, t, f, span, key);
+        } else if (rows == 2) {
+            few_block(type, 2, t, f, span, key);
+        } else {
+            few_block(type, 1, t, f, span, key);
+        }
+    }
+}
+
+static void few_span_f16(int64_t rows, const mdf_attention_task *t, few_state *f, mdf_key_span span)
+{
+    few_span(MDF_DTYPE_F16, rows, t, f, span);
+}
+
+static void few_span_bf16(int64_t rows, const mdf_attention_task *t, few_state *f,
+                          mdf_key_span span)
+{
+    few_span(MDF_DTYPE_BF16, rows, t, f, span);
+}
+
+static void few_span_q8_0(int64_t rows, const mdf_attention_task *t, few_state *f,
+                          mdf_key_span span)
+{
+    few_span(MDF_DTYPE_Q8_0, rows, t, f, span);
+}
+
+static void few_span_f32(int64_t rows, const mdf_attention_task *t, few_state *f, mdf_key_span span)
+{
+    few_span(MDF_DTYPE_F32, rows, t, f, span);
 }
 
 /* Rows row.. of the task, at most FEW_ROWS. */
@@ -233,7 +258,8 @@ static void few_rows(const mdf_attention_task *t, int64_t row, int64_t rows, flo
     for (int64_t r = 0; r < rows; r++) {
         const float *q = t->q + row_of(t, row + r, t->ldq);
         for (int64_t d = 0; d < t->head_dim; d += VEC) {
-            vec_store(f.q + r * f.width + d, vec_mul(few_load(q, d, t->head_dim), scale));
+            vec_store(f.q + r * f.width + d,
+                      vec_mul(kv_load(MDF_DTYPE_F32, q, d, t->head_dim), scale));
             vec_store(f.y + r * f.width + d, vec_all(0));
         }
         f.max[r] = -FLT_MAX;
@@ -241,16 +267,14 @@ static void few_rows(const mdf_attention_task *t, int64_t row, int64_t rows, flo
     const int64_t first = row / t->heads;
     const mdf_key_span span =
         t->sight.span(t->sight.context, first, (row + rows - 1) / t->heads - first + 1);
-    for (int64_t key = span.from; key < span.to; key += FEW_KEYS) {
-        if (rows == 4) {
-            few_block(4, t, &f, span, key);
-        } else if (rows == 3) {
-            few_block(3, t, &f, span, key);
-        } else if (rows == 2) {
-            few_block(2, t, &f, span, key);
-        } else {
-            few_block(1, t, &f, span, key);
-        }
+    if (t->kv_type == MDF_DTYPE_F16) {
+        few_span_f16(rows, t, &f, span);
+    } else if (t->kv_type == MDF_DTYPE_BF16) {
+        few_span_bf16(rows, t, &f, span);
+    } else if (t->kv_type == MDF_DTYPE_Q8_0) {
+        few_span_q8_0(rows, t, &f, span);
+    } else {
+        few_span_f32(rows, t, &f, span);
     }
     for (int64_t r = 0; r < rows; r++) {
         const float inverse = row_close(t, row + r, f.max[r], f.sum[r]);

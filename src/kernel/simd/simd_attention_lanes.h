@@ -9,7 +9,7 @@
 #ifndef MDF_KERNEL_SIMD_SIMD_ATTENTION_LANES_H
 #define MDF_KERNEL_SIMD_SIMD_ATTENTION_LANES_H
 
-#include "kernel/simd/simd_attention_rows.h"
+#include "kernel/simd/simd_attention_load.h"
 
 enum {
     LANE_VECS = 3,
@@ -219,13 +219,40 @@ static void lanes_mask(const mdf_attention_task *t, const lanes *b, int64_t from
     }
 }
 
-/* Fetches some keys and values into the second-level cache. */
+/* Keys from..to-1, at most LANE_KEYS, and their values, as floats step apart. */
+typedef struct lane_keys {
+    const float *k, *v;
+    int64_t step, from, to;
+} lane_keys;
+
+/* Where they lie, if they are floats; else in room, which holds lanes_room() numbers. */
+static lane_keys lanes_keys(const mdf_attention_task *t, int64_t from, int64_t to, float *room)
+{
+    if (t->kv_type == MDF_DTYPE_F32) {
+        const int64_t at = from * t->ldk;
+        return (lane_keys){(const float *)t->k + at, (const float *)t->v + at, t->ldk, from, to};
+    }
+    const int64_t step = (t->head_dim + VEC - 1) / VEC * VEC;
+    float *v = room + LANE_KEYS * step;
+    kv_widen(room, step, t->kv_type, t->k, t->ldk, from, to, t->head_dim);
+    kv_widen(v, step, t->kv_type, t->v, t->ldk, from, to, t->head_dim);
+    return (lane_keys){room, v, step, from, to};
+}
+
+/* Numbers of room that lanes_keys() needs. */
+static int64_t lanes_room(mdf_dtype type, int64_t head_dim)
+{
+    return type == MDF_DTYPE_F32 ? 0 : 2 * LANE_KEYS * ((head_dim + VEC - 1) / VEC * VEC);
+}
+
+/* Fetches some keys and values into the second-level cache; those that are no floats lie one behind
+ * the other, which the processor sees by itself. */
 static void lanes_fetch(const mdf_attention_task *t, int64_t from, int64_t to)
 {
     enum { LINE = 64 / sizeof(float) };
-    for (int64_t j = from; j < to; j++) {
-        const float *k = t->k + j * t->ldk;
-        const float *v = t->v + j * t->ldk;
+    for (int64_t j = from; t->kv_type == MDF_DTYPE_F32 && j < to; j++) {
+        const float *k = (const float *)t->k + j * t->ldk;
+        const float *v = (const float *)t->v + j * t->ldk;
         for (int64_t d = 0; d < t->head_dim; d += LINE) {
             _mm_prefetch((const char *)(k + d), _MM_HINT_T1);
             _mm_prefetch((const char *)(v + d), _MM_HINT_T1);
@@ -233,18 +260,17 @@ static void lanes_fetch(const mdf_attention_task *t, int64_t from, int64_t to)
     }
 }
 
-/* Keys from..to-1, at most LANE_KEYS, as far as the block sees them. */
-static void lanes_step(const mdf_attention_task *t, lanes *b, int64_t from, int64_t to,
-                       float *score)
+/* Of the keys those that the block sees. */
+static void lanes_step(const mdf_attention_task *t, lanes *b, const lane_keys *keys, float *score)
 {
-    from = from > b->span.from ? from : b->span.from;
-    to = to < b->span.to ? to : b->span.to;
+    const int64_t from = keys->from > b->span.from ? keys->from : b->span.from;
+    const int64_t to = keys->to < b->span.to ? keys->to : b->span.to;
     if (from >= to) {
         return;
     }
     const lane_product s = {.count = t->head_dim,
-                            .a = t->k + from * t->ldk,
-                            .row_step = t->ldk,
+                            .a = keys->k + (from - keys->from) * keys->step,
+                            .row_step = keys->step,
                             .l_step = 1,
                             .b = b->q,
                             .c = score,
@@ -259,9 +285,9 @@ static void lanes_step(const mdf_attention_task *t, lanes *b, int64_t from, int6
         lane_softmax(1, b, score, to - from);
     }
     const lane_product v = {.count = to - from,
-                            .a = t->v + from * t->ldk,
+                            .a = keys->v + (from - keys->from) * keys->step,
                             .row_step = 1,
-                            .l_step = t->ldk,
+                            .l_step = keys->step,
                             .b = score,
                             .c = b->y,
                             .keep = b->keep};

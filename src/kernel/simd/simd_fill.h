@@ -6,6 +6,7 @@
 #include "kernel/simd/simd_batch_norm.h"
 #include "kernel/simd/simd_depthwise.h"
 #include "kernel/simd/simd_group_norm.h"
+#include "kernel/simd/simd_narrow.h"
 #include "kernel/simd/simd_norm.h"
 #include "kernel/simd/winograd_conv.h"
 
@@ -37,6 +38,7 @@ void MDF_SIMD_FILL(mdf_kernels *k)
     k->exp_shift = exp_shift;
     k->attention = attention;
     k->attention_scratch = attention_scratch;
+    k->narrow = narrow;
     k->axpy = axpy;
     k->dot = dot;
     k->bias_fwd = bias_fwd;

@@ -46,13 +46,6 @@ typedef struct block_scales {
     float m[8];
 } block_scales;
 
-static inline float half_at(const uint8_t *p)
-{
-    uint16_t half;
-    memcpy(&half, p, sizeof half);
-    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
-}
-
 static inline uint32_t word_at(const uint8_t *p)
 {
     uint32_t word;

@@ -66,6 +66,12 @@ static inline vec vec_load_bytes(const uint8_t *p)
     return _mm512_loadu_ps(p);
 }
 
+/* VEC small integers. */
+static inline vec vec_of_int8(const uint8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+
 /* VEC half-precision numbers. */
 static inline vec vec_of_halves(const uint8_t *p)
 {
@@ -140,6 +146,12 @@ static inline vec vec_load_bytes(const uint8_t *p)
     return _mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 
+/* VEC small integers. */
+static inline vec vec_of_int8(const uint8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
 /* VEC half-precision numbers. */
 static inline vec vec_of_halves(const uint8_t *p)
 {
@@ -161,6 +173,13 @@ static inline float vec_sum(vec a)
 }
 
 #endif
+
+static inline float half_at(const uint8_t *p)
+{
+    uint16_t half;
+    memcpy(&half, p, sizeof half);
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
+}
 
 /* Four words of each of VEC rows: word[d] holds word d of row 0, of row 1, .. */
 static inline void words_transpose(words word[4], const uint8_t *const row[], int64_t at)

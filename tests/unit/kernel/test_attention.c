@@ -15,7 +15,8 @@ typedef struct attention_case {
     int64_t pieces; /* rows of a task; 0: all */
     float scale;    /* of q; 0: 1 */
     bool bias, causal, holes;
-    int64_t from, to; /* keys that the span tells; both 0: all */
+    int64_t from, to;  /* keys that the span tells; both 0: all */
+    mdf_dtype by_head; /* keys and values of this type, head by head; 0: floats, key by key */
 } attention_case;
 
 static float q[QUERIES_MAX * WIDTH_MAX], y[QUERIES_MAX * WIDTH_MAX + GUARD];
@@ -92,31 +93,61 @@ static void plain_row(const attention_case *c, int64_t i, int64_t h)
     }
 }
 
-/* All rows, in tasks of `pieces`; nothing behind y, lse and the scratch may be written. */
-static void run(const mdf_kernels *kernels, const attention_case *c)
+/* x [nk, kv_heads * head_dim] head by head in the case's type; x becomes what that type keeps of
+ * it, so that sums over x are those over the bytes. */
+static uint8_t *pack(const attention_case *c, float *x)
 {
+    const size_t row = mdf_dtype_row_bytes(c->by_head, (size_t)c->head_dim);
+    uint8_t *bytes = mdf_alloc((size_t)(c->kv_heads * c->nk), row);
+    assert_non_null(bytes);
+    for (int64_t kv = 0; kv < c->kv_heads; kv++) {
+        for (int64_t j = 0; j < c->nk; j++) {
+            float *from = x + (j * c->kv_heads + kv) * c->head_dim;
+            uint8_t *to = bytes + (size_t)(kv * c->nk + j) * row;
+            assert_true(mdf_dtype_from_floats(c->by_head, from, (size_t)c->head_dim, to));
+            assert_true(mdf_dtype_to_floats(c->by_head, to, (size_t)c->head_dim, from));
+        }
+    }
+    return bytes;
+}
+
+/* Where the keys or values x of a head begin. */
+static const void *head_of(const attention_case *c, const float *x, const uint8_t *packed,
+                           int64_t kv)
+{
+    return packed == NULL ? (const void *)(x + kv * c->head_dim)
+                          : packed + (size_t)(kv * c->nk) *
+                                         mdf_dtype_row_bytes(c->by_head, (size_t)c->head_dim);
+}
+
+/* All rows, in tasks of `pieces`; nothing behind y, lse and the scratch may be written. */
+static void run_packed(const mdf_kernels *kernels, const attention_case *c, const uint8_t *keys,
+                       const uint8_t *values)
+{
+    const mdf_dtype type = keys == NULL ? MDF_DTYPE_F32 : c->by_head;
     const int64_t group = c->heads / c->kv_heads;
     const int64_t pieces = c->pieces > 0 ? c->pieces : c->nq * group;
-    const size_t bytes = kernels->attention_scratch(c->head_dim, c->nk);
+    const size_t bytes = kernels->attention_scratch(type, c->head_dim, c->nk);
     uint8_t *scratch = mdf_alloc(bytes + 64, 1);
     memset(scratch + bytes, 0xa5, 64);
     for (int64_t kv = 0; kv < c->kv_heads; kv++) {
         for (int64_t row = 0; row < c->nq * group; row += pieces) {
-            const mdf_attention_task t = {.q = q + kv * group * c->head_dim,
-                                          .k = k + kv * c->head_dim,
-                                          .v = v + kv * c->head_dim,
-                                          .key_bias = c->bias ? bias : NULL,
-                                          .y = y + kv * group * c->head_dim,
-                                          .lse = lse + kv * group * c->nq,
-                                          .ldq = c->heads * c->head_dim,
-                                          .ldk = c->kv_heads * c->head_dim,
-                                          .lse_step = c->nq,
-                                          .heads = group,
-                                          .head_dim = c->head_dim,
-                                          .first = row,
-                                          .rows = c->nq * group - row < pieces ? c->nq * group - row
-                                                                               : pieces,
-                                          .sight = {span, mask, c}};
+            const mdf_attention_task t = {
+                .q = q + kv * group * c->head_dim,
+                .k = head_of(c, k, keys, kv),
+                .v = head_of(c, v, values, kv),
+                .kv_type = type,
+                .key_bias = c->bias ? bias : NULL,
+                .y = y + kv * group * c->head_dim,
+                .lse = lse + kv * group * c->nq,
+                .ldq = c->heads * c->head_dim,
+                .ldk = keys != NULL ? c->head_dim : c->kv_heads * c->head_dim,
+                .lse_step = c->nq,
+                .heads = group,
+                .head_dim = c->head_dim,
+                .first = row,
+                .rows = c->nq * group - row < pieces ? c->nq * group - row : pieces,
+                .sight = {span, mask, c}};
             kernels->attention(&t, scratch);
         }
     }
@@ -126,16 +157,21 @@ static void run(const mdf_kernels *kernels, const attention_case *c)
     mdf_free(scratch);
 }
 
+static void run(const mdf_kernels *kernels, const attention_case *c)
+{
+    run_packed(kernels, c, NULL, NULL);
+}
+
 static void compare(const float *got, const double *want, int64_t n, double tolerance,
                     const attention_case *c, const char *what)
 {
     for (int64_t i = 0; i < n; i++) {
         const double error = fabs((double)got[i] - want[i]);
         if ((double)got[i] != want[i] && !(error <= tolerance * (1 + fabs(want[i])))) {
-            fail_msg("%s %lld is %.9g, want %.9g: %lld/%lld heads of %lld, %lld x %lld", what,
+            fail_msg("%s %lld is %.9g, want %.9g: %lld/%lld heads of %lld, %lld x %lld, %s", what,
                      (long long)i, (double)got[i], want[i], (long long)c->heads,
                      (long long)c->kv_heads, (long long)c->head_dim, (long long)c->nq,
-                     (long long)c->nk);
+                     (long long)c->nk, mdf_dtype_name(c->by_head));
         }
     }
     for (int i = 0; i < GUARD; i++) {
@@ -152,6 +188,8 @@ static void check(const mdf_kernels *kernels, const attention_case *c)
     fill(k, c->nk * c->kv_heads * c->head_dim, 1, 2);
     fill(v, c->nk * c->kv_heads * c->head_dim, 1, 3);
     fill(bias, c->nk, 3, 4);
+    uint8_t *keys = c->by_head == 0 ? NULL : pack(c, k);
+    uint8_t *values = c->by_head == 0 ? NULL : pack(c, v);
     for (int64_t i = 0; i < c->nq * width + GUARD; i++) {
         y[i] = 77;
     }
@@ -163,7 +201,9 @@ static void check(const mdf_kernels *kernels, const attention_case *c)
             plain_row(c, i, h);
         }
     }
-    run(kernels, c);
+    run_packed(kernels, c, keys, values);
+    mdf_free(keys);
+    mdf_free(values);
     /* a score may be as large as scale sqrt(head_dim) */
     const double error =
         ATTENTION_ERROR + 2 * ULP * (double)(scale - 1) * sqrt((double)c->head_dim);
@@ -218,6 +258,102 @@ static void heads_share_keys(void **state)
     };
     (void)state;
     on_every_level(c, sizeof c / sizeof c[0]);
+}
+
+/* As a cache keeps them: blocks of 64 or 96 keys, rows of a few and of many queries. */
+static void keys_by_head_of_every_type(void **state)
+{
+    static const mdf_dtype types[] = {MDF_DTYPE_F32, MDF_DTYPE_F16, MDF_DTYPE_BF16, MDF_DTYPE_Q8_0};
+    static const int64_t dims[] = {1, 3, 7, 8, 9, 15, 17, 33, 64, 80, 96, 128};
+    static const int64_t queries[] = {1, 2, 3, 9, 50};
+    static const int64_t keys[] = {1, 5, 64, 97, 200};
+    (void)state;
+    size_t n = 0;
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        for (size_t d = 0; d < sizeof dims / sizeof dims[0]; d++) {
+            for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+                for (size_t j = 0; j < sizeof keys / sizeof keys[0]; j++, n++) {
+                    const bool grouped = n % 2 == 0;
+                    if ((t + d + i + j) % 3 == 0 &&
+                        dims[d] % (int64_t)mdf_dtype_block(types[t]) == 0) {
+                        on_every_level(&(attention_case){.heads = grouped ? 6 : 2,
+                                                         .kv_heads = 2,
+                                                         .head_dim = dims[d],
+                                                         .nq = queries[i],
+                                                         .nk = keys[j],
+                                                         .bias = n % 3 == 0,
+                                                         .by_head = types[t]},
+                                       1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+static void masks_by_head_of_every_type(void **state)
+{
+    static const mdf_dtype types[] = {MDF_DTYPE_F32, MDF_DTYPE_F16, MDF_DTYPE_BF16, MDF_DTYPE_Q8_0};
+    (void)state;
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        const mdf_dtype type = types[t];
+        const attention_case c[] = {
+            {.heads = 2,
+             .kv_heads = 1,
+             .head_dim = 32,
+             .nq = 70,
+             .nk = 190,
+             .causal = true,
+             .by_head = type},
+            {.heads = 2,
+             .kv_heads = 2,
+             .head_dim = 64,
+             .nq = 2,
+             .nk = 190,
+             .causal = true,
+             .by_head = type},
+            {.heads = 3,
+             .kv_heads = 1,
+             .head_dim = 32,
+             .nq = 60,
+             .nk = 130,
+             .holes = true,
+             .bias = true,
+             .by_head = type},
+            {.heads = 1,
+             .kv_heads = 1,
+             .head_dim = 32,
+             .nq = 8,
+             .nk = 130,
+             .holes = true,
+             .by_head = type},
+            {.heads = 1,
+             .kv_heads = 1,
+             .head_dim = 96,
+             .nq = 60,
+             .nk = 190,
+             .from = 70,
+             .to = 150,
+             .by_head = type},
+            {.heads = 1,
+             .kv_heads = 1,
+             .head_dim = 96,
+             .nq = 3,
+             .nk = 190,
+             .from = 10,
+             .to = 12,
+             .by_head = type},
+            {.heads = 3,
+             .kv_heads = 1,
+             .head_dim = 32,
+             .nq = 100,
+             .nk = 150,
+             .causal = true,
+             .pieces = 23,
+             .by_head = type},
+        };
+        on_every_level(c, sizeof c / sizeof c[0]);
+    }
 }
 
 /* Wherever the rows are cut: tasks of a few rows, of part of a query's heads, of several blocks. */
@@ -393,6 +529,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_size),
         cmocka_unit_test(heads_share_keys),
+        cmocka_unit_test(keys_by_head_of_every_type),
+        cmocka_unit_test(masks_by_head_of_every_type),
         cmocka_unit_test(rows_in_tasks),
         cmocka_unit_test(masks),
         cmocka_unit_test(large_scores),
