@@ -250,6 +250,123 @@ static void huge_scores_leave_gradients_finite(void **state)
     close(&s);
 }
 
+enum { KV_HEADS = 2, ROOM = 120, KV_WIDTH = KV_HEADS * HEAD_DIM };
+
+/* x [ROOM, KV_WIDTH] as raw [KV_HEADS, ROOM, HEAD_DIM]; x becomes what the type keeps. */
+static void by_head(mdf_dtype type, mdf_real *x, uint8_t *raw)
+{
+    const size_t bytes = mdf_dtype_row_bytes(type, HEAD_DIM);
+    for (int64_t j = 0; j < ROOM; j++) {
+        for (int64_t kv = 0; kv < KV_HEADS; kv++) {
+            mdf_real *of = x + j * KV_WIDTH + kv * HEAD_DIM;
+            uint8_t *to = raw + (size_t)(kv * ROOM + j) * bytes;
+            float f[HEAD_DIM];
+            for (int c = 0; c < HEAD_DIM; c++) {
+                f[c] = (float)of[c];
+            }
+            assert_true(mdf_dtype_from_floats(type, f, HEAD_DIM, to));
+            assert_true(mdf_dtype_to_floats(type, to, HEAD_DIM, f));
+            for (int c = 0; c < HEAD_DIM; c++) {
+                of[c] = (mdf_real)f[c];
+            }
+        }
+    }
+}
+
+/* The same numbers as rows of floats and as a cache has them, with more room than keys. */
+static void keys_of_a_cache_lie_head_by_head(void **state)
+{
+    static const mdf_dtype types[] = {MDF_DTYPE_F32, MDF_DTYPE_F16, MDF_DTYPE_BF16};
+    static const mdf_attn_segment segment[] = {
+        {.q0 = 0, .nq = 1, .k0 = 0, .nk = 101, .past = 100},
+        {.q0 = 2, .nq = 40, .k0 = 0, .nk = 100, .past = 60},
+        {.q0 = 0, .nq = 40, .k0 = 7, .nk = 90, .past = 50},
+    };
+    static setting s;
+    static uint8_t raw[2][ROOM * KV_WIDTH * sizeof(float)];
+    (void)state;
+    open(&s);
+    s.graph.train = false;
+    mdf_tensor k = {.rank = 2, .dim = {ROOM, KV_WIDTH}, .data = s.data[1]};
+    mdf_tensor v = {.rank = 2, .dim = {ROOM, KV_WIDTH}, .data = s.data[2]};
+    for (size_t i = 0; i < 3 * sizeof segment / sizeof segment[0]; i++) {
+        const mdf_dtype type = types[i / 3];
+        const mdf_attn_plan plan = {.kind = MDF_ATTEND_CAUSAL,
+                                    .heads = 2 * KV_HEADS,
+                                    .kv_heads = KV_HEADS,
+                                    .head_dim = HEAD_DIM,
+                                    .segment = &segment[i % 3],
+                                    .segments = 1,
+                                    .key_bias = s.bias};
+        mdf_graph_reset(&s.graph);
+        mdf_tensor q = {.rank = 2, .dim = {ROWS / 2, 2 * WIDTH}, .data = s.data[0]};
+        by_head(type, s.data[1], raw[0]);
+        by_head(type, s.data[2], raw[1]);
+        const int64_t dim[3] = {KV_HEADS, ROOM, HEAD_DIM};
+        mdf_tensor *rk = mdf_constant_raw(&s.graph, raw[0], type, 3, dim);
+        mdf_tensor *rv = mdf_constant_raw(&s.graph, raw[1], type, 3, dim);
+        const mdf_tensor *want = mdf_attention(&s.graph, &q, &k, &v, &plan);
+        const mdf_tensor *got = mdf_attention(&s.graph, &q, rk, rv, &plan);
+        assert_true(want != NULL && got != NULL);
+        double expected[ROWS * WIDTH];
+        for (int64_t n = 0; n < ROWS * WIDTH; n++) {
+            expected[n] = (double)want->data[n];
+        }
+        compare(got->data, expected, ROWS * WIDTH, ROUNDINGS);
+    }
+    close(&s);
+}
+
+static void refused(setting *s, mdf_tensor *k, mdf_tensor *v, const mdf_attn_plan *plan)
+{
+    mdf_tensor q = {.rank = 2, .dim = {1, 2 * WIDTH}, .data = s->data[0]};
+    mdf_graph_reset(&s->graph);
+    assert_null(mdf_attention(&s->graph, &q, k, v, plan));
+    assert_int_equal(s->graph.error.code, MDF_ERR_SHAPE);
+}
+
+static void a_cache_that_does_not_fit_is_refused(void **state)
+{
+    static setting s;
+    static uint8_t raw[ROOM * KV_WIDTH * sizeof(float)];
+    static mdf_real map[ROOM];
+    const mdf_attn_segment segment = {.nq = 1, .nk = ROOM};
+    const mdf_attn_segment longer = {.nq = 1, .nk = ROOM + 1};
+    mdf_attn_plan plan = {.kind = MDF_ATTEND_FULL,
+                          .heads = 2 * KV_HEADS,
+                          .kv_heads = KV_HEADS,
+                          .head_dim = HEAD_DIM,
+                          .segment = &segment,
+                          .segments = 1};
+    (void)state;
+    open(&s);
+    mdf_tensor k = {
+        .rank = 3, .dim = {KV_HEADS, ROOM, HEAD_DIM}, .raw = raw, .dtype = MDF_DTYPE_F16};
+    mdf_tensor v = k;
+    refused(&s, &k, &v, &plan); /* while training */
+    s.graph.train = false;
+    plan.map_out = map;
+    refused(&s, &k, &v, &plan);
+    plan.map_out = NULL;
+    plan.segment = &longer;
+    refused(&s, &k, &v, &plan);
+    plan.segment = &segment;
+    v.dtype = MDF_DTYPE_BF16;
+    refused(&s, &k, &v, &plan);
+    k.dtype = v.dtype = MDF_DTYPE_Q8_0; /* heads of 8 are no blocks */
+    refused(&s, &k, &v, &plan);
+    k.dtype = v.dtype = MDF_DTYPE_I8;
+    refused(&s, &k, &v, &plan);
+    k.dtype = v.dtype = MDF_DTYPE_F16;
+    k.dim[0] = v.dim[0] = 1;
+    refused(&s, &k, &v, &plan);
+    k.dim[0] = v.dim[0] = KV_HEADS;
+    mdf_graph_reset(&s.graph);
+    mdf_tensor q = {.rank = 2, .dim = {1, 2 * WIDTH}, .data = s.data[0]};
+    assert_non_null(mdf_attention(&s.graph, &q, &k, &v, &plan));
+    close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +374,8 @@ int main(void)
         cmocka_unit_test(text_with_and_without_a_cache),
         cmocka_unit_test(a_tree_behind_a_prefix),
         cmocka_unit_test(huge_scores_leave_gradients_finite),
+        cmocka_unit_test(keys_of_a_cache_lie_head_by_head),
+        cmocka_unit_test(a_cache_that_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests_name("tensor/attention", tests, NULL, NULL);
 }
