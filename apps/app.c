@@ -49,6 +49,19 @@ mdf_status app_print_json(json_t *doc, mdf_error *err)
     return MDF_OK;
 }
 
+mdf_status app_kv_type(app *a, const char *name, mdf_kv_type *out, mdf_error *err)
+{
+    static const char *const names[] = {
+        [MDF_KV_F16] = "f16", [MDF_KV_BF16] = "bf16", [MDF_KV_F32] = "f32", [MDF_KV_Q8_0] = "q8_0"};
+    for (size_t i = 0; i < APP_COUNT(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *out = (mdf_kv_type)i;
+            return MDF_OK;
+        }
+    }
+    return app_usage(a, err, "--kv-type takes f16, bf16, f32 or q8_0, not '%s'", name);
+}
+
 json_t *app_json_string(const char *s)
 {
     return app_json_bytes(s, strlen(s));

@@ -87,6 +87,9 @@ typedef struct app_labels {
 mdf_status app_labels_of(app_labels *l, const arg_list *values, mdf_error *err) MDF_NODISCARD;
 void app_labels_free(app_labels *l);
 
+/* What --kv-type says. */
+mdf_status app_kv_type(app *a, const char *name, mdf_kv_type *out, mdf_error *err) MDF_NODISCARD;
+
 /* A string of the outside (a path) as JSON: bytes that are not UTF-8 become U+FFFD. NULL = no
  * memory.
  */

@@ -18,6 +18,7 @@ typedef struct bench_flags {
     const char *isa;
     const char *model;
     const char *logits;
+    const char *kv_type;
     int64_t base, batch, prompt, tokens, tiles, stage;
 } bench_flags;
 
@@ -81,6 +82,13 @@ static const arg_option options[] = {
      .min = 1,
      .max = 64,
      .help = "with --model, tiles of the picture"},
+    {.name = "kv-type",
+     .kind = ARG_STRING,
+     .offset = offsetof(bench_flags, kv_type),
+     .metavar = "TYPE",
+     .fallback = "f16",
+     .help = "with --model, type of the keys and values that later tokens read: f16, bf16, f32 or "
+             "q8_0"},
     {.name = "logits",
      .kind = ARG_STRING,
      .offset = offsetof(bench_flags, logits),
@@ -175,12 +183,12 @@ static json_t *report_json(const mdf_bench_report *r)
         }
         (void)json_array_append_new(rows, row);
     }
-    return json_pack("{s:s, s:i, s:[f, f], s:[f, f], s:f, s:I, s:I, s:o, s:o, s:o}", "isa", r->isa,
-                     "threads", r->threads, "peak_gflops", r->peak[0], r->peak[1], "memory_gbs",
-                     r->memory[0], r->memory[1], "open_seconds", r->open_seconds, "model_bytes",
-                     (json_int_t)r->model_bytes, "model_peak_bytes",
-                     (json_int_t)r->model_peak_bytes, "unet_step", step_json(&r->unet),
-                     "model_step", step_json(&r->model), "operations", rows);
+    return json_pack(
+        "{s:s, s:i, s:[f, f], s:[f, f], s:f, s:I, s:I, s:I, s:o, s:o, s:o}", "isa", r->isa,
+        "threads", r->threads, "peak_gflops", r->peak[0], r->peak[1], "memory_gbs", r->memory[0],
+        r->memory[1], "open_seconds", r->open_seconds, "model_bytes", (json_int_t)r->model_bytes,
+        "model_peak_bytes", (json_int_t)r->model_peak_bytes, "kv_bytes", (json_int_t)r->cache_bytes,
+        "unet_step", step_json(&r->unet), "model_step", step_json(&r->model), "operations", rows);
 }
 
 static void print_step(const char *what, const mdf_bench_step *s)
@@ -205,9 +213,10 @@ static void print_report(const mdf_bench_report *r)
     print_step("U-Net", &r->unet);
     print_step("model", &r->model);
     if (r->open_seconds > 0) {
-        (void)printf("opened in %.2f s; %.0f MiB of files mapped, %.0f MiB resident at most\n",
+        (void)printf("opened in %.2f s; %.0f MiB of files mapped, %.0f MiB resident at most, "
+                     "%.1f MiB of keys and values\n",
                      r->open_seconds, (double)r->model_bytes / 1048576,
-                     (double)r->model_peak_bytes / 1048576);
+                     (double)r->model_peak_bytes / 1048576, (double)r->cache_bytes / 1048576);
     }
     if (r->rows > 0) {
         (void)printf("%-26s %-40s %9s %9s %6s %9s\n", "operation", "shape", "ms", "GFLOP/s", "peak",
@@ -276,6 +285,8 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
         }
         parts = MDF_BENCH_STAGES;
     }
+    mdf_kv_type kv_type = MDF_KV_F16;
+    MDF_TRY(app_kv_type(a, f->kv_type, &kv_type, err));
     const app_output logits = {"--logits", f->logits};
     MDF_TRY(app_output_not_in(logits, f->model, err));
     MDF_TRY(app_output_check(logits, f->force, err));
@@ -291,6 +302,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
                                                     .prompt = (int)f->prompt,
                                                     .tokens = (int)f->tokens,
                                                     .tiles = (int)f->tiles,
+                                                    .kv_type = kv_type,
                                                     .logits_file = f->logits,
                                                     .parts = parts,
                                                     .repeat = (int)f->repeat,

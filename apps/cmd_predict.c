@@ -109,6 +109,15 @@ static const arg_option options[] = {
      .min = 1,
      .max = 1000000,
      .help = "most tokens of an answer"},
+    {.name = "kv-type",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, kv_type),
+     .given_offset = offsetof(predict_flags, kv_type_given),
+     .metavar = "TYPE",
+     .fallback = "f16",
+     .help =
+         "how the keys and values of what was read are kept: f16, bf16, f32 (not rounded, twice "
+         "the memory) or q8_0 (about half of it)"},
     {.name = "sample",
      .kind = ARG_FLAG,
      .offset = offsetof(predict_flags, sample),
@@ -243,6 +252,7 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
     if (f->ask.count == 0) {
         const char *lost = f->sample                  ? "--sample"
                            : f->max_tokens_given      ? "--max-tokens"
+                           : f->kv_type_given         ? "--kv-type"
                            : f->temperature_given     ? "--temperature"
                            : f->top_p_given           ? "--top-p"
                            : f->top_k_given           ? "--top-k"
@@ -296,8 +306,8 @@ static predict_flags without_missing_text(const app *a, const predict_flags *giv
 }
 
 /* a's operands are the pictures. */
-static mdf_status predict(const app *a, const predict_flags *f, predict_view view, const char *dir,
-                          mdf_error *err)
+static mdf_status predict(const app *a, const predict_flags *f, predict_view view,
+                          mdf_kv_type kv_type, const char *dir, mdf_error *err)
 {
     mdf_engine *engine = NULL;
     mdf_session *session = NULL;
@@ -307,7 +317,8 @@ static mdf_status predict(const app *a, const predict_flags *f, predict_view vie
                                                               .lora = f->lora,
                                                               .chat_template = f->chat_template,
                                                               .check_tensors = f->check_tensors,
-                                                              .labels_optional = f->ask.count > 0},
+                                                              .labels_optional = f->ask.count > 0,
+                                                              .kv_type = kv_type},
                                         err);
     if (status == MDF_OK) {
         status = mdf_session_new(&session, engine, err);
@@ -327,12 +338,14 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     const predict_flags own = without_missing_text(a, flags);
     const predict_flags *f = &own;
     predict_view view;
+    mdf_kv_type kv_type;
     app_pictures pictures;
     char *dir = NULL;
     MDF_TRY(check_flags(a, f, err));
     MDF_TRY(check_coverage(a, f, err));
     MDF_TRY(parse_view(a, f, &view, err));
     MDF_TRY(parse_explain(a, f, &view, err));
+    MDF_TRY(app_kv_type(a, f->kv_type, &kv_type, err));
     MDF_TRY(app_find_file(f->model, "models", "", &dir, err));
     mdf_status status = app_pictures_list(&pictures, a, err);
     if (status == MDF_OK) {
@@ -344,7 +357,7 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     if (status == MDF_OK) {
         app listed = *a;
         listed.operands = (arg_list){pictures.item, pictures.count};
-        status = predict(&listed, f, view, dir, err);
+        status = predict(&listed, f, view, kv_type, dir, err);
     }
     app_pictures_free(&pictures);
     mdf_free(dir);

@@ -17,12 +17,13 @@ typedef struct predict_flags {
     arg_list ask;
     bool together;
     const char *system, *chat_template;
+    const char *kv_type;
     bool show_prompt;
     bool sample;
     int64_t max_tokens, top_k;
     double temperature, top_p;
     double coverage; /* 0: no sets */
-    bool max_tokens_given, top_k_given, temperature_given, top_p_given;
+    bool kv_type_given, max_tokens_given, top_k_given, temperature_given, top_p_given;
 } predict_flags;
 
 /* What --view and --tiles say, and --explain and --depth. */

@@ -81,6 +81,14 @@ MDF_API const char *mdf_status_text(mdf_status status);
 typedef struct mdf_engine mdf_engine;
 typedef struct mdf_session mdf_session;
 
+/* How keys and values are kept that later tokens of a question read again. */
+typedef enum mdf_kv_type {
+    MDF_KV_F16,  /* half precision: half of the memory of F32 */
+    MDF_KV_BF16, /* the upper half of a float: for models whose keys exceed 65504 */
+    MDF_KV_F32,  /* not rounded */
+    MDF_KV_Q8_0  /* eight bits and a scale for 32 numbers; the width of a head is a multiple */
+} mdf_kv_type;
+
 /* A zeroed struct means every default. */
 typedef struct mdf_engine_options {
     const char *model_dir; /* config.json and model.safetensors or pytorch_model.bin, or shards */
@@ -92,6 +100,7 @@ typedef struct mdf_engine_options {
                                   mdf_session_ask(); NULL: none */
     bool labels_optional;      /* a model without labels will do: it can be asked, see
                                   mdf_session_ask() */
+    mdf_kv_type kv_type;       /* of mdf_session_ask() */
 } mdf_engine_options;
 
 /* What the vision tower gets to see of a photograph. The U-Net always sees the crop. */

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "config/config.h"
+#include "mdf.h"
 
 typedef enum mdf_bench_part {
     MDF_BENCH_UNET = 1,       /* training step of a U-Net alone */
@@ -24,6 +25,7 @@ typedef struct mdf_bench_options {
     const char *model_dir;     /* of MDF_BENCH_STAGES; NULL leaves them out */
     int prompt, tokens, tiles; /* of MDF_BENCH_STAGES: tokens of the prompt, tokens one by one
                                   behind it, tiles of the picture; below 1: 120, none, 1 */
+    mdf_kv_type kv_type;       /* of MDF_BENCH_STAGES: of keys and values */
     const char *logits_file;   /* takes the logits behind the prompt as 32-bit floats; or NULL */
     unsigned parts;            /* of mdf_bench_part */
     int repeat;                /* timed runs */
@@ -70,6 +72,7 @@ typedef struct mdf_bench_report {
     double open_seconds;        /* of model_dir; its stages are rows */
     size_t model_bytes;         /* of the files that stay mapped; 0: it became floats */
     size_t model_peak_bytes;    /* resident memory of the process, at most, mapped files included */
+    size_t cache_bytes;         /* of keys and values of prompt, answer and picture */
     mdf_bench_row row[MDF_BENCH_ROWS];
     size_t rows;
 } mdf_bench_report;

@@ -285,9 +285,13 @@ static mdf_status run_stages(const mdf_bench *b, stages *s, mdf_error *err)
     s->tokens = b->opt->tokens;
     s->scores = s->config.answer.label_count > 1;
     s->again = s->tiles > 0 && s->config.fusion.attend != MDF_FUSION_CONCAT;
+    mdf_dtype kv_type = MDF_DTYPE_F16;
+    MDF_TRY(mdf_engine_kv_type(&kv_type, b->opt->kv_type, &s->config, err));
     MDF_TRY(mdf_decoder_new(&s->decoder, s->engine->model, b->kernels,
-                            (int64_t)s->prompt_len + NODES + s->tokens, err));
-    return time_stages(b, s, err);
+                            (int64_t)s->prompt_len + NODES + s->tokens, kv_type, err));
+    MDF_TRY(time_stages(b, s, err));
+    b->report->cache_bytes = mdf_decoder_cache_bytes(s->decoder);
+    return MDF_OK;
 }
 
 mdf_status mdf_bench_stages(mdf_bench *b, mdf_error *err)

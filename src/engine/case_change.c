@@ -85,7 +85,10 @@ mdf_status mdf_case_numbers_get(mdf_case_numbers *out, const mdf_case_run *run, 
     mdf_engine *engine = NULL;
     mdf_session *session = NULL;
     const mdf_engine_options opt = {
-        .model_dir = run->model_dir, .threads = run->threads, .labels_optional = true};
+        .model_dir = run->model_dir,
+        .threads = run->threads,
+        .labels_optional = true,
+        .kv_type = MDF_KV_F32}; /* what the weights change, not what rounding keys does */
     *out = (mdf_case_numbers){0};
     mdf_status status = mdf_engine_open(&engine, &opt, err);
     if (status == MDF_OK) {

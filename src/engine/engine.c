@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "convert/model_folder.h"
+#include "nn/kv_cache.h"
 #include "train/vocabulary.h"
 
 #if defined(_OPENMP)
@@ -110,12 +111,28 @@ static mdf_status load_preprocessor(mdf_engine *e, const char *dir, const mdf_co
                           dir);
 }
 
+mdf_status mdf_engine_kv_type(mdf_dtype *out, mdf_kv_type type, const mdf_config *c, mdf_error *err)
+{
+    static const mdf_dtype types[] = {[MDF_KV_F16] = MDF_DTYPE_F16,
+                                      [MDF_KV_BF16] = MDF_DTYPE_BF16,
+                                      [MDF_KV_F32] = MDF_DTYPE_F32,
+                                      [MDF_KV_Q8_0] = MDF_DTYPE_Q8_0};
+    if ((unsigned)type >= sizeof types / sizeof types[0]) {
+        return mdf_fail(err, MDF_ERR_ARG, "kv_type %d is none of mdf_kv_type", (int)type);
+    }
+    *out = types[type];
+    return mdf_kv_type_check(types[type], c, err);
+}
+
 static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *err)
 {
     mdf_config *config = mdf_alloc(1, sizeof *config);
     mdf_status status = config == NULL
                             ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine")
                             : load_config(config, opt->model_dir, opt->labels_optional, err);
+    if (status == MDF_OK) {
+        status = mdf_engine_kv_type(&e->kv_type, opt->kv_type, config, err);
+    }
     if (status == MDF_OK) {
         config->train.aux_weight = 0; /* the auxiliary classifier is for training only */
         status = load_preprocessor(e, opt->model_dir, config, err);

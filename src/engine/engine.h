@@ -18,9 +18,10 @@ struct mdf_engine {
     mdf_preprocessor preprocessor; /* mean and deviation of pictures */
     mdf_error no_picture; /* why this model's pictures can't be prepared; code MDF_OK: they can */
     mdf_tokenizer *tokenizer;
-    mdf_chat *chat; /* the folder's template, or the one of the options; NULL: there is none, or
-                       the model has labels, and questions have the form of language/prompt.h */
-    char *max_isa;  /* NULL = the best */
+    mdf_chat *chat;    /* the folder's template, or the one of the options; NULL: there is none, or
+                          the model has labels, and questions have the form of language/prompt.h */
+    char *max_isa;     /* NULL = the best */
+    mdf_dtype kv_type; /* of a decoder's keys and values */
 };
 
 /* A model with labels of its own to choose from. */
@@ -28,6 +29,11 @@ bool mdf_engine_has_labels(const mdf_engine *e);
 
 /* MDF_ERR_ARG for a model that was trained to draw masks alone: nobody taught it answers. */
 mdf_status mdf_engine_answers(const mdf_engine *e, mdf_error *err) MDF_NODISCARD;
+
+/* The numbers of an option; MDF_ERR_ARG: no such option, or the model's heads have another width.
+ */
+mdf_status mdf_engine_kv_type(mdf_dtype *out, mdf_kv_type type, const mdf_config *c,
+                              mdf_error *err) MDF_NODISCARD;
 
 /* Model and weights of opt->model_dir alone; e is zeroed before. For benchmarks, which need neither
  * labels nor a tokenizer. On failure too, mdf_engine_close() frees what is there. */

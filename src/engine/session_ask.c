@@ -21,7 +21,7 @@ static mdf_status make_room(mdf_session *s, int64_t tokens, mdf_error *err)
     s->decoder = NULL;
     s->kept = false;
     return mdf_decoder_new(&s->decoder, s->engine->model, s->kernels,
-                           (tokens + STEP - 1) / STEP * STEP, err);
+                           (tokens + STEP - 1) / STEP * STEP, s->engine->kv_type, err);
 }
 
 /* Sees the photographs unless they are those of the question before, all of them. *same: the

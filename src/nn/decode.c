@@ -20,7 +20,7 @@ struct mdf_decoder {
 };
 
 mdf_status mdf_decoder_new(mdf_decoder **out, const mdf_mllm *m, const mdf_kernels *k,
-                           int64_t capacity, mdf_error *err)
+                           int64_t capacity, mdf_dtype kv_type, mdf_error *err)
 {
     *out = NULL;
     mdf_decoder *d = mdf_alloc(1, sizeof *d);
@@ -33,7 +33,7 @@ mdf_status mdf_decoder_new(mdf_decoder **out, const mdf_mllm *m, const mdf_kerne
         status = mdf_arena_init(&d->pictures, 0, 0, err);
     }
     if (status == MDF_OK) {
-        status = mdf_kv_cache_new(&d->cache, &m->config, capacity, err);
+        status = mdf_kv_cache_new(&d->cache, &m->config, capacity, kv_type, err);
     }
     if (status == MDF_OK) {
         d->logits = mdf_alloc((size_t)m->config.text.vocab_size, sizeof *d->logits);
@@ -272,4 +272,9 @@ const mdf_mllm *mdf_decoder_model(const mdf_decoder *d)
 size_t mdf_decoder_peak_bytes(const mdf_decoder *d)
 {
     return d->graph.arena.peak_bytes;
+}
+
+size_t mdf_decoder_cache_bytes(const mdf_decoder *d)
+{
+    return mdf_kv_cache_bytes(&d->cache);
 }

@@ -1,7 +1,8 @@
 /* One case read step by step: the prompt once, then single tokens or trees of labels behind it.
  *
  * The vision tower and the keys and values of its tokens are computed once per set of pictures,
- * those of the text once per token. The numbers are those of mdf_mllm_forward() to rounding. */
+ * those of the text once per token. With keys and values in F32 the numbers are those of
+ * mdf_mllm_forward() to rounding; other types round these before anything reads them. */
 #ifndef MDF_NN_DECODE_H
 #define MDF_NN_DECODE_H
 
@@ -9,10 +10,11 @@
 
 typedef struct mdf_decoder mdf_decoder;
 
-/* Model and kernels are borrowed. capacity: most tokens of prompt, answer and tree together. A
- * decoder belongs to one thread at a time. */
+/* Model and kernels are borrowed. capacity: most tokens of prompt, answer and tree together.
+ * kv_type: of keys and values, F16, BF16, F32 or Q8_0. MDF_ERR_ARG: another, or Q8_0 with heads
+ * that are no multiple of 32. A decoder belongs to one thread at a time. */
 mdf_status mdf_decoder_new(mdf_decoder **out, const mdf_mllm *m, const mdf_kernels *k,
-                           int64_t capacity, mdf_error *err) MDF_NODISCARD;
+                           int64_t capacity, mdf_dtype kv_type, mdf_error *err) MDF_NODISCARD;
 void mdf_decoder_free(mdf_decoder *d);
 
 /* Whatever is read then fails with MDF_ERR_STOPPED soon after *stop is no longer 0. */
@@ -46,5 +48,8 @@ const mdf_mllm *mdf_decoder_model(const mdf_decoder *d);
 
 /* Bytes of the graph at its largest, without the cache. */
 size_t mdf_decoder_peak_bytes(const mdf_decoder *d);
+
+/* Bytes of the cache's keys and values, room for more included. */
+size_t mdf_decoder_cache_bytes(const mdf_decoder *d);
 
 #endif

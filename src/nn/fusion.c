@@ -168,9 +168,9 @@ static mdf_tensor *query_film(mdf_graph *g, const mdf_fusion *f, const mdf_fusio
     const int64_t patches = (int64_t)c->fusion.grid * c->fusion.grid;
     const int64_t cells = (int64_t)c->fusion.cells * c->fusion.cells;
     const int64_t ch = mdf_unet_channels(c, level);
-    mdf_kv_rows *known = s->cache == NULL ? NULL : &s->cache->film[i];
-    if (known != NULL && known->rows > 0) {
-        return mdf_kv_stored(g, known, 2 * c->text.hidden_size).k;
+    mdf_tensor *known = s->cache == NULL ? NULL : mdf_kv_stored_film(g, s->cache, i);
+    if (known != NULL) {
+        return known;
     }
     int32_t *begin = NULL;
     int32_t *count = NULL;
@@ -183,8 +183,8 @@ static mdf_tensor *query_film(mdf_graph *g, const mdf_fusion *f, const mdf_fusio
         mdf_reshape(g, s->pooled[level], 2, (int64_t[]){s->cases * patches * cells, ch});
     mdf_tensor *film =
         film_of(g, &f->level[level], mdf_mean_rows(g, cell_rows, begin, count, s->cases));
-    if (known != NULL) {
-        mdf_kv_store(g, known, (mdf_kv){film, film});
+    if (s->cache != NULL) {
+        mdf_kv_store_film(s->cache, i, film);
     }
     return film;
 }
@@ -216,17 +216,14 @@ static mdf_kv branch_kv(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, 
     const mdf_fusion_block *b = &f->block[i];
     mdf_kv_rows *rows = s->cache == NULL ? NULL : &s->cache->branch[i];
     if (rows != NULL && rows->rows > 0) {
-        return mdf_kv_stored(g, rows, s->cache->width);
+        return mdf_kv_stored(g, s->cache, rows);
     }
     mdf_tensor *u = mdf_fusion_tokens(g, f, s, i, h);
     mdf_tensor *k = mdf_linear(g, u, b->k, NULL);
     mdf_tap *tap = s->taps != NULL && s->taps->values ? &s->taps->block[i] : NULL;
     const mdf_kv kv = {mdf_rms_norm(g, k, b->k_norm, (mdf_real)f->config->text.rms_norm_eps),
                        mdf_tap_into(g, tap, mdf_linear(g, u, b->v, NULL))};
-    if (rows != NULL) {
-        mdf_kv_store(g, rows, kv);
-    }
-    return kv;
+    return rows == NULL ? kv : mdf_kv_store(g, s->cache, rows, kv);
 }
 
 mdf_tensor *mdf_fuse(mdf_graph *g, const mdf_fusion *f, mdf_fusion_state *s, int i, mdf_tensor *h)

@@ -225,15 +225,12 @@ static mdf_kv cross_kv(mdf_graph *g, const mdf_text *t, int n, const mdf_text_in
     const mdf_text_layer *l = &t->layer[n];
     mdf_kv_rows *rows = in->cache == NULL ? NULL : &in->cache->layer[n];
     if (rows != NULL && rows->rows > 0) {
-        return mdf_kv_stored(g, rows, in->cache->width);
+        return mdf_kv_stored(g, in->cache, rows);
     }
     mdf_tensor *k = mdf_linear(g, tokens, l->k, NULL);
     const mdf_kv kv = {mdf_rms_norm(g, k, l->k_norm, (mdf_real)t->config->text.rms_norm_eps),
                        mdf_linear(g, tokens, l->v, NULL)};
-    if (rows != NULL) {
-        mdf_kv_store(g, rows, kv);
-    }
-    return kv;
+    return rows == NULL ? kv : mdf_kv_store(g, in->cache, rows, kv);
 }
 
 static mdf_tensor *cross_attention(mdf_graph *g, const mdf_text *t, int index, mdf_tensor *x,

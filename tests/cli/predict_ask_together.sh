@@ -2,7 +2,7 @@
 ask=$project/tests/golden/ask
 cp "$ask"/*.png .
 together() {
-    "$mdf" predict -q --together --max-tokens 12 "$@"
+    "$mdf" predict -q --together --kv-type f32 --max-tokens 12 "$@"
     echo "exit code $?"
 }
 facts() {

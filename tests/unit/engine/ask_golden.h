@@ -29,7 +29,9 @@ typedef struct model {
 static inline void open_model(model *m, const char *dir, const char *lora)
 {
     mdf_error err = {0};
-    const mdf_engine_options opt = {.model_dir = dir, .lora = lora, .labels_optional = true};
+    /* transformers rounds no keys: of its answers two tokens may be 1e-4 apart */
+    const mdf_engine_options opt = {
+        .model_dir = dir, .lora = lora, .labels_optional = true, .kv_type = MDF_KV_F32};
     if (mdf_engine_open(&m->engine, &opt, &err) != MDF_OK ||
         mdf_session_new(&m->session, m->engine, &err) != MDF_OK) {
         fail_msg("%s", err.text);

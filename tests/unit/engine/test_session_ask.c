@@ -361,6 +361,48 @@ static void a_model_with_labels_reads_what_it_classifies(void **state)
     close_model(&m);
 }
 
+/* Bytes of the keys and values behind one question. */
+static size_t cache_bytes(mdf_kv_type type)
+{
+    mdf_engine *engine = NULL;
+    mdf_session *session = NULL;
+    mdf_error err = {0};
+    mdf_reply r;
+    mdf_engine_options opt = {.model_dir = GOLDEN "text", .labels_optional = true};
+    if (type != MDF_KV_F16) {
+        opt.kv_type = type;
+    }
+    const mdf_question q = {.question = "What is the macula?", .max_tokens = 2};
+    if (mdf_engine_open(&engine, &opt, &err) != MDF_OK ||
+        mdf_session_new(&session, engine, &err) != MDF_OK ||
+        mdf_session_ask(session, &q, &r, &err) != MDF_OK) {
+        fail_msg("%s", err.text);
+    }
+    const size_t bytes = mdf_decoder_cache_bytes(session->decoder);
+    mdf_session_free(session);
+    mdf_engine_close(engine);
+    return bytes;
+}
+
+static void keys_are_halves_unless_told_otherwise(void **state)
+{
+    (void)state;
+    const size_t floats = cache_bytes(MDF_KV_F32);
+    assert_true(floats > 0);
+    assert_int_equal(cache_bytes(MDF_KV_F16) * 2, floats);
+    assert_int_equal(cache_bytes(MDF_KV_BF16) * 2, floats);
+    mdf_engine *engine = NULL;
+    mdf_error err = {0};
+    mdf_engine_options opt = {
+        .model_dir = GOLDEN "text", .labels_optional = true, .kv_type = MDF_KV_Q8_0};
+    assert_int_equal(mdf_engine_open(&engine, &opt, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "kv_type Q8_0 keeps numbers in blocks of 32"));
+    opt.kv_type = (mdf_kv_type)4;
+    assert_int_equal(mdf_engine_open(&engine, &opt, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text, "kv_type 4 is none of mdf_kv_type");
+    assert_null(engine);
+}
+
 static mdf_result classify(const model *m, const void *png, size_t len, mdf_view view, int tiles)
 {
     mdf_error err = {0};
@@ -470,6 +512,7 @@ int main(void)
         cmocka_unit_test(what_can_not_be_asked_is_refused),
         cmocka_unit_test(an_answer_ends_where_the_model_does),
         cmocka_unit_test(a_model_with_labels_reads_what_it_classifies),
+        cmocka_unit_test(keys_are_halves_unless_told_otherwise),
         cmocka_unit_test(a_photograph_may_be_classified_in_several_tiles),
         cmocka_unit_test(what_is_classified_is_not_the_picture_of_a_question),
         cmocka_unit_test(running_out_of_memory_is_reported),

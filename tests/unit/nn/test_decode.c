@@ -30,7 +30,7 @@ static void check_greedy(const char *name)
     const mdf_st_tensor *want = mllama_find(&m, "tokens");
     assert_int_equal(want->count, 12);
     mdf_decoder *d = NULL;
-    must(mdf_decoder_new(&d, m.model, m.kernels, 32, &err), &err);
+    must(mdf_decoder_new(&d, m.model, m.kernels, 32, MDF_DTYPE_F32, &err), &err);
     must(mdf_decoder_prompt(d, &m.batch, false, &err), &err);
     int32_t token[12];
     mdf_generated out;
@@ -76,7 +76,7 @@ static void pictures_are_read_once(void **state)
     mllama_case(&m, "two");
     m.batch.trace = NULL;
     mdf_decoder *d = NULL;
-    must(mdf_decoder_new(&d, m.model, m.kernels, 16, &err), &err);
+    must(mdf_decoder_new(&d, m.model, m.kernels, 16, MDF_DTYPE_F32, &err), &err);
     must(mdf_decoder_prompt(d, &m.batch, false, &err), &err);
     m.prompt[3] = 17; /* another question */
     m.prompt_len[0] -= 1;
@@ -121,7 +121,7 @@ static void check_scores(const char *const *set)
         g.model->params.data[i] += (mdf_real)(0.05 * mdf_rng_normal(&rng));
     }
     mdf_decoder *d = NULL;
-    must(mdf_decoder_new(&d, g.model, g.kernels, 1024, &err), &err);
+    must(mdf_decoder_new(&d, g.model, g.kernels, 1024, MDF_DTYPE_F32, &err), &err);
     mdf_graph_free(&g.graph);
     must(mdf_graph_init(&g.graph, g.kernels, false, 0, &err), &err);
     const mdf_output o = mdf_mllm_forward(&g.graph, g.model, &g.batch, false);
@@ -175,7 +175,7 @@ static void a_decoder_refuses_what_it_cannot_hold(void **state)
     mllama_case(&m, "text");
     m.batch.trace = NULL;
     mdf_decoder *d = NULL;
-    must(mdf_decoder_new(&d, m.model, m.kernels, 7, &err), &err);
+    must(mdf_decoder_new(&d, m.model, m.kernels, 7, MDF_DTYPE_F16, &err), &err);
     mdf_generated out;
     int32_t token[8];
     const mdf_generate_options opt = {.max_tokens = 8, .sampling = {.top_p = 1}};
@@ -195,6 +195,146 @@ static void a_decoder_refuses_what_it_cannot_hold(void **state)
     mllama_close(&m);
 }
 
+/* What a kernel table's narrow writes as type, as floats: a cache of floats then keeps numbers that
+ * another type rounded. */
+static mdf_narrow_fn *plain_narrow;
+static mdf_dtype rounded_type;
+
+static void narrow_and_widen(void *out, mdf_dtype type, const mdf_real *x, int64_t n)
+{
+    uint8_t bytes[1024];
+    assert_int_equal(type, MDF_DTYPE_F32);
+    assert_true(mdf_dtype_row_bytes(rounded_type, (size_t)n) <= sizeof bytes);
+    plain_narrow(bytes, rounded_type, x, n);
+    assert_true(mdf_dtype_to_floats(rounded_type, bytes, (size_t)n, out));
+}
+
+/* Logits of a prompt, of the tokens behind it one by one, and the labels' scores: of one case of
+ * the golden model's with heads of 32. */
+enum { KV_STEPS = 5, KV_VOCABULARY = 264, KV_LABELS = 16 };
+
+typedef struct kv_numbers {
+    mdf_real logits[KV_STEPS][KV_VOCABULARY], scores[KV_LABELS];
+    size_t bytes; /* of the cache */
+} kv_numbers;
+
+static void read_with(kv_numbers *out, golden *g, mdf_dtype type)
+{
+    mdf_error err = {0};
+    mdf_decoder *d = NULL;
+    mdf_batch one = g->batch;
+    one.cases = 1;
+    must(mdf_decoder_new(&d, g->model, g->kernels, 256, type, &err), &err);
+    assert_int_equal(mdf_decoder_vocabulary(d), KV_VOCABULARY);
+    must(mdf_decoder_prompt(d, &one, false, &err), &err);
+    for (int i = 0; i < KV_STEPS; i++) {
+        memcpy(out->logits[i], mdf_decoder_logits(d), sizeof out->logits[i]);
+        must(mdf_decoder_next(d, 20 + i, &err), &err);
+    }
+    must(mdf_decoder_score(d, &g->view, out->scores, &err), &err);
+    out->bytes = mdf_decoder_cache_bytes(d);
+    /* with the picture's keys that are there, the same again: nothing else read them */
+    if (g->model->config.fusion.attend != MDF_FUSION_CONCAT) {
+        must(mdf_decoder_prompt(d, &one, true, &err), &err);
+        assert_memory_equal(out->logits[0], mdf_decoder_logits(d), sizeof out->logits[0]);
+    }
+    mdf_decoder_free(d);
+}
+
+static double largest_error(const kv_numbers *a, const kv_numbers *b)
+{
+    double error = 0;
+    double largest = 0;
+    for (int i = 0; i < KV_STEPS; i++) {
+        for (int j = 0; j < KV_VOCABULARY; j++) {
+            const double want = (double)b->logits[i][j];
+            error = fmax(error, fabs((double)a->logits[i][j] - want));
+            largest = fmax(largest, fabs(want));
+        }
+    }
+    return error / largest;
+}
+
+/* Rounding changes a number by at most u of itself, of Q8_0 by u of its block's largest. Values so
+ * move what a layer's attention gives by u of the largest of them; keys move a score by u S, S =
+ * |q| |k| / sqrt(32), and so the weights by a factor of at most exp(2 u S): (1 + 2 S) u in all.
+ * Where q and k are normalised (cross layers, branches) S is at most sqrt(32), elsewhere these
+ * weights make it smaller. Four layers and four branches that pass on all of it, to a last norm
+ * that makes it a share of the whole: 8 (1 + 2 sqrt(32)) u = 99 u. The 32 roundings of a key have
+ * signs of their own, which leaves 1 / sqrt(32) of that. */
+#define SIGNS_DIFFER 18
+static const struct {
+    mdf_dtype type;
+    double unit; /* u */
+} kv_types[] = {
+    {MDF_DTYPE_F16, 0x1p-11}, {MDF_DTYPE_BF16, 0x1p-8}, {MDF_DTYPE_Q8_0, 1.0 / 2 / 127}};
+
+static void check_types(const char *const *set)
+{
+    static golden g;
+    static kv_numbers plain, rounded, got;
+    golden_open(&g, set);
+    mdf_params_initialise(&g.model->params, 5);
+    mdf_rng rng = mdf_rng_new(6, 0);
+    for (int64_t i = 0; i < g.model->params.total; i++) { /* so that nothing is switched off */
+        g.model->params.data[i] += (mdf_real)(0.05 * mdf_rng_normal(&rng));
+    }
+    read_with(&plain, &g, MDF_DTYPE_F32);
+    for (size_t t = 0; t < sizeof kv_types / sizeof kv_types[0]; t++) {
+        const mdf_dtype type = kv_types[t].type;
+        plain_narrow = g.kernels->narrow;
+        rounded_type = type;
+        g.kernels->narrow = narrow_and_widen;
+        read_with(&rounded, &g, MDF_DTYPE_F32);
+        g.kernels->narrow = plain_narrow;
+        read_with(&got, &g, type);
+        for (int i = 0; i < KV_STEPS; i++) {
+            far(got.logits[i], rounded.logits[i], KV_VOCABULARY, "logits");
+        }
+        far(got.scores, rounded.scores, g.view.labels, "scores");
+        const double error = largest_error(&got, &plain);
+        if (!(error > 0 && error <= SIGNS_DIFFER * kv_types[t].unit)) {
+            fail_msg("%s changes a logit by %.3g of the largest", mdf_dtype_name(type), error);
+        }
+        /* 32 numbers: 64 or 34 bytes instead of 128 */
+        assert_int_equal(got.bytes, plain.bytes / 128 * mdf_dtype_row_bytes(type, 32));
+    }
+    golden_close(&g);
+}
+
+static void other_types_round_keys_and_nothing_else(void **state)
+{
+    (void)state;
+#define HEADS_OF_32                                                                                \
+    "text_config.hidden_size=128", "fusion_config.gate_init=0.5", "text_config.gate_init=0.5"
+    static const char *const sets[][6] = {
+        {HEADS_OF_32, NULL},
+        {HEADS_OF_32, "fusion_config.film_direction=unet_to_text", NULL},
+        {HEADS_OF_32, "fusion_config.attend=concat", "fusion_config.map=[[1,2],[3,4]]", NULL},
+    };
+#undef HEADS_OF_32
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        check_types(sets[i]);
+    }
+}
+
+static void heads_that_are_no_blocks_are_refused(void **state)
+{
+    (void)state;
+    static mllama m; /* heads of 8 */
+    mdf_error err = {0};
+    mdf_decoder *d = NULL;
+    mllama_open(&m, "cached", NULL);
+    assert_int_equal(mdf_decoder_new(&d, m.model, m.kernels, 7, MDF_DTYPE_Q8_0, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text,
+                        "kv_type Q8_0 keeps numbers in blocks of 32: the model's heads of "
+                        "8 are no whole blocks");
+    assert_int_equal(mdf_decoder_new(&d, m.model, m.kernels, 7, MDF_DTYPE_I8, &err), MDF_ERR_ARG);
+    assert_string_equal(err.text, "kv_type I8 is none of F16, BF16, F32 and Q8_0");
+    assert_null(d);
+    mllama_close(&m);
+}
+
 static bool two_are_enough(void *user, int32_t token)
 {
     int *seen = user;
@@ -211,7 +351,7 @@ static void text_ends_at_an_end_token_or_when_told(void **state)
     mllama_case(&m, "picture");
     m.batch.trace = NULL;
     mdf_decoder *d = NULL;
-    must(mdf_decoder_new(&d, m.model, m.kernels, 32, &err), &err);
+    must(mdf_decoder_new(&d, m.model, m.kernels, 32, MDF_DTYPE_F32, &err), &err);
     int32_t greedy[12];
     memcpy(greedy, mllama_find(&m, "tokens")->data, sizeof greedy);
     m.model->config.text.eos_count = 2;
@@ -286,7 +426,7 @@ static void the_same_seed_draws_the_same_text(void **state)
     mllama_case(&m, "picture");
     m.batch.trace = NULL;
     mdf_decoder *d = NULL;
-    must(mdf_decoder_new(&d, m.model, m.kernels, 32, &err), &err);
+    must(mdf_decoder_new(&d, m.model, m.kernels, 32, MDF_DTYPE_F32, &err), &err);
     int32_t token[3][12] = {{0}};
     for (int i = 0; i < 3; i++) {
         mdf_generated out;
@@ -307,6 +447,8 @@ int main(void)
         cmocka_unit_test(greedy_text_agrees_with_and_without_cache),
         cmocka_unit_test(pictures_are_read_once),
         cmocka_unit_test(labels_behind_a_cached_prompt_score_the_same),
+        cmocka_unit_test(other_types_round_keys_and_nothing_else),
+        cmocka_unit_test(heads_that_are_no_blocks_are_refused),
         cmocka_unit_test(a_decoder_refuses_what_it_cannot_hold),
         cmocka_unit_test(text_ends_at_an_end_token_or_when_told),
         cmocka_unit_test(draws_have_the_probabilities_of_the_filters),
