@@ -116,8 +116,8 @@ static const arg_option options[] = {
      .metavar = "TYPE",
      .fallback = "f16",
      .help =
-         "how the keys and values of what was read are kept: f16, bf16, f32 (not rounded, twice "
-         "the memory) or q8_0 (about half of it)"},
+         "how keys and values of what was read are kept: f16, bf16, f32 (not rounded, twice the "
+         "memory of f16) or q8_0 (about half of f16)"},
     {.name = "sample",
      .kind = ARG_FLAG,
      .offset = offsetof(predict_flags, sample),

@@ -4,9 +4,9 @@ cp "$ask/high.png" .
 question() {
     "$mdf" predict -q --max-tokens 4 --ask "What is this?" "$@" high.png
 }
-question --model "$ask/vision" >usual
-question --model "$ask/vision" --kv-type f16 >f16
-cmp usual f16 && echo "f16 is the usual one"
+question --model "$ask/vision" >usual.txt
+question --model "$ask/vision" --kv-type f16 >half.txt
+cmp usual.txt half.txt && echo "f16 is the usual one"
 question --model "$ask/vision" --kv-type q8_0
 echo "exit code $?"
 for type in f16 bf16 f32 q8_0; do
