@@ -224,9 +224,10 @@ typedef size_t mdf_attention_scratch_fn(mdf_dtype kv_type, int64_t head_dim, int
 /* out = n numbers x in another type, the same bits at every level:
  *     F32        as they are
  *     F16, BF16  to nearest, ties to even; too large becomes infinite, NaN stays NaN
- *     Q8_0       n whole blocks of 32: d = largest |x| / 127 in half precision, q = x / d to
- * nearest The error of Q8_0 is at most d / 2 + 2^-18. A block with NaN, infinity or a number
- * beyond 8.3e6 (d too large) is NaN. */
+ *     Q8_0       n whole blocks of 32: d = largest |x| / 127 in half precision, q = x / d rounded
+ *
+ * The error of Q8_0 is at most d / 2 + 2^-18. A block with NaN, infinity or a number beyond 8.3e6
+ * (d too large) is NaN. */
 typedef void mdf_narrow_fn(void *out, mdf_dtype type, const mdf_real *x, int64_t n);
 
 /* y += alpha * x;  returns sum x*y in double. */
