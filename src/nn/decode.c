@@ -111,6 +111,12 @@ static bool joins_patches(const mdf_config *c)
     return c->fusion.attend == MDF_FUSION_CONCAT && c->fusion.map_count > 0;
 }
 
+static int64_t patches_of(const mdf_decoder *d)
+{
+    const mdf_config *c = &d->model->config;
+    return (int64_t)c->fusion.grid * c->fusion.grid;
+}
+
 static mdf_status read_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
                               mdf_error *err)
 {
@@ -129,7 +135,7 @@ static mdf_status read_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pict
     d->fused = out.fusion.cases > 0 && image.count > 0;
     d->seen = mdf_pack_last_keys(b, &image, 0);
     if (joins_patches(c) && d->fused) { /* the patches stand behind the picture's tokens */
-        d->seen.count += (int64_t)c->fusion.grid * c->fusion.grid;
+        d->seen.count += patches_of(d);
     }
     return MDF_OK;
 }
@@ -170,15 +176,22 @@ mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pict
     return status;
 }
 
+/* Hidden states of in's rows behind what the cache has. image: what they see of the pictures. */
+static mdf_tensor *read_rows(mdf_decoder *d, mdf_text_input *in, const mdf_image_tokens *image)
+{
+    const mdf_attn_segment branch = {0, in->rows, 0, patches_of(d), 0, 0};
+    mdf_fusion_state state = {.cases = d->fused ? 1 : 0, .segment = &branch, .cache = &d->cache};
+    in->cache = &d->cache;
+    return mdf_text_forward(&d->graph, &d->model->text, in, image, &d->model->fusion, &state);
+}
+
 /* Rows behind the text that has been read: token [n], depth [n] below it, and, for a tree, who sees
  * whom; NULL: one after the other. */
 static mdf_tensor *read_behind(mdf_decoder *d, const int32_t *token, const int32_t *depth,
                                const uint8_t *tree, int64_t n)
 {
     mdf_graph *g = &d->graph;
-    const mdf_config *c = &d->model->config;
     const int64_t used = d->cache.used;
-    const int64_t patches = (int64_t)c->fusion.grid * c->fusion.grid;
     int32_t *position = mdf_graph_alloc(g, n, sizeof *position);
     uint8_t *row_mask = mdf_graph_alloc(g, n, 1);
     if (g->error.code != MDF_OK) {
@@ -191,22 +204,115 @@ static mdf_tensor *read_behind(mdf_decoder *d, const int32_t *token, const int32
     const int64_t prefix = tree == NULL ? used + n : used;
     const mdf_attn_segment self = {0, n, 0, used + n, prefix, used};
     const mdf_attn_segment cross = {0, n, d->seen.first, d->seen.count, 0, 0};
-    const mdf_attn_segment branch = {0, n, 0, patches, 0, 0};
-    const mdf_text_input in = {.rows = n,
-                               .token = token,
-                               .position = position,
-                               .self = &self,
-                               .self_segments = 1,
-                               .tree = tree,
-                               .tree_nodes = tree == NULL ? 0 : n,
-                               .cross = &cross,
-                               .cross_segments = d->seen.count > 0,
-                               .row_mask = row_mask,
-                               .cache = &d->cache};
-    mdf_fusion_state state = {.cases = d->fused ? 1 : 0, .segment = &branch, .cache = &d->cache};
+    mdf_text_input in = {.rows = n,
+                         .token = token,
+                         .position = position,
+                         .self = &self,
+                         .self_segments = 1,
+                         .tree = tree,
+                         .tree_nodes = tree == NULL ? 0 : n,
+                         .cross = &cross,
+                         .cross_segments = d->seen.count > 0,
+                         .row_mask = row_mask};
     /* What these rows see stands for itself alone: no bias. */
     const mdf_image_tokens image = {.count = d->image.count};
-    return mdf_text_forward(g, &d->model->text, &in, &image, &d->model->fusion, &state);
+    return read_rows(d, &in, &image);
+}
+
+/* The tokens known, known+1, .. of a prompt. */
+static mdf_tensor *read_rest(mdf_decoder *d, const mdf_prompt_view *p, int64_t known)
+{
+    mdf_graph *g = &d->graph;
+    const mdf_config *c = &d->model->config;
+    const int64_t n = p->count - known;
+    const int64_t pictures = d->image.count > 0 ? d->image.of_case->pictures : 0;
+    const int64_t first = pictures > 0 ? p->image_at[0] : p->count;
+    int32_t *position = mdf_graph_alloc(g, n, sizeof *position);
+    uint8_t *row_mask = mdf_graph_alloc(g, n, 1);
+    mdf_attn_segment *cross = mdf_graph_alloc(g, pictures + 1, sizeof *cross);
+    if (g->error.code != MDF_OK) {
+        return NULL;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        position[i] = (int32_t)(known + i);
+        row_mask[i] = known + i >= first;
+    }
+    const int64_t segments =
+        pictures > 0 ? mdf_pack_rest(c, &d->image, p->image_at, known, p->count, cross) : 0;
+    const bool joined = joins_patches(c) && d->fused;
+    for (int64_t i = 0; joined && i < segments; i++) {
+        cross[i].nk += patches_of(d);
+    }
+    const mdf_attn_segment self = {0, n, 0, p->count, p->count, known};
+    mdf_text_input in = {.rows = n,
+                         .token = p->token + known,
+                         .position = position,
+                         .self = &self,
+                         .self_segments = 1,
+                         .cross = cross,
+                         .cross_segments = segments,
+                         .row_mask = row_mask};
+    const bool leaks = known < first && c->text.leak_rows;
+    const mdf_image_tokens image = {.count = d->image.count, .bias = leaks ? d->image.bias : NULL};
+    return read_rows(d, &in, &image);
+}
+
+/* What p says fits what has been read. */
+static mdf_status check_rest(const mdf_decoder *d, const mdf_prompt_view *p, int64_t known,
+                             mdf_error *err)
+{
+    const mdf_config *c = &d->model->config;
+    const int64_t pictures = d->image.count > 0 ? d->image.of_case->pictures : 0;
+    if (known < 0 || known >= p->count || known > d->cache.used || p->images != pictures) {
+        return mdf_fail(
+            err, MDF_ERR_ARG, "%lld tokens and %lld pictures can't go on behind %lld and %lld",
+            (long long)p->count, (long long)p->images, (long long)known, (long long)pictures);
+    }
+    for (int64_t j = 0; j < pictures; j++) {
+        if (p->image_at[j] <= (j == 0 ? -1 : p->image_at[j - 1]) || p->image_at[j] >= p->count) {
+            return mdf_fail(err, MDF_ERR_ARG, "picture %lld has no image token in the prompt",
+                            (long long)j);
+        }
+    }
+    if (joins_patches(c) && d->fused && known < p->image_at[0]) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "fusion_config.attend = \"concat\": the picture's keys depend on the text "
+                        "before it, which is another one now");
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_decoder_go_on(mdf_decoder *d, const mdf_prompt_view *p, int64_t known,
+                             mdf_error *err)
+{
+    MDF_TRY(check_rest(d, p, known, err));
+    mdf_graph_reset(&d->graph);
+    d->cache.used = known;
+    MDF_TRY(take_last(d, read_rest(d, p, known), err));
+    d->cache.used = p->count;
+    if (d->image.count > 0) {
+        const mdf_batch b = {.image_at = p->image_at};
+        d->seen = mdf_pack_last_keys(&b, &d->image, 0);
+        d->seen.count += joins_patches(&d->model->config) && d->fused ? patches_of(d) : 0;
+    }
+    return MDF_OK;
+}
+
+mdf_status mdf_decoder_reserve(mdf_decoder *d, int64_t capacity, mdf_error *err)
+{
+    return mdf_kv_cache_grow(&d->cache, &d->model->config, capacity, err);
+}
+
+mdf_decoder_memory mdf_decoder_remembers(mdf_decoder *d)
+{
+    return (mdf_decoder_memory){.cache = &d->cache, .image = &d->image, .fused = d->fused};
+}
+
+mdf_status mdf_decoder_remember(mdf_decoder *d, const mdf_image_tokens *image, bool fused,
+                                mdf_error *err)
+{
+    d->fused = fused;
+    return remember_pictures(d, image, err);
 }
 
 mdf_status mdf_decoder_next(mdf_decoder *d, int32_t token, mdf_error *err)

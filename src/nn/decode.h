@@ -26,6 +26,24 @@ void mdf_decoder_watch(mdf_decoder *d, const volatile sig_atomic_t *stop);
 mdf_status mdf_decoder_prompt(mdf_decoder *d, const mdf_batch *b, bool same_pictures,
                               mdf_error *err) MDF_NODISCARD;
 
+/* A prompt's tokens, and where those of its pictures stand. */
+typedef struct mdf_prompt_view {
+    const int32_t *token; /* [count] */
+    int64_t count;
+    const int32_t *image_at; /* [images] ascending */
+    int64_t images;
+} mdf_prompt_view;
+
+/* Goes on with a prompt whose first `known` tokens, fewer than all, are those that have been read:
+ * reads the others. What was read behind them is forgotten. Its pictures are those of the prompt
+ * before, all of them; nothing of them, or of the fusion, is computed again. On failure no more
+ * than the known tokens have been read. MDF_ERR_ARG: it is no such prompt. */
+mdf_status mdf_decoder_go_on(mdf_decoder *d, const mdf_prompt_view *p, int64_t known,
+                             mdf_error *err) MDF_NODISCARD;
+
+/* Room for at least so many tokens; what has been read stays. */
+mdf_status mdf_decoder_reserve(mdf_decoder *d, int64_t capacity, mdf_error *err) MDF_NODISCARD;
+
 /* Reads one more token. */
 mdf_status mdf_decoder_next(mdf_decoder *d, int32_t token, mdf_error *err) MDF_NODISCARD;
 
@@ -45,6 +63,18 @@ int64_t mdf_decoder_capacity(const mdf_decoder *d);
 const mdf_real *mdf_decoder_logits(const mdf_decoder *d);
 int64_t mdf_decoder_vocabulary(const mdf_decoder *d);
 const mdf_mllm *mdf_decoder_model(const mdf_decoder *d);
+
+/* What a decoder knows, to be written down and put back: mdf_decoder_go_on() needs no more. */
+typedef struct mdf_decoder_memory {
+    mdf_kv_cache *cache;
+    const mdf_image_tokens *image; /* of the one case */
+    bool fused;                    /* the prompt had a picture for the U-Net */
+} mdf_decoder_memory;
+mdf_decoder_memory mdf_decoder_remembers(mdf_decoder *d);
+
+/* The layout of pictures' tokens (copied) whose keys are in the cache; count 0: none. */
+mdf_status mdf_decoder_remember(mdf_decoder *d, const mdf_image_tokens *image, bool fused,
+                                mdf_error *err) MDF_NODISCARD;
 
 /* Bytes of the graph at its largest, without the cache. */
 size_t mdf_decoder_peak_bytes(const mdf_decoder *d);

@@ -5,15 +5,15 @@
 
 #include "base/alloc.h"
 
-static size_t row_bytes(const mdf_kv_cache *c)
+size_t mdf_kv_row_bytes(const mdf_kv_cache *c)
 {
     return mdf_dtype_row_bytes(c->type, (size_t)c->head_dim);
 }
 
-static bool reserve(const mdf_kv_cache *c, mdf_kv_rows *r, int64_t rows)
+bool mdf_kv_rows_reserve(const mdf_kv_cache *c, mdf_kv_rows *r, int64_t rows)
 {
     if (rows > r->capacity) {
-        const size_t bytes = (size_t)c->kv_heads * row_bytes(c);
+        const size_t bytes = (size_t)c->kv_heads * mdf_kv_row_bytes(c);
         mdf_free(r->k);
         mdf_free(r->v);
         r->k = mdf_alloc((size_t)rows, bytes);
@@ -75,7 +75,8 @@ static bool allocate(mdf_kv_cache *c, const mdf_config *config)
         ok = c->film != NULL;
     }
     for (int i = 0; ok && i < c->layers; i++) {
-        ok = mdf_config_is_cross_layer(config, i) || reserve(c, &c->layer[i], c->capacity);
+        ok = mdf_config_is_cross_layer(config, i) ||
+             mdf_kv_rows_reserve(c, &c->layer[i], c->capacity);
     }
     return ok;
 }
@@ -96,6 +97,49 @@ mdf_status mdf_kv_cache_new(mdf_kv_cache *c, const mdf_config *config, int64_t c
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a cache of %lld tokens",
                         (long long)capacity);
     }
+    return MDF_OK;
+}
+
+/* The rows that are known, head by head, in memory for more of them; NULL: there is none. */
+static uint8_t *moved(const mdf_kv_cache *c, const void *from, const mdf_kv_rows *r,
+                      int64_t capacity)
+{
+    const size_t bytes = mdf_kv_row_bytes(c);
+    uint8_t *to = mdf_alloc((size_t)capacity, (size_t)c->kv_heads * bytes);
+    for (int64_t head = 0; to != NULL && head < c->kv_heads; head++) {
+        memcpy(to + (size_t)(head * capacity) * bytes,
+               (const uint8_t *)from + (size_t)(head * r->capacity) * bytes,
+               (size_t)r->rows * bytes);
+    }
+    return to;
+}
+
+static bool grow(const mdf_kv_cache *c, mdf_kv_rows *r, int64_t capacity)
+{
+    uint8_t *k = moved(c, r->k, r, capacity);
+    uint8_t *v = k == NULL ? NULL : moved(c, r->v, r, capacity);
+    if (v == NULL) {
+        mdf_free(k);
+        return false;
+    }
+    mdf_free(r->k);
+    mdf_free(r->v);
+    *r = (mdf_kv_rows){.k = k, .v = v, .rows = r->rows, .capacity = capacity};
+    return true;
+}
+
+mdf_status mdf_kv_cache_grow(mdf_kv_cache *c, const mdf_config *config, int64_t capacity,
+                             mdf_error *err)
+{
+    for (int i = 0; i < c->layers; i++) {
+        mdf_kv_rows *r = &c->layer[i];
+        if (!mdf_config_is_cross_layer(config, i) && r->capacity < capacity &&
+            !grow(c, r, capacity)) {
+            return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a cache of %lld tokens",
+                            (long long)capacity);
+        }
+    }
+    c->capacity = capacity > c->capacity ? capacity : c->capacity;
     return MDF_OK;
 }
 
@@ -122,14 +166,25 @@ size_t mdf_kv_cache_bytes(const mdf_kv_cache *c)
     for (int i = 0; i < c->branches; i++) {
         rows += c->branch[i].capacity;
     }
-    return 2 * (size_t)(rows * c->kv_heads) * row_bytes(c);
+    return 2 * (size_t)(rows * c->kv_heads) * mdf_kv_row_bytes(c);
+}
+
+size_t mdf_kv_cache_need(const mdf_config *config, int64_t tokens, int64_t keys, mdf_dtype type)
+{
+    const int64_t patches = (int64_t)config->fusion.grid * config->fusion.grid;
+    int64_t rows = config->fusion.map_count * patches;
+    for (int i = 0; i < config->text.num_hidden_layers; i++) {
+        rows += mdf_config_is_cross_layer(config, i) ? keys : tokens;
+    }
+    return 2 * (size_t)(rows * config->text.num_key_value_heads) *
+           mdf_dtype_row_bytes(type, (size_t)head_dim_of(config));
 }
 
 /* Rows at, at+1, .. of every head = x [n, kv_heads * head_dim]. */
 static void write_rows(const mdf_graph *g, const mdf_kv_cache *c, int64_t capacity, void *out,
                        int64_t at, const mdf_tensor *x)
 {
-    const size_t bytes = row_bytes(c);
+    const size_t bytes = mdf_kv_row_bytes(c);
     for (int64_t head = 0; head < c->kv_heads; head++) {
         uint8_t *to = (uint8_t *)out + (size_t)(head * capacity + at) * bytes;
         const mdf_real *from = x->data + head * c->head_dim;
@@ -166,7 +221,7 @@ mdf_kv mdf_kv_store(mdf_graph *g, const mdf_kv_cache *c, mdf_kv_rows *rows, mdf_
         return (mdf_kv){0};
     }
     const int64_t n = fresh.k->dim[0];
-    if (!reserve(c, rows, n)) {
+    if (!mdf_kv_rows_reserve(c, rows, n)) {
         (void)mdf_graph_fail(g, MDF_ERR_NOMEM, "cache", "out of memory for %lld keys",
                              (long long)n);
         return (mdf_kv){0};

@@ -33,11 +33,24 @@ mdf_status mdf_kv_cache_new(mdf_kv_cache *c, const mdf_config *config, int64_t c
                             mdf_dtype type, mdf_error *err) MDF_NODISCARD;
 void mdf_kv_cache_free(mdf_kv_cache *c);
 
+/* Room for more text tokens; what is known stays. On failure nothing changes that is read. */
+mdf_status mdf_kv_cache_grow(mdf_kv_cache *c, const mdf_config *config, int64_t capacity,
+                             mdf_error *err) MDF_NODISCARD;
+
 /* Forgets text and patches; pictures too unless they stay. Keeps the memory. */
 void mdf_kv_cache_clear(mdf_kv_cache *c, const mdf_config *config, bool pictures_stay);
 
 /* Bytes of all keys and values there is room for. */
 size_t mdf_kv_cache_bytes(const mdf_kv_cache *c);
+
+/* Bytes of a head's key, or value, of one token. */
+size_t mdf_kv_row_bytes(const mdf_kv_cache *c);
+
+/* Bytes that a cache takes: for so many tokens of text, and for so many image tokens. */
+size_t mdf_kv_cache_need(const mdf_config *config, int64_t tokens, int64_t keys, mdf_dtype type);
+
+/* Room for rows that do not grow; what is in r is lost if it must move. False: out of memory. */
+bool mdf_kv_rows_reserve(const mdf_kv_cache *c, mdf_kv_rows *r, int64_t rows) MDF_NODISCARD;
 
 /* Rows [n, kv_heads * head_dim] of numbers, or what the cache has of them. */
 typedef struct mdf_kv {

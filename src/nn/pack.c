@@ -49,8 +49,35 @@ static bool places_fit(mdf_graph *g, const mdf_batch *b, int64_t i, const mdf_ca
     return true;
 }
 
-/* Which rows of case i see which image tokens. Rows before the first picture: all of them, the
- * unused tiles' too, or none. */
+/* Which tokens known, known+1, .. of a case's `rows` see which image tokens; query 0 is `known`.
+ * Tokens before the first picture: all of them, the unused tiles' too, or none. */
+static int64_t case_segments(const mdf_config *c, const mdf_case_tokens *k,
+                             const mdf_picture *picture, const int32_t *at, int64_t known,
+                             int64_t rows, mdf_attn_segment *segment)
+{
+    int64_t n = 0;
+    if (k->pictures > 0 && at[0] > known && c->text.leak_rows) {
+        segment[n++] = (mdf_attn_segment){0, at[0] - known, k->first, k->main + k->spare, 0, 0};
+    }
+    for (int64_t j = 0; j < k->pictures; j++) {
+        const mdf_key_range seen = seen_keys(picture, at, j);
+        const int64_t begin = at[j] > known ? at[j] : known;
+        const int64_t end = j + 1 < k->pictures ? at[j + 1] : rows;
+        if (end > begin) {
+            segment[n++] =
+                (mdf_attn_segment){begin - known, end - begin, seen.first, seen.count, 0, 0};
+        }
+    }
+    return n;
+}
+
+int64_t mdf_pack_rest(const mdf_config *c, const mdf_image_tokens *image, const int32_t *image_at,
+                      int64_t known, int64_t rows, mdf_attn_segment *segment)
+{
+    return case_segments(c, image->of_case, image->picture, image_at, known, rows, segment);
+}
+
+/* Those of case i. */
 static bool cross_segments(mdf_graph *g, const mdf_config *c, const mdf_batch *b,
                            const mdf_image_tokens *image, int64_t i, mdf_packed *p,
                            mdf_attn_segment *segment)
@@ -62,16 +89,12 @@ static bool cross_segments(mdf_graph *g, const mdf_config *c, const mdf_batch *b
     if (!places_fit(g, b, i, k)) {
         return false;
     }
-    if (k->pictures > 0 && at[0] > 0 && c->text.leak_rows) {
-        segment[p->in.cross_segments++] =
-            (mdf_attn_segment){row0, at[0], k->first, k->main + k->spare, 0, 0};
+    segment += p->in.cross_segments;
+    const int64_t n = case_segments(c, k, image->picture + k->picture0, at, 0, rows, segment);
+    for (int64_t j = 0; j < n; j++) {
+        segment[j].q0 += row0;
     }
-    for (int64_t j = 0; j < k->pictures; j++) {
-        const mdf_key_range seen = seen_keys(image->picture + k->picture0, at, j);
-        const int64_t end = j + 1 < k->pictures ? at[j + 1] : rows;
-        segment[p->in.cross_segments++] =
-            (mdf_attn_segment){row0 + at[j], end - at[j], seen.first, seen.count, 0, 0};
-    }
+    p->in.cross_segments += n;
     return true;
 }
 

@@ -21,4 +21,9 @@ typedef struct mdf_key_range {
 } mdf_key_range;
 mdf_key_range mdf_pack_last_keys(const mdf_batch *b, const mdf_image_tokens *image, int64_t i);
 
+/* Of one case whose first `known` tokens of `rows` are read: which of the others see which image
+ * tokens, query 0 being token `known`. segment [pictures + 1]; returns how many there are. */
+int64_t mdf_pack_rest(const mdf_config *c, const mdf_image_tokens *image, const int32_t *image_at,
+                      int64_t known, int64_t rows, mdf_attn_segment *segment);
+
 #endif
