@@ -282,6 +282,9 @@ typedef struct mdf_question {
     const char *system; /* message of the system before it, UTF-8; NULL: none */
     mdf_view view;
     int tiles;                 /* as in mdf_case; 0: one for a model with labels, else all */
+    bool go_on;                /* the next turn of the conversation that the question before began
+                                  or went on with, or that mdf_session_load() read: without
+                                  photographs and system message, which stand at its beginning */
     bool same_image;           /* as the question before, all of them if there are several: what was
                                   computed of them is used again */
     int max_tokens;            /* of the answer; 0 = 512 */
@@ -332,6 +335,17 @@ MDF_API MDF_NODISCARD mdf_status mdf_session_show(mdf_session *s, const mdf_ques
  * take. *out is untouched on failure. */
 MDF_API MDF_NODISCARD mdf_status mdf_session_ask(mdf_session *s, const mdf_question *q,
                                                  mdf_reply *out, mdf_error *err);
+
+/* Writes the conversation that the questions before made (mdf_question.go_on) to a file: its words,
+ * tokens, keys and values, and which model it is with. The file is replaced as a whole, or stays as
+ * it was. MDF_ERR_ARG: there is none, or the model has no chat template. MDF_ERR_IO */
+MDF_API MDF_NODISCARD mdf_status mdf_session_save(mdf_session *s, const char *path, mdf_error *err);
+
+/* Reads such a file: the next question with go_on is the next turn, answered as if there had been
+ * no break; its photographs are not needed. MDF_ERR_FORMAT, MDF_ERR_SHAPE: the file is damaged, or
+ * none of these. MDF_ERR_ARG: it belongs to another model, or another kv_type. MDF_ERR_LIMIT: its
+ * keys and values take more memory than there is. The session is as before on failure. */
+MDF_API MDF_NODISCARD mdf_status mdf_session_load(mdf_session *s, const char *path, mdf_error *err);
 
 #ifdef __cplusplus
 }

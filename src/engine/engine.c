@@ -158,6 +158,13 @@ static mdf_status load(mdf_engine *e, const mdf_engine_options *opt, mdf_error *
     return status;
 }
 
+/* A NULL stays one. */
+static bool copy(char **out, const char *text)
+{
+    *out = text == NULL ? NULL : mdf_strdup(text);
+    return text == NULL || *out != NULL;
+}
+
 mdf_status mdf_engine_open(mdf_engine **out, const mdf_engine_options *opt, mdf_error *err)
 {
     *out = NULL;
@@ -170,9 +177,10 @@ mdf_status mdf_engine_open(mdf_engine **out, const mdf_engine_options *opt, mdf_
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the engine");
     }
     mdf_status status = load(e, opt, err);
-    if (status == MDF_OK && opt->max_isa != NULL) {
-        e->max_isa = mdf_strdup(opt->max_isa);
-        status = e->max_isa != NULL ? MDF_OK : mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    if (status == MDF_OK &&
+        !(copy(&e->max_isa, opt->max_isa) && copy(&e->dir, opt->model_dir) &&
+          copy(&e->lora, opt->lora) && copy(&e->chat_file, opt->chat_template))) {
+        status = mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
     }
     if (status != MDF_OK) {
         mdf_engine_close(e);
@@ -191,6 +199,9 @@ void mdf_engine_close(mdf_engine *e)
         mdf_tokenizer_free(e->tokenizer);
         mdf_chat_free(e->chat);
         mdf_free(e->max_isa);
+        mdf_free(e->dir);
+        mdf_free(e->lora);
+        mdf_free(e->chat_file);
         mdf_free(e);
     }
 }

@@ -21,6 +21,7 @@ struct mdf_engine {
     mdf_chat *chat;    /* the folder's template, or the one of the options; NULL: there is none, or
                           the model has labels, and questions have the form of language/prompt.h */
     char *max_isa;     /* NULL = the best */
+    char *dir, *lora, *chat_file; /* of the options; the last two may be NULL */
     mdf_dtype kv_type; /* of a decoder's keys and values */
 };
 

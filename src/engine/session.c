@@ -50,6 +50,7 @@ void mdf_session_free(mdf_session *s)
 {
     if (s != NULL) {
         mdf_decoder_free(s->decoder);
+        mdf_conversation_free(&s->chat);
         mdf_detokeniser_free(&s->said);
         mdf_session_view_free(&s->view);
         mdf_free(s->sets);

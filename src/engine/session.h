@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "data/batch_fill.h"
+#include "engine/conversation.h"
 #include "engine/engine.h"
 #include "engine/explain.h"
 #include "language/detokenise.h"
@@ -43,8 +44,10 @@ struct mdf_session {
     bool round_view;            /* the last picture's field of view is a disc that fills the crop */
     const volatile sig_atomic_t *stop; /* or NULL */
     mdf_session_view view;
-    mdf_decoder *decoder; /* made with the first question */
-    bool kept;            /* the decoder knows the pictures that view holds, all of them */
+    mdf_decoder *decoder;  /* made with the first question */
+    bool kept;             /* the decoder knows the pictures that view holds, all of them */
+    mdf_conversation chat; /* of questions that go on; no turns: none, or no chat template */
+    uint64_t memory;       /* bytes that a decoder may take; 0: what the system has */
     mdf_detokeniser said;
     int32_t *token; /* [token_room] */
     size_t token_room;
@@ -115,6 +118,14 @@ mdf_status mdf_session_explain(mdf_session *s, mdf_explanation *out, const mdf_o
 mdf_status mdf_session_heat(mdf_session *s, const mdf_case *c, const mdf_session_how *how,
                             const mdf_output *o, const mdf_taps *taps, mdf_result *r,
                             mdf_error *err) MDF_NODISCARD;
+
+/* q's text and, a line below, its question. */
+mdf_status mdf_session_words(mdf_strbuf *out, const mdf_question *q, mdf_error *err) MDF_NODISCARD;
+
+/* A decoder with room for so many tokens and for the keys of so many image tokens, neither of which
+ * it has, takes no more memory than there is. MDF_ERR_LIMIT has both numbers. */
+mdf_status mdf_session_has_memory(const mdf_session *s, int64_t tokens, int64_t keys,
+                                  mdf_error *err) MDF_NODISCARD;
 
 /* What the model reads of q, which was checked, by the folder's chat template or in the form of its
  * training. */

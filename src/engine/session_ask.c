@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "engine/session.h"
 #include "nn/generate.h"
 
@@ -10,6 +11,35 @@ enum {
     USUAL_TOKENS = 512, /* of an answer */
     STEP = 512 /* a decoder's capacity is a multiple: longer questions seldom need another */
 };
+
+static int64_t rounded(int64_t tokens)
+{
+    return (tokens + STEP - 1) / STEP * STEP;
+}
+
+mdf_status mdf_session_has_memory(const mdf_session *s, int64_t tokens, int64_t keys,
+                                  mdf_error *err)
+{
+    const uint64_t there = s->memory > 0 ? s->memory : mdf_memory_available();
+    const size_t need =
+        mdf_kv_cache_need(&s->engine->model->config, tokens, keys, s->engine->kv_type);
+    return need <= there
+               ? MDF_OK
+               : mdf_fail(err, MDF_ERR_LIMIT,
+                          "keys and values of %lld more tokens of text and %lld of pictures take "
+                          "%.1f MB, but %.1f MB of memory are free: ask for fewer tokens "
+                          "(--max-tokens), or keep them in a smaller type (--kv-type)",
+                          (long long)tokens, (long long)keys, 1e-6 * (double)need,
+                          1e-6 * (double)there);
+}
+
+/* Image tokens of the photographs that the session sees, at least. */
+static int64_t image_tokens(const mdf_session *s)
+{
+    const mdf_vision_config *v = &s->engine->model->config.vision;
+    const int64_t side = s->view.photos > 0 ? v->image_size / v->patch_size : 0;
+    return s->view.photos > 0 ? s->view.tiles * (side * side + 1) : 0;
+}
 
 /* A decoder with room for so many tokens. A new one knows no picture. */
 static mdf_status make_room(mdf_session *s, int64_t tokens, mdf_error *err)
@@ -20,8 +50,9 @@ static mdf_status make_room(mdf_session *s, int64_t tokens, mdf_error *err)
     mdf_decoder_free(s->decoder);
     s->decoder = NULL;
     s->kept = false;
-    return mdf_decoder_new(&s->decoder, s->engine->model, s->kernels,
-                           (tokens + STEP - 1) / STEP * STEP, s->engine->kv_type, err);
+    MDF_TRY(mdf_session_has_memory(s, rounded(tokens), image_tokens(s), err));
+    return mdf_decoder_new(&s->decoder, s->engine->model, s->kernels, rounded(tokens),
+                           s->engine->kv_type, err);
 }
 
 /* Sees the photographs unless they are those of the question before, all of them. *same: the
@@ -92,6 +123,46 @@ static mdf_status read_words(mdf_session *s, const mdf_question *q, mdf_prompt_t
     return MDF_OK;
 }
 
+/* The same for a turn of the conversation: its first tokens, which are usually all of the turns
+ * before, have been read. */
+static mdf_status read_turn(mdf_session *s, const mdf_question *q, mdf_prompt_tokens *p,
+                            mdf_session_prompt *out, mdf_error *err)
+{
+    const double start = mdf_clock_seconds();
+    MDF_TRY(mdf_session_check(s, q, err));
+    MDF_TRY(mdf_session_build(s, q, p, err));
+    MDF_TRY(count_left(s, q, p->count, &out->max_tokens, err));
+    const int64_t capacity = mdf_decoder_capacity(s->decoder);
+    if ((int64_t)p->count + out->max_tokens > capacity) {
+        const int64_t wanted = rounded((int64_t)p->count + out->max_tokens);
+        MDF_TRY(mdf_session_has_memory(s, wanted - capacity, 0, err));
+        MDF_TRY(mdf_decoder_reserve(s->decoder, wanted, err));
+    }
+    const size_t before_last = p->count > 0 ? p->count - 1 : 0;
+    const size_t known = mdf_conversation_common(&s->chat, p->token, before_last);
+    const mdf_prompt_view view = {p->token, (int64_t)p->count, p->image_at, p->images};
+    mdf_decoder_watch(s->decoder, s->stop);
+    s->chat.tokens = known;
+    MDF_TRY(mdf_decoder_go_on(s->decoder, &view, (int64_t)known, err));
+    out->count = (int)p->count;
+    out->prompt_ms = 1e3 * (mdf_clock_seconds() - start);
+    return mdf_conversation_read(&s->chat, 0, p->token, p->count, err);
+}
+
+/* A question by itself; where the model has a form of conversations it may be the first of one. */
+static mdf_status read_first(mdf_session *s, const mdf_question *q, mdf_prompt_tokens *p,
+                             mdf_session_prompt *out, mdf_error *err)
+{
+    mdf_conversation_clear(&s->chat);
+    MDF_TRY(read_words(s, q, p, out, err));
+    if (s->engine->chat == NULL) {
+        return MDF_OK;
+    }
+    s->chat.photos = p->images;
+    MDF_TRY(mdf_conversation_set_system(&s->chat, q->system, err));
+    return mdf_conversation_read(&s->chat, 0, p->token, p->count, err);
+}
+
 mdf_status mdf_session_read(mdf_session *s, const mdf_question *q, mdf_session_prompt *out,
                             mdf_error *err)
 {
@@ -100,7 +171,8 @@ mdf_status mdf_session_read(mdf_session *s, const mdf_question *q, mdf_session_p
     p.token = mdf_alloc(p.room, sizeof *p.token);
     const mdf_status status = p.token == NULL
                                   ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a question")
-                                  : read_words(s, q, &p, out, err);
+                              : q->go_on ? read_turn(s, q, &p, out, err)
+                                         : read_first(s, q, &p, out, err);
     mdf_free(p.token);
     return status;
 }
@@ -161,6 +233,35 @@ static mdf_status reserve_tokens(mdf_session *s, size_t n, mdf_error *err)
     return n > s->token_room ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for an answer") : MDF_OK;
 }
 
+/* Question and answer are turns of the conversation now. Of the answer's tokens the decoder has
+ * read the first ones, the last not. */
+static mdf_status remember(mdf_session *s, const mdf_question *q, int64_t made, int64_t prompt,
+                           mdf_error *err)
+{
+    if (s->engine->chat == NULL) {
+        return MDF_OK;
+    }
+    const int64_t used = mdf_decoder_used(s->decoder) - prompt;
+    MDF_TRY(mdf_conversation_read(&s->chat, (size_t)prompt, s->token,
+                                  (size_t)(used < made ? used : made), err));
+    mdf_strbuf words = mdf_strbuf_new(MDF_MAX_TEXT_BYTES);
+    const mdf_strbuf *said = &s->said.text;
+    mdf_status status = mdf_session_words(&words, q, err);
+    if (status == MDF_OK) {
+        status =
+            mdf_conversation_say(&s->chat, words.data == NULL ? "" : words.data, words.len, err);
+    }
+    if (status == MDF_OK) {
+        status =
+            mdf_conversation_say(&s->chat, said->data == NULL ? "" : said->data, said->len, err);
+        if (status != MDF_OK) { /* no question without an answer */
+            mdf_conversation_take_back(&s->chat);
+        }
+    }
+    mdf_strbuf_free(&words);
+    return status;
+}
+
 static mdf_status answer(mdf_session *s, const mdf_question *q, const mdf_session_prompt *prompt,
                          mdf_reply *out, mdf_error *err)
 {
@@ -188,6 +289,7 @@ static mdf_status answer(mdf_session *s, const mdf_question *q, const mdf_sessio
     }
     MDF_TRY(mdf_detokenise_end(&s->said, err));
     (void)tell(&t);
+    MDF_TRY(remember(s, q, made.count, prompt->count, err));
     *out = (mdf_reply){.text = s->said.text.data == NULL ? "" : s->said.text.data,
                        .text_bytes = s->said.text.len,
                        .token = s->token,

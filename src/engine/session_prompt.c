@@ -14,8 +14,7 @@ static mdf_status check_utf8(const char *text, const char *what, mdf_error *err)
                : MDF_OK;
 }
 
-/* The text and, a line below, the question. */
-static mdf_status join(mdf_strbuf *out, const mdf_question *q, mdf_error *err)
+mdf_status mdf_session_words(mdf_strbuf *out, const mdf_question *q, mdf_error *err)
 {
     MDF_TRY(check_utf8(q->text, "text", err));
     MDF_TRY(check_utf8(q->question, "question", err));
@@ -62,23 +61,51 @@ static mdf_status find_pictures(mdf_prompt_tokens *p, const mdf_engine *e, int p
     return MDF_OK;
 }
 
+/* The messages of a chat: the system's, the turns so far, and the user's words. message [turns + 2]
+ * and part [turns + 2 + pictures] get them; returns how many messages there are. */
+static size_t put_messages(mdf_chat_message *message, mdf_chat_part *part, const char *system,
+                           const mdf_conversation *before, const char *words, int pictures)
+{
+    const size_t turns = before == NULL ? 0 : before->turns;
+    size_t n = 0;
+    if (system != NULL) {
+        part->text = system;
+        message[n++] = (mdf_chat_message){"system", part++, 1};
+    }
+    for (size_t i = 0; i <= turns; i++) {
+        const size_t photos = i == 0 ? (size_t)pictures : 0; /* NULL is one */
+        part[photos].text = i < turns ? before->turn[i] : words;
+        message[n++] = (mdf_chat_message){i % 2 == 0 ? "user" : "assistant", part, photos + 1};
+        part += photos + 1;
+    }
+    return n;
+}
+
 /* By the folder's chat template. */
-static mdf_status render_chat(mdf_prompt_tokens *p, const mdf_engine *e, const mdf_question *q,
+static mdf_status render_chat(mdf_prompt_tokens *p, const mdf_session *s, const mdf_question *q,
                               const char *words, int pictures, mdf_error *err)
 {
-    mdf_chat_part part[MDF_MAX_PHOTOS + 1] = {{NULL}};
-    part[pictures].text = words;
-    const mdf_chat_part system = {q->system};
-    const mdf_chat_message message[] = {{"system", &system, 1},
-                                        {"user", part, (size_t)pictures + 1}};
-    const size_t skip = q->system == NULL ? 1 : 0;
+    const mdf_engine *e = s->engine;
+    const mdf_conversation *before = q->go_on ? &s->chat : NULL;
+    const size_t most = 2 + (before == NULL ? 0 : before->turns);
+    mdf_chat_message *message = mdf_alloc(most, sizeof *message);
+    mdf_chat_part *part = mdf_alloc(most + (size_t)pictures, sizeof *part);
     mdf_strbuf text = mdf_strbuf_new(MDF_MAX_CHAT_BYTES);
-    mdf_status status = mdf_chat_render(e->chat, e->tokenizer, message + skip, 2 - skip,
-                                        &(mdf_chat_options){.ask = true}, &text, err);
+    mdf_status status = message == NULL || part == NULL
+                            ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a question")
+                            : MDF_OK;
+    if (status == MDF_OK) {
+        const char *system = before == NULL ? q->system : before->system;
+        const size_t n = put_messages(message, part, system, before, words, pictures);
+        status = mdf_chat_render(e->chat, e->tokenizer, message, n,
+                                 &(mdf_chat_options){.ask = true}, &text, err);
+    }
     if (status == MDF_OK) {
         status = mdf_chat_encode(e->tokenizer, &text, p->token, p->room, &p->count, err);
     }
     mdf_strbuf_free(&text);
+    mdf_free(part);
+    mdf_free(message);
     MDF_TRY(status);
     return find_pictures(p, e, pictures, err);
 }
@@ -96,11 +123,34 @@ int mdf_session_wanted(const mdf_session *s, const mdf_question *q)
     return wanted ? (int)mdf_session_given(q) : 0;
 }
 
+/* What a question that goes on with a conversation may not have. */
+static mdf_status check_turn(const mdf_session *s, const mdf_question *q, mdf_error *err)
+{
+    if (!q->go_on) {
+        return MDF_OK;
+    }
+    if (s->engine->chat == NULL) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "the model has no chat template, and so no form of a conversation: its "
+                        "questions stand for themselves");
+    }
+    if (s->chat.turns == 0) {
+        return mdf_fail(err, MDF_ERR_ARG, "there is no conversation that could go on");
+    }
+    if (mdf_session_given(q) > 0 || q->system != NULL) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "a conversation that goes on takes no %s: that stands at its beginning",
+                        q->system != NULL ? "system message" : "photograph");
+    }
+    return MDF_OK;
+}
+
 mdf_status mdf_session_check(const mdf_session *s, const mdf_question *q, mdf_error *err)
 {
     const mdf_engine *e = s->engine;
     const size_t given = mdf_session_given(q);
     MDF_TRY(mdf_engine_answers(e, err));
+    MDF_TRY(check_turn(s, q, err));
     if (q->photo_count > 0 && q->image != NULL) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "a question has one photograph or a list of them, not both");
@@ -123,9 +173,9 @@ static mdf_status build(const mdf_session *s, const mdf_question *q, const char 
 {
     const mdf_engine *e = s->engine;
     const mdf_config *c = &e->model->config;
-    const int pictures = mdf_session_wanted(s, q);
+    const int pictures = q->go_on ? s->chat.photos : mdf_session_wanted(s, q);
     if (e->chat != NULL) {
-        return render_chat(p, e, q, words, pictures, err);
+        return render_chat(p, s, q, words, pictures, err);
     }
     if (q->system != NULL) {
         return mdf_fail(err, MDF_ERR_ARG,
@@ -145,7 +195,7 @@ mdf_status mdf_session_build(const mdf_session *s, const mdf_question *q, mdf_pr
 {
     mdf_strbuf words = mdf_strbuf_new(MDF_MAX_TEXT_BYTES);
     p->images = 0;
-    mdf_status status = join(&words, q, err);
+    mdf_status status = mdf_session_words(&words, q, err);
     if (status == MDF_OK) {
         status = build(s, q, words.data == NULL ? "" : words.data, p, err);
     }
