@@ -118,6 +118,13 @@ static const arg_option options[] = {
      .help =
          "how keys and values of what was read are kept: f16, bf16, f32 (not rounded, twice the "
          "memory of f16) or q8_0 (about half of f16)"},
+    {.name = "session",
+     .kind = ARG_STRING,
+     .offset = offsetof(predict_flags, session),
+     .metavar = "FILE",
+     .help = "the questions are turns of one conversation, which is written to FILE behind the "
+             "last answer; where FILE is there already the conversation goes on, without IMAGE and "
+             "--system, which stand at its beginning"},
     {.name = "sample",
      .kind = ARG_FLAG,
      .offset = offsetof(predict_flags, sample),
@@ -257,6 +264,7 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
                            : f->top_p_given           ? "--top-p"
                            : f->top_k_given           ? "--top-k"
                            : f->together              ? "--together"
+                           : f->session != NULL       ? "--session"
                            : f->system != NULL        ? "--system"
                            : f->show_prompt           ? "--show-prompt"
                            : f->chat_template != NULL ? "--chat-template"
@@ -278,8 +286,41 @@ static mdf_status check_flags(app *a, const predict_flags *f, mdf_error *err)
                        : f->labels.count > 0 ? "--labels"
                        : f->coverage > 0     ? "--coverage"
                                              : NULL;
-    return lost == NULL ? MDF_OK
-                        : app_usage(a, err, "%s goes with classifying, not with --ask", lost);
+    if (lost != NULL) {
+        return app_usage(a, err, "%s goes with classifying, not with --ask", lost);
+    }
+    if (f->show_prompt && f->session != NULL && f->ask.count > 1) {
+        return app_usage(a, err,
+                         "--show-prompt takes one --ask of a --session: what follows an answer is "
+                         "not known before it");
+    }
+    const char *first = pictures > 0 ? "IMAGE" : f->system != NULL ? "--system" : NULL;
+    return !f->resumes || first == NULL
+               ? MDF_OK
+               : app_usage(
+                     a, err,
+                     "--session %s: the conversation goes on, and %s stands at its beginning: "
+                     "leave it out, or name a new file",
+                     f->session, first);
+}
+
+/* The folder dir is the model's. */
+static mdf_status check_session(app *a, const predict_flags *f, const app_pictures *pictures,
+                                const char *dir, mdf_error *err)
+{
+    const app_output out = {"--session", f->session};
+    if (f->session == NULL) {
+        return MDF_OK;
+    }
+    if (pictures->count > 1 && !f->together) {
+        return app_usage(a, err, "--session takes one IMAGE, or several with --together, not %zu",
+                         pictures->count);
+    }
+    for (size_t i = 0; i < pictures->count; i++) {
+        MDF_TRY(app_output_not_file(out, pictures->item[i], err));
+    }
+    MDF_TRY(app_output_not_in(out, dir, err));
+    return app_output_not_in(out, f->lora, err);
 }
 
 /* What a coverage was measured for. */
@@ -295,14 +336,49 @@ static mdf_status check_coverage(app *a, const predict_flags *f, mdf_error *err)
 }
 
 /* A script that fills --text from a table writes that table's word for nothing. */
-static predict_flags without_missing_text(const app *a, const predict_flags *given)
+static predict_flags completed(const app *a, const predict_flags *given)
 {
     predict_flags f = *given;
+    f.resumes = f.session != NULL && mdf_path_exists(f.session);
     if (f.text != NULL && mdf_cell_missing_word(f.text) >= 0) {
         app_say(a, "--text '%s' is a word for a missing value: read as no text", f.text);
         f.text = NULL;
     }
     return f;
+}
+
+/* Before the first question: what can't be saved is not answered. */
+static mdf_status begin_session(const predict_flags *f, const mdf_engine *engine,
+                                mdf_session *session, mdf_error *err)
+{
+    mdf_file_writer probe;
+    if (f->session == NULL) {
+        return MDF_OK;
+    }
+    if (!mdf_engine_converses(engine)) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "--session %s: the model has no chat template, and so no form of a "
+                        "conversation: its questions stand for themselves",
+                        f->session);
+    }
+    if (f->resumes) {
+        MDF_TRY(mdf_session_load(session, f->session, err));
+    }
+    if (f->show_prompt) {
+        return MDF_OK;
+    }
+    MDF_TRY(mdf_file_writer_open(&probe, f->session, err));
+    mdf_file_writer_abort(&probe);
+    return MDF_OK;
+}
+
+static mdf_status ask(const app *a, const predict_flags *f, predict_view view,
+                      const mdf_engine *engine, mdf_session *session, mdf_error *err)
+{
+    MDF_TRY(begin_session(f, engine, session, err));
+    MDF_TRY(predict_ask(a, f, view, session, err));
+    return f->session != NULL && !f->show_prompt ? mdf_session_save(session, f->session, err)
+                                                 : MDF_OK;
 }
 
 /* a's operands are the pictures. */
@@ -325,7 +401,7 @@ static mdf_status predict(const app *a, const predict_flags *f, predict_view vie
     }
     if (status == MDF_OK) {
         mdf_session_watch(session, a->stop);
-        status = f->ask.count > 0 ? predict_ask(a, f, view, session, err)
+        status = f->ask.count > 0 ? ask(a, f, view, engine, session, err)
                                   : predict_classify(a, f, view, session, err);
     }
     mdf_session_free(session);
@@ -335,7 +411,7 @@ static mdf_status predict(const app *a, const predict_flags *f, predict_view vie
 
 static mdf_status run(app *a, const void *flags, mdf_error *err)
 {
-    const predict_flags own = without_missing_text(a, flags);
+    const predict_flags own = completed(a, flags);
     const predict_flags *f = &own;
     predict_view view;
     mdf_kv_type kv_type;
@@ -350,6 +426,9 @@ static mdf_status run(app *a, const void *flags, mdf_error *err)
     mdf_status status = app_pictures_list(&pictures, a, err);
     if (status == MDF_OK) {
         status = check_heatmap(a, f, &pictures, dir, err);
+    }
+    if (status == MDF_OK) {
+        status = check_session(a, f, &pictures, dir, err);
     }
     if (status == MDF_OK) {
         status = check_together(a, f, pictures.count, err);
@@ -382,7 +461,9 @@ const app_command app_predict = {
         "chat\n"
         "template of their folder, whatever it is. A model with labels is asked in the form of "
         "its\n"
-        "training. Every question of several stands for itself.\n"
+        "training. Every question of several stands for itself; with --session they are turns of "
+        "one\n"
+        "conversation, which a later run goes on with. An answer that was stopped is not written.\n"
         "Several IMAGEs are asked about one after the other; with --together they stand before "
         "one\n"
         "question, in their order, for models without labels that have a vision tower.\n"
@@ -392,12 +473,15 @@ const app_command app_predict = {
         "--tiles auto a square crop of more than one tile's size becomes 2 x 2 of them. Models are "
         "trained\n"
         "on one tile.",
-    .example = "  mdf predict --model runs/first --text \"63-year-old female. Left eye.\" eye.jpg\n"
-               "  mdf predict --model Llama-3.2-11B-Vision-Instruct --ask \"What is to be seen?\" "
-               "eye.jpg\n"
-               "  mdf predict --model Llama-3.2-11B-Vision-Instruct --together --ask \"What has "
-               "changed?\" 2019.jpg 2024.jpg\n"
-               "  mdf predict --model smollm2 --ask \"What is the macula?\"",
+    .example =
+        "  mdf predict --model runs/first --text \"63-year-old female. Left eye.\" eye.jpg\n"
+        "  mdf predict --model Llama-3.2-11B-Vision-Instruct --ask \"What is to be seen?\" "
+        "eye.jpg\n"
+        "  mdf predict --model Llama-3.2-11B-Vision-Instruct --together --ask \"What has "
+        "changed?\" 2019.jpg 2024.jpg\n"
+        "  mdf predict --model smollm2 --ask \"What is the macula?\"\n"
+        "  mdf predict --model llama-q4 --session talk --ask \"What is to be seen?\" eye.jpg\n"
+        "  mdf predict --model llama-q4 --session talk --ask \"Where?\"",
     .option = options,
     .option_count = APP_COUNT(options),
     .flags_bytes = sizeof(predict_flags),

@@ -18,6 +18,8 @@ typedef struct predict_flags {
     bool together;
     const char *system, *chat_template;
     const char *kv_type;
+    const char *session; /* NULL: questions stand for themselves */
+    bool resumes;        /* the session's file is there */
     bool show_prompt;
     bool sample;
     int64_t max_tokens, top_k;

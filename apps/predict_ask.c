@@ -190,6 +190,12 @@ static mdf_status ask_all(const round *r, const subject *s, const mdf_photo *pho
     for (size_t i = 0; status == MDF_OK && i < r->f->ask.count; i++) {
         q.question = r->f->ask.item[i];
         q.same_image = i > 0;
+        if (r->f->session != NULL && (i > 0 || r->f->resumes)) { /* the next turn */
+            q.go_on = true;
+            q.photo_count = 0;
+            q.system = NULL;
+            q.text = i > 0 ? NULL : q.text;
+        }
         status = ask_one(r, s, &q, err);
         if (status != MDF_OK && status != MDF_ERR_STOPPED) {
             (void)json_array_append_new(r->list, failure_json(s, q.question, err));

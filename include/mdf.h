@@ -336,6 +336,10 @@ MDF_API MDF_NODISCARD mdf_status mdf_session_show(mdf_session *s, const mdf_ques
 MDF_API MDF_NODISCARD mdf_status mdf_session_ask(mdf_session *s, const mdf_question *q,
                                                  mdf_reply *out, mdf_error *err);
 
+/* Whether questions can be turns of one conversation (mdf_question.go_on): the model has a chat
+ * template. */
+MDF_API bool mdf_engine_converses(const mdf_engine *e);
+
 /* Writes the conversation that the questions before made (mdf_question.go_on) to a file: its words,
  * tokens, keys and values, and which model it is with. The file is replaced as a whole, or stays as
  * it was. MDF_ERR_ARG: there is none, or the model has no chat template. MDF_ERR_IO */

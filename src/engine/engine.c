@@ -206,6 +206,11 @@ void mdf_engine_close(mdf_engine *e)
     }
 }
 
+bool mdf_engine_converses(const mdf_engine *e)
+{
+    return e->chat != NULL;
+}
+
 int mdf_engine_label_count(const mdf_engine *e)
 {
     return e->model->config.answer.label_count;
