@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "engine/session_file.h"
 #include "support/folder.h"
 #include "support/near.h"
@@ -445,6 +446,26 @@ static void more_than_there_is_memory_for_is_refused(void **state)
     test_folder_remove(&f);
 }
 
+/* A model that says that it can remember two thousand million tokens: a terabyte of floats, which
+ * this machine hardly has. */
+static void an_absurd_model_is_told_what_there_is(void **state)
+{
+    (void)state;
+    const setting s = {.model = GOLDEN "text", .type = MDF_KV_F32};
+    mdf_error err = {0};
+    mdf_reply r;
+    talker t;
+    open_talker(&t, &s);
+    t.m.engine->model->config.text.max_position_embeddings = 2000000000;
+    mdf_question q = question_of(&t, &s, 0);
+    q.max_tokens = 1999990000;
+    if (mdf_memory_available() < 1000000000000) {
+        assert_int_equal(mdf_session_ask(t.m.session, &q, &r, &err), MDF_ERR_LIMIT);
+        assert_non_null(strstr(err.text, "more tokens of text and 0 of pictures take 102399"));
+    }
+    close_talker(&t);
+}
+
 /* Whatever allocation fails, there is an error and no leak, and the session goes on. */
 static void without_memory_there_is_an_error(void **state)
 {
@@ -493,6 +514,7 @@ int main(void)
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(what_is_no_conversation_is_refused),
         cmocka_unit_test(more_than_there_is_memory_for_is_refused),
+        cmocka_unit_test(an_absurd_model_is_told_what_there_is),
         cmocka_unit_test(without_memory_there_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
