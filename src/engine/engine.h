@@ -18,11 +18,11 @@ struct mdf_engine {
     mdf_preprocessor preprocessor; /* mean and deviation of pictures */
     mdf_error no_picture; /* why this model's pictures can't be prepared; code MDF_OK: they can */
     mdf_tokenizer *tokenizer;
-    mdf_chat *chat;    /* the folder's template, or the one of the options; NULL: there is none, or
-                          the model has labels, and questions have the form of language/prompt.h */
-    char *max_isa;     /* NULL = the best */
+    mdf_chat *chat; /* the folder's template, or the one of the options; NULL: there is none, or
+                       the model has labels, and questions have the form of language/prompt.h */
+    char *max_isa;  /* NULL = the best */
     char *dir, *lora, *chat_file; /* of the options; the last two may be NULL */
-    mdf_dtype kv_type; /* of a decoder's keys and values */
+    mdf_dtype kv_type;            /* of a decoder's keys and values */
 };
 
 /* A model with labels of its own to choose from. */

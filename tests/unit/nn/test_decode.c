@@ -108,6 +108,60 @@ static void pictures_are_read_once(void **state)
     mllama_close(&m);
 }
 
+/* The end of a prompt read again from any token on, before, between and behind its pictures, in a
+ * cache that has grown: as reading all of it. */
+static void check_going_on(const char *name, const char *const *set)
+{
+    static mllama m;
+    static mdf_real want[40];
+    mdf_error err = {0};
+    mllama_open(&m, "cached", set);
+    mllama_case(&m, name);
+    m.batch.trace = NULL;
+    mdf_decoder *d = NULL;
+    must(mdf_decoder_new(&d, m.model, m.kernels, 16, MDF_DTYPE_F32, &err), &err);
+    must(mdf_decoder_prompt(d, &m.batch, false, &err), &err);
+    const size_t bytes = (size_t)mdf_decoder_vocabulary(d) * sizeof *want;
+    assert_in_range(bytes, 1, sizeof want);
+    memcpy(want, mdf_decoder_logits(d), bytes);
+    const int32_t pictures = m.batch.vision_image == NULL ? 0 : m.count[0];
+    mdf_prompt_view p = {m.prompt, m.prompt_len[0], m.image_at, pictures};
+    for (int64_t known = 0; known < p.count; known++) {
+        must(mdf_decoder_next(d, 3, &err), &err); /* is forgotten */
+        must(mdf_decoder_reserve(d, 17 + known, &err), &err);
+        assert_int_equal(mdf_decoder_capacity(d), 17 + known);
+        must(mdf_decoder_go_on(d, &p, known, &err), &err);
+        assert_int_equal(mdf_decoder_used(d), p.count);
+        far(mdf_decoder_logits(d), want, mdf_decoder_vocabulary(d), "logits");
+    }
+    assert_int_equal(mdf_decoder_go_on(d, &p, p.count, &err), MDF_ERR_ARG);
+    p.images++;
+    assert_int_equal(mdf_decoder_go_on(d, &p, 1, &err), MDF_ERR_ARG);
+    assert_non_null(strstr(err.text, "can't go on behind 1 and"));
+    p.images--;
+    p.count += 2; /* nobody has read so many */
+    assert_int_equal(mdf_decoder_go_on(d, &p, p.count - 1, &err), MDF_ERR_ARG);
+    p.count -= 2;
+    if (pictures > 0) {
+        const int32_t behind[MLLAMA_PICTURES] = {(int32_t)p.count, (int32_t)p.count};
+        p.image_at = behind;
+        assert_int_equal(mdf_decoder_go_on(d, &p, 1, &err), MDF_ERR_ARG);
+        assert_string_equal(err.text, "picture 0 has no image token in the prompt");
+    }
+    assert_int_equal(mdf_decoder_used(d), p.count);
+    mdf_decoder_free(d);
+    mllama_close(&m);
+}
+
+static void a_prompt_may_go_on_from_any_token(void **state)
+{
+    (void)state;
+    check_going_on("picture", NULL);
+    check_going_on("two", NULL);
+    check_going_on("text", NULL);
+    check_going_on("two", (const char *[]){"text_config.leak_rows=false", NULL});
+}
+
 /* The label tree behind a cached prompt, against prompt and tree in one pass: every way of fusion.
  */
 static void check_scores(const char *const *set)
@@ -446,6 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greedy_text_agrees_with_and_without_cache),
         cmocka_unit_test(pictures_are_read_once),
+        cmocka_unit_test(a_prompt_may_go_on_from_any_token),
         cmocka_unit_test(labels_behind_a_cached_prompt_score_the_same),
         cmocka_unit_test(other_types_round_keys_and_nothing_else),
         cmocka_unit_test(heads_that_are_no_blocks_are_refused),
