@@ -34,12 +34,13 @@ static bool contains(const char *bytes, size_t n, const char *word, size_t len)
 }
 
 /* Do the first bytes say that mdf wrote the file? PNG: report/png_mark.c, HTML: report/html.c,
- * JSON: cmd_eval.c, CSV: segment_table.c. */
+ * JSON: cmd_eval.c, CSV: segment_table.c, conversations: engine/session_file.c. */
 static bool is_ours(const char *path)
 {
     static const char png[] = "Software\0mdf ";
     static const char html[] = "name=\"generator\" content=\"mdf ";
     static const char json[] = "\"producer\": \"mdf ";
+    static const char talk[] = "{\"__metadata__\":{\"mdf.session\":";
     static const char csv[] = "image,name,width_px,height_px,gradable,quality,field_x_px,";
     char head[HEAD_BYTES];
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -51,6 +52,7 @@ static bool is_ours(const char *path)
     return n > 0 && (contains(head, (size_t)n, png, sizeof png - 1) ||
                      contains(head, (size_t)n, html, sizeof html - 1) ||
                      contains(head, (size_t)n, json, sizeof json - 1) ||
+                     contains(head, (size_t)n, talk, sizeof talk - 1) ||
                      contains(head, (size_t)n, csv, sizeof csv - 1));
 }
 

@@ -39,11 +39,14 @@ refused --model "$ask/vision" --session talk --show-prompt --ask "What?" --ask "
 "$mdf" predict --session talk small.png
 refused --model small --session new --ask "What?" small.png
 refused --model "$ask/vision" --session nowhere/talk --ask "What?" small.png
+cp -r "$ask/vision" mine
+talk --model ./mine --session mine/talk --ask "What?" small.png >/dev/null
+talk --model ./mine --session mine/talk --ask "What?" >/dev/null && echo "a session may lie beside its model"
+refused --model ./mine --session mine/config.json --ask "What?"
 refused --model "$ask/vision" --kv-type f32 --session talk --ask "What?"
 refused --model "$ask/text" --session talk --ask "What?" 2>&1 | sed -E 's/[0-9a-f]{12}/SUM/g; s|\(/.*/text|(text|'
-cp -r "$ask/vision" changed
-sed -i 's/"rope_theta": 10000.0/"rope_theta": 10001.0/' changed/config.json
-refused --model ./changed --session talk --ask "What?" 2>&1 | sed -E 's/[0-9a-f]{12}/SUM/g'
+sed -i 's/"rope_theta": 10000.0/"rope_theta": 10001.0/' mine/config.json
+refused --model ./mine --session talk --ask "What?" 2>&1 | sed -E 's/[0-9a-f]{12}/SUM/g'
 head -c 5000 talk >half
 refused --model "$ask/vision" --session half --ask "What?"
 { head -c -1 talk && printf x; } >flipped

@@ -72,11 +72,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (mdf_safetensors_parse(&st, data, size, "fuzz", NULL) != MDF_OK) {
         return 0;
     }
-    const bool whole = mdf_saved_check_sum(&st, NULL) == MDF_OK;
+    (void)!mdf_saved_check_sum(&st, NULL);
     if (mdf_saved_check(&saved, &st, &model->config, MDF_DTYPE_F16, NULL) == MDF_OK) {
         restore(&saved, &st);
-    } else {
-        check(!whole); /* a seed that was written has to fit */
     }
     mdf_safetensors_close(&st);
     return 0;
