@@ -62,4 +62,18 @@ talk --model "$ask/vision" --session talk --ask "And now?" --ask "$(printf 'x%.0
 echo "exit code $?"
 cmp talk old && echo "still whole"
 talk --model "$ask/vision" --session talk --ask "And now?" >/dev/null && ! cmp -s talk old && echo "goes on"
+# So does Ctrl-C, with many questions for a model that remembers much.
+cp -r "$ask/text" long
+sed -i 's/"max_position_embeddings": 256/"max_position_embeddings": 100000/' long/config.json
+talk --model ./long --session long.talk --ask "What is the macula?" >/dev/null
+cp long.talk old
+questions=()
+for ((i = 0; i < 3000; i++)); do questions+=(--ask "Question $i?"); done
+"$mdf" predict -q --model ./long --session long.talk --max-tokens 6 "${questions[@]}" >said 2>stopped &
+while [ ! -s said ] && kill -0 $! 2>/dev/null; do sleep 0.05; done
+kill -INT $!
+wait $!
+echo "exit code $?"
+grep -o stopped stopped # in a prompt or behind some tokens
+cmp long.talk old && echo "still whole"
 ls
