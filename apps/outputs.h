@@ -1,7 +1,8 @@
 /* What the commands may write over. An output never replaces a file that the same run reads,
  * however it is named; another file that is there only when mdf wrote it (which its first bytes
- * say: PNG, HTML and JSON carry the name of the program), when it is empty, or with --force. A
- * folder that holds a model, or that a training is writing, gets none from another command. */
+ * say: PNG, HTML, JSON and conversations carry the name of the program), when it is empty, or with
+ * --force. A folder that holds a model, or that a training is writing, gets none from another
+ * command. */
 #ifndef MDF_APPS_OUTPUTS_H
 #define MDF_APPS_OUTPUTS_H
 
