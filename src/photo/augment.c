@@ -197,7 +197,8 @@ static void normalise(float *px, size_t n, const mdf_augment_options *opt)
     }
 }
 
-/* A picture much larger than wanted, reduced into memory of scratch; else the picture itself. */
+/* A picture much larger than wanted, reduced into memory of scratch; else the picture itself. What
+ * is magnified must not be reduced before, or large would always mean blurred. */
 static mdf_status reduced(mdf_image *out, const mdf_image *im, double wanted, mdf_arena *scratch,
                           mdf_error *err)
 {
@@ -231,7 +232,7 @@ mdf_status mdf_augment(float *out, uint8_t *mask_out, bool *flipped, const mdf_i
     mdf_image from = *im;
     mdf_arena_reset(scratch);
     if (out != NULL) {
-        MDF_TRY(reduced(&from, im, (double)side / shown_part(opt), scratch, err));
+        MDF_TRY(reduced(&from, im, (double)side / shown_part(opt) * d.zoom, scratch, err));
     }
     float *line = mdf_arena_alloc(scratch, 6 * (size_t)side, sizeof *line);
     if (line == NULL) {

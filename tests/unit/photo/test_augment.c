@@ -179,6 +179,39 @@ static void a_large_picture_is_reduced_without_new_memory_each_time(void **state
     assert_int_equal(mdf_alloc_count(), before);
 }
 
+/* Stripes of 6 pixels, half of them white, shown at a quarter of the size: they are grey, unless
+ * the picture is magnified twice or so, when each takes 3 pixels. Zooms lie between 1/2 and 2. */
+static void what_is_magnified_shows_what_reducing_would_have_lost(void **state)
+{
+    (void)state;
+    enum { LARGE = 4 * S, SEEDS = 30 };
+    static uint8_t px[LARGE * LARGE * 3];
+    for (int i = 0; i < LARGE * LARGE; i++) {
+        memset(px + (size_t)i * 3, i % LARGE % 6 < 3 ? 255 : 0, 3);
+    }
+    const mdf_image im = {.width = LARGE, .height = LARGE, .rgb = px};
+    mdf_augment_options opt = mdf_augment_none();
+    opt.scale = 1;
+    float out[S * S * 3];
+    float least = 1;
+    float most = 0;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        mdf_rng r = mdf_rng_new(seed, 9);
+        assert_int_equal(mdf_augment(out, NULL, NULL, &im, NULL, S, &opt, &r, &scratch, NULL),
+                         MDF_OK);
+        const float *row = out + (size_t)(S / 2) * S * 3; /* the middle of the picture is there */
+        float low = 1;
+        float high = -1;
+        for (int x = 3 * S / 8; x < 5 * S / 8; x++) {
+            low = row[3 * x] < low ? row[3 * x] : low;
+            high = row[3 * x] > high ? row[3 * x] : high;
+        }
+        least = high - low < least ? high - low : least;
+        most = high - low > most ? high - low : most;
+    }
+    assert_true(most > 1 && least < 0.5F); /* of 2, between black and white */
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -244,6 +277,7 @@ int main(void)
         cmocka_unit_test(about_half_of_the_samples_are_flipped),
         cmocka_unit_test(the_black_frame_stays_black),
         cmocka_unit_test(a_large_picture_is_reduced_without_new_memory_each_time),
+        cmocka_unit_test(what_is_magnified_shows_what_reducing_would_have_lost),
         cmocka_unit_test(a_crop_shows_its_square),
         cmocka_unit_test(an_impossible_size_is_refused),
     };
