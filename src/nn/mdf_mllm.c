@@ -117,9 +117,11 @@ static mdf_fusion_state look_closely(mdf_graph *g, const mdf_mllm *m, const mdf_
 /* The U-Net alone: nothing is prepared for a text. */
 static mdf_fusion_state look(mdf_graph *g, const mdf_mllm *m, const mdf_batch *b)
 {
-    mdf_fusion_state s = {.cases = b->cases};
-    s.unet = mdf_unet_encode(g, &m->unet, unet_image(g, m, b), NULL);
-    s.seen_mid = s.unet.mid;
+    mdf_taps *taps = b->taps;
+    mdf_tap *mid = taps != NULL && taps->fused ? &taps->pooled[MDF_TAP_LEVELS] : NULL;
+    mdf_fusion_state s = {.cases = b->cases, .taps = taps};
+    s.unet = mdf_unet_encode(g, &m->unet, unet_image(g, m, b), taps);
+    s.seen_mid = mdf_tap_into(g, mid, s.unet.mid);
     return s;
 }
 
@@ -154,7 +156,7 @@ static mdf_output forward_picture(mdf_graph *g, const mdf_mllm *m, const mdf_bat
                                   bool want_masks)
 {
     mdf_output out = {0};
-    out.fusion = b->taps != NULL ? look_closely(g, m, b, want_masks) : look(g, m, b);
+    out.fusion = look(g, m, b);
     out.scores = out.image_logits = mdf_image_head_logits(g, &m->head, out.fusion.seen_mid);
     draw_masks(g, m, want_masks, &out);
     if (b->label != NULL && out.scores != NULL) {

@@ -15,3 +15,8 @@ done
 "$mdf" predict --quiet --model picture --heatmap where.png --explain attention \
     data/images/P0001_left.png 2>&1
 ls ./*.png
+# Learned at 32 pixels, where the grid of a fusion to come would not fit.
+"$mdf" train --quiet --config tiny --data data --out small --set unet_config.image_size=96 --set fusion_config.grid=6 \
+    --set train_config.picture_side=32 --set vision_config.image_size=28 --set batch_size=4 --set epochs=1 \
+    --set train_config.task=picture --set answer_config.image_head=true --set mask_weight=0 >/dev/null
+"$mdf" predict --quiet --model small --heatmap small.png data/images/P0001_left.png >/dev/null && echo small
