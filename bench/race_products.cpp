@@ -3,10 +3,11 @@
  *
  *     race_products [THREADS] [ROUNDS] [ONLY]      ONLY: part of a row's name, as "q8_0 1x4096"
  *
- * ggml runs its own graph of one product, for Q4_0 also with its repacked weights (for Q8_0 it has
- * none on x86). A single row reads weights that no cache holds. Prints the medians in GFLOP/s of
- * wall clock and of processor time (which other work on the machine disturbs less), the ratio to
- * the faster of ggml's two, and how far the results are apart. Built and run by race_products.sh.
+ * ggml runs its own graph of one product, for Q4_0 and Q4_K also with its repacked weights (for the
+ * others it has none on x86). A single row reads weights that no cache holds. Prints the medians in
+ * GFLOP/s of wall clock and of processor time (which other work on the machine disturbs less), the
+ * ratio to the faster of ggml's two, and how far the results are apart. Built and run by
+ * race_products.sh.
  */
 #include <algorithm>
 #include <cmath>
@@ -157,7 +158,7 @@ void race(ggml_backend_t cpu, ggml_backend_buffer_type_t repacked, ggml_type typ
             const double cpu_start = seconds(CLOCK_PROCESS_CPUTIME_ID);
             for (size_t j = 0; j < times; j++) {
                 if (who == MDF) {
-                    mdf_product_run(type == GGML_TYPE_Q8_0, ours[j % copies].data(), s.m, s.n, s.k,
+                    mdf_product_run(ggml_type_name(type), ours[j % copies].data(), s.m, s.n, s.k,
                                     x.data(), y.data());
                 } else {
                     ggml_backend_graph_compute(cpu, theirs[who][j % copies].graph);
@@ -218,17 +219,24 @@ int main(int argc, char **argv)
     }
     const std::vector<float> numbers = noise((size_t)14336 * 4096, 0.05F, 1);
     const std::vector<float> x = noise((size_t)1601 * 14336, 1, 2);
-    std::printf("%d threads, medians of %d; GFLOP/s of wall clock and of processor time\n", threads,
-                rounds);
+    std::printf(
+        "%d threads, mdf's kernels: %s, medians of %d; GFLOP/s of wall clock and of processor "
+        "time\n",
+        threads, mdf_product_isa(), rounds);
     std::printf("%-20s %15s %15s %15s  %11s %8s\n", "", "ggml", "ggml, repacked", "mdf", "ratios",
                 "apart");
-    for (const ggml_type type : {GGML_TYPE_Q8_0, GGML_TYPE_Q4_0}) {
+    for (const ggml_type type :
+         {GGML_TYPE_Q8_0, GGML_TYPE_Q4_0, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K}) {
         for (const shape &s : shapes) {
+            if (s.k % ggml_blck_size(type) != 0) {
+                continue;
+            }
             const std::string name = std::string(ggml_type_name(type)) + " " + std::to_string(s.m) +
                                      "x" + std::to_string(s.n) + "x" + std::to_string(s.k);
             if (name.find(only) != std::string::npos) {
-                race(cpu, type == GGML_TYPE_Q4_0 ? repacked_kind(cpu) : nullptr, type, s,
-                     name.c_str(), numbers, x, rounds);
+                const bool four = type == GGML_TYPE_Q4_0 || type == GGML_TYPE_Q4_K;
+                race(cpu, four ? repacked_kind(cpu) : nullptr, type, s, name.c_str(), numbers, x,
+                     rounds);
             }
         }
     }

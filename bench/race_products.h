@@ -8,10 +8,11 @@
 extern "C" {
 #endif
 
-int mdf_product_open(int threads); /* 0: fine */
-/* y [m,n] = x [m,k] w^T, w [n,k] in blocks of Q8_0 or else Q4_0. */
-void mdf_product_run(int q8, const void *w, int64_t m, int64_t n, int64_t k, const float *x,
-                     float *y);
+int mdf_product_open(int threads); /* 0: fine. Environment ISA: at most this instruction set */
+const char *mdf_product_isa(void);
+/* y [m,n] = x [m,k] w^T, w [n,k] in blocks of a type by its name. */
+void mdf_product_run(const char *type, const void *w, int64_t m, int64_t n, int64_t k,
+                     const float *x, float *y);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # race_products.sh WORK [THREADS] [ROUNDS] [ONLY]: single products with weights in blocks, ggml against mdf,
 # in turns within one process; see race_products.cpp. WORK, LLAMA_SOURCE, LLAMA_BUILD: as for
-# race_llama.sh, which must have built llama.cpp. BUILD: mdf's build folder.
+# race_llama.sh, which must have built llama.cpp. BUILD: mdf's build folder. ISA: mdf's kernels, as in
+# mdf --isa; llama.cpp's are those that it was built for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || { echo "usage: race_products.sh WORK [THREADS] [ROUNDS] [ONLY]" >&2; exit 2; }
