@@ -15,13 +15,14 @@
 #if defined(__AVX512VNNI__)
 enum { TOKENS = 6, VECTORS = 2, PLANES = 1 }; /* 12 integer and 12 float sums of 32 registers */
 #elif defined(__AVX512F__)
-enum { TOKENS = 6, VECTORS = 1, PLANES = 2 };
+enum { TOKENS = 6, VECTORS = 2, PLANES = 2 };
 #else
-enum { TOKENS = 4, VECTORS = 1, PLANES = 2 };
+enum { TOKENS = 4, VECTORS = 2, PLANES = 2 };
 #endif
 enum {
     INT8_PANEL = VECTORS * VEC,
-    CHUNK = 16, /* blocks: a panel's piece and a few tokens stay in the first-level cache */
+    /* blocks: a panel's piece and a few tokens stay in the first-level cache */
+    CHUNK = VEC * PLANES > 16 ? 8 : 16,
     QUADS = BLOCK / 4
 };
 
@@ -29,37 +30,20 @@ enum {
 typedef struct token_block {
     float d[TOKENS];
     union {
-        int32_t start[2][TOKENS]; /* factor * sum of q, or with halves two of them */
+        int32_t start[2][TOKENS]; /* what a lane starts with: factor * sum of q, or with halves two
+                                     of them; without VNNI in two parts (weight_words.h) */
         float sum[TOKENS];        /* with minima: d * factor * sum of q */
     };
     int8_t q[TOKENS][BLOCK];
 } token_block;
 
-/* One block of PANEL rows of the weight. Without VNNI the bytes of wide types are two planes of
- * nibbles, because 16 bits hold the sums of products with nibbles only. */
+/* One block of PANEL rows of the weight. Without VNNI the bytes of Q8_0 are two planes of nibbles,
+ * because 16 bits hold the sums of products with nibbles only. */
 typedef struct panel_block {
     uint8_t u[PLANES][QUADS][VECTORS][VEC * 4];
     float d[INT8_PANEL];
     float more[INT8_PANEL]; /* scales of the second half, or minima, or nothing */
 } panel_block;
-
-static void round_tokens(token_block *out, const float *x, int64_t rows, int64_t k, mdf_dtype type)
-{
-    const block_type is = block_type_of(type);
-    for (int64_t b = 0; b < k / BLOCK; b++) {
-        for (int64_t t = 0; t < rows; t++) {
-            const rounded r = round_block(out[b].q[t], x + t * k + b * BLOCK);
-            const int32_t first = is.halves ? sum_of_half(out[b].q[t]) : r.sum;
-            out[b].d[t] = r.d;
-            if (is.minimum) {
-                out[b].sum[t] = r.d * (float)(is.factor * r.sum);
-            } else {
-                out[b].start[0][t] = is.factor * first;
-                out[b].start[1][t] = is.factor * (r.sum - first);
-            }
-        }
-    }
-}
 
 /* Four quads of one vector of rows: bytes of u, or two times four of packed nibbles. */
 static inline void pack_quads(panel_block *out, const uint8_t *const row[], int64_t at, int v,
@@ -130,8 +114,8 @@ ALWAYS_INLINE void pack_groups(panel_block *out, const uint8_t *const row[], int
             const int64_t j = i / VECTORS / 2;
             const int v = (int)(i % VECTORS);
             const int64_t half = i / VECTORS % 2;
-            pack_quads(&out[j], of + v * VEC, j * BLOCK + 16 * half, v, (int)half * 4, is.wide,
-                       false, 0);
+            pack_quads(&out[j], of + v * VEC, j * BLOCK + 16 * half, v, (int)half * 4, false, false,
+                       0);
         }
     }
 }
@@ -164,19 +148,27 @@ static inline words words_broadcast(const int8_t *p)
     return words_all(four);
 }
 
-/* What a tile is compiled for. */
+/* What a tile is compiled for. Without VNNI: two planes of nibbles; in 16 bits half a block
+ * twice. */
 typedef struct tile_kind {
-    bool wide, minimum, halves;
+    bool planes, twice, minimum, halves;
 } tile_kind;
 
 #if defined(__AVX512VNNI__)
 
+static inline void starts_of(int32_t *first, int32_t *second, const int8_t *q, int32_t sum,
+                             const block_type is)
+{
+    const int32_t half = is.halves ? sum_of_half(q) : sum;
+    *first = is.factor * half;
+    *second = is.factor * (sum - half);
+}
+
 /* sum[t][v] = start[t] + integer sums of count quads. */
 ALWAYS_INLINE void block_sums(words sum[TOKENS][VECTORS], const int tokens, const token_block *x,
                               const panel_block *w, const int first, const int count,
-                              const bool wide, const int32_t *start)
+                              const int32_t *start)
 {
-    (void)wide;
 #pragma GCC unroll 6
     for (int t = 0; t < tokens; t++) {
         sum[t][0] = sum[t][1] = words_all(start == NULL ? 0 : start[t]);
@@ -193,68 +185,6 @@ ALWAYS_INLINE void block_sums(words sum[TOKENS][VECTORS], const int tokens, cons
         }
     }
 }
-
-#else
-
-#if defined(__AVX512F__)
-#define PAIRS_OF_BYTES(u, s) _mm512_maddubs_epi16(u, s)
-#define ADD16(a, b)          _mm512_add_epi16(a, b)
-#define ADD32(a, b)          _mm512_add_epi32(a, b)
-#define LEFT4(a)             _mm512_slli_epi32(a, 4)
-#define PAIRS_OF_WORDS(a)    _mm512_madd_epi16(a, _mm512_set1_epi16(1))
-#else
-#define PAIRS_OF_BYTES(u, s) _mm256_maddubs_epi16(u, s)
-#define ADD16(a, b)          _mm256_add_epi16(a, b)
-#define ADD32(a, b)          _mm256_add_epi32(a, b)
-#define LEFT4(a)             _mm256_slli_epi32(a, 4)
-#define PAIRS_OF_WORDS(a)    _mm256_madd_epi16(a, _mm256_set1_epi16(1))
-#endif
-
-/* 16-bit sums of 8 pairs of products: at most 8 * 2 * 15 * 127 = 30480. */
-ALWAYS_INLINE void plane_sums(words sum[TOKENS], const int tokens, const token_block *x,
-                              const uint8_t u[QUADS][VECTORS][VEC * 4], const int first,
-                              const int count)
-{
-#pragma GCC unroll 6
-    for (int t = 0; t < tokens; t++) {
-        sum[t] = words_all(0);
-    }
-#pragma GCC unroll 1 /* else the compiler loads all of x first, and has no registers left */
-    for (int i = first; i < first + count; i++) {
-        const words w = words_load(u[i][0]);
-#pragma GCC unroll 6
-        for (int t = 0; t < tokens; t++) {
-            const words q = words_broadcast(x->q[t] + 4 * i);
-            sum[t] = ADD16(sum[t], PAIRS_OF_BYTES(w, q));
-        }
-    }
-}
-
-/* sum[t][0] = start[t] + integer sums of count quads. */
-ALWAYS_INLINE void block_sums(words sum[TOKENS][VECTORS], const int tokens, const token_block *x,
-                              const panel_block *w, const int first, const int count,
-                              const bool wide, const int32_t *start)
-{
-    words part[TOKENS];
-#pragma GCC unroll 6
-    for (int t = 0; t < tokens; t++) {
-        sum[t][0] = words_all(start == NULL ? 0 : start[t]);
-    }
-    if (wide) {
-        plane_sums(part, tokens, x, w->u[PLANES - 1], first, count);
-#pragma GCC unroll 6
-        for (int t = 0; t < tokens; t++) {
-            sum[t][0] = ADD32(sum[t][0], LEFT4(PAIRS_OF_WORDS(part[t])));
-        }
-    }
-    plane_sums(part, tokens, x, w->u[0], first, count);
-#pragma GCC unroll 6
-    for (int t = 0; t < tokens; t++) {
-        sum[t][0] = ADD32(sum[t][0], PAIRS_OF_WORDS(part[t]));
-    }
-}
-
-#endif
 
 /* total[t][v] += sum[t][v], or factor where sum is NULL, * both scales. */
 ALWAYS_INLINE void add_scaled(vec total[TOKENS][VECTORS], const int tokens, const float *factor,
@@ -289,12 +219,12 @@ ALWAYS_INLINE void int8_tile(const int tokens, const token_block *x, const panel
     for (int64_t b = 0; b < count; b++, x++, w++) {
         words sum[TOKENS][VECTORS];
         if (is.halves) {
-            block_sums(sum, tokens, x, w, 0, QUADS / 2, is.wide, x->start[0]);
+            block_sums(sum, tokens, x, w, 0, QUADS / 2, x->start[0]);
             add_scaled(total, tokens, x->d, sum, w->d);
-            block_sums(sum, tokens, x, w, QUADS / 2, QUADS / 2, is.wide, x->start[1]);
+            block_sums(sum, tokens, x, w, QUADS / 2, QUADS / 2, x->start[1]);
             add_scaled(total, tokens, x->d, sum, w->more);
         } else {
-            block_sums(sum, tokens, x, w, 0, QUADS, is.wide, is.minimum ? NULL : x->start[0]);
+            block_sums(sum, tokens, x, w, 0, QUADS, is.minimum ? NULL : x->start[0]);
             add_scaled(total, tokens, x->d, sum, w->d);
         }
         if (is.minimum) {
@@ -306,6 +236,26 @@ ALWAYS_INLINE void int8_tile(const int tokens, const token_block *x, const panel
 #pragma GCC unroll 2
         for (int v = 0; v < VECTORS; v++) {
             vec_store(y + t * INT8_PANEL + v * VEC, total[t][v]);
+        }
+    }
+}
+
+#else
+#include "kernel/simd/weight_words.h"
+#endif
+
+static void round_tokens(token_block *out, const float *x, int64_t rows, int64_t k, mdf_dtype type)
+{
+    const block_type is = block_type_of(type);
+    for (int64_t b = 0; b < k / BLOCK; b++) {
+        for (int64_t t = 0; t < rows; t++) {
+            const rounded r = round_block(out[b].q[t], x + t * k + b * BLOCK);
+            out[b].d[t] = r.d;
+            if (is.minimum) {
+                out[b].sum[t] = r.d * (float)(is.factor * r.sum);
+            } else {
+                starts_of(&out[b].start[0][t], &out[b].start[1][t], out[b].q[t], r.sum, is);
+            }
         }
     }
 }
@@ -338,17 +288,18 @@ static void int8_tokens(int tokens, const token_block *x, const panel_block *w, 
                         float *y, mdf_dtype type, bool acc)
 {
     const block_type is = block_type_of(type);
-    const bool wide = PLANES > 1 && is.wide;
+    const bool planes = PLANES > 1 && type == MDF_DTYPE_Q8_0;
+    const bool twice = PLANES > 1 && is.wide;
     if (is.halves) {
-        tile_of_kind(tokens, x, w, count, y, (tile_kind){PLANES > 1, false, true}, acc);
-    } else if (is.minimum && wide) {
-        tile_of_kind(tokens, x, w, count, y, (tile_kind){true, true, false}, acc);
+        tile_of_kind(tokens, x, w, count, y, (tile_kind){.halves = true}, acc);
+    } else if (is.minimum && twice) {
+        tile_of_kind(tokens, x, w, count, y, (tile_kind){.twice = true, .minimum = true}, acc);
     } else if (is.minimum) {
-        tile_of_kind(tokens, x, w, count, y, (tile_kind){false, true, false}, acc);
-    } else if (wide) {
-        tile_of_kind(tokens, x, w, count, y, (tile_kind){true, false, false}, acc);
+        tile_of_kind(tokens, x, w, count, y, (tile_kind){.minimum = true}, acc);
+    } else if (planes) {
+        tile_of_kind(tokens, x, w, count, y, (tile_kind){.planes = true}, acc);
     } else {
-        tile_of_kind(tokens, x, w, count, y, (tile_kind){false, false, false}, acc);
+        tile_of_kind(tokens, x, w, count, y, (tile_kind){.planes = false}, acc);
     }
 }
 
