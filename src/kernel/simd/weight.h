@@ -86,11 +86,11 @@ static void prepare_group(const weight_call *c, int64_t g)
 {
     const int64_t first = g * c->l.group_tokens;
     const int64_t rows = c->m - first < c->l.group_tokens ? c->m - first : c->l.group_tokens;
-    void *out = c->tokens + g * c->l.group_bytes;
+    const float *x = c->x + first * c->w->k;
     if (c->l.int8) {
-        round_tokens(out, c->x + first * c->w->k, rows, c->w->k, c->w->dtype);
+        round_tokens((token_block *)c->tokens, c->l.groups, g, x, rows, c->w->k, c->w->dtype);
     } else {
-        interleave_tokens(out, c->x + first * c->w->k, rows, c->w->k);
+        interleave_tokens((float *)(c->tokens + g * c->l.group_bytes), x, rows, c->w->k);
     }
 }
 
@@ -109,9 +109,10 @@ static void int8_panel(const weight_call *c, int64_t first, int64_t g0, int64_t 
         const int64_t count = blocks - at < CHUNK ? blocks - at : CHUNK;
         pack_panel(panel, row, count, c->w->dtype);
         for (int64_t g = g0; g < g1; g++) {
-            const token_block *x = (const token_block *)(c->tokens + g * c->l.group_bytes);
+            const token_block *x = (const token_block *)c->tokens;
             const int64_t left = c->m - g * TOKENS;
-            int8_tokens(left < TOKENS ? (int)left : TOKENS, x + at, panel, count,
+            x += place_of_chunk(blocks, c->l.groups, g, at);
+            int8_tokens(left < TOKENS ? (int)left : TOKENS, x, panel, count,
                         sums + (g - g0) * TOKENS * INT8_PANEL, c->w->dtype, at > 0);
         }
         for (int r = 0; r < INT8_PANEL; r++) {

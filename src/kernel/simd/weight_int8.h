@@ -244,17 +244,30 @@ ALWAYS_INLINE void int8_tile(const int tokens, const token_block *x, const panel
 #include "kernel/simd/weight_words.h"
 #endif
 
-static void round_tokens(token_block *out, const float *x, int64_t rows, int64_t k, mdf_dtype type)
+/* Where block at, the first of a chunk, of group g of TOKENS rows of x stands. The chunks of all
+ * groups lie one behind the other, as they are read. */
+static inline int64_t place_of_chunk(int64_t blocks, int64_t groups, int64_t g, int64_t at)
+{
+    return at * groups + g * (blocks - at < CHUNK ? blocks - at : CHUNK);
+}
+
+/* all = group g of the rows of x. */
+static void round_tokens(token_block *all, int64_t groups, int64_t g, const float *x, int64_t rows,
+                         int64_t k, mdf_dtype type)
 {
     const block_type is = block_type_of(type);
-    for (int64_t b = 0; b < k / BLOCK; b++) {
+    token_block *out = all;
+    for (int64_t b = 0; b < k / BLOCK; b++, out++) {
+        if (b % CHUNK == 0) {
+            out = all + place_of_chunk(k / BLOCK, groups, g, b);
+        }
         for (int64_t t = 0; t < rows; t++) {
-            const rounded r = round_block(out[b].q[t], x + t * k + b * BLOCK);
-            out[b].d[t] = r.d;
+            const rounded r = round_block(out->q[t], x + t * k + b * BLOCK);
+            out->d[t] = r.d;
             if (is.minimum) {
-                out[b].sum[t] = r.d * (float)(is.factor * r.sum);
+                out->sum[t] = r.d * (float)(is.factor * r.sum);
             } else {
-                starts_of(&out[b].start[0][t], &out[b].start[1][t], out[b].q[t], r.sum, is);
+                starts_of(&out->start[0][t], &out->start[1][t], out->q[t], r.sum, is);
             }
         }
     }
