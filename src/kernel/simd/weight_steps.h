@@ -63,43 +63,53 @@ typedef struct step_scales {
     __m256 d, m;
 } step_scales;
 
-/* The half-precision number at the begin of each of count blocks, s bytes apart; with both, the
- * first in the low half and a second one in the upper half. */
-ALWAYS_INLINE __m128i halves_of_blocks(const uint8_t *p, const int s, const int count,
-                                       const bool both)
+/* The half-precision numbers at p and at p + s: the second is the upper half of a word. */
+ALWAYS_INLINE uint32_t two_halves(const uint8_t *p, const int s)
 {
-    const __m128i one = load16(p);
+    uint16_t first;
+    memcpy(&first, p, sizeof first);
+    return (word_at(p + s - 2) & 0xffff0000U) | first;
+}
+
+/* Those at the begin of count blocks, s bytes apart. By general registers: what vectors load and
+ * shuffle is the bound. */
+ALWAYS_INLINE __m128i halves_of_blocks(const uint8_t *p, const int s, const int count)
+{
     if (count == 1) {
-        return one;
+        return load16(p);
     }
-    if (both) {
-        const __m128i low = _mm_unpacklo_epi32(one, load16(p + s));
-        return count == 2 ? low
-                          : _mm_unpacklo_epi64(
-                                low, _mm_unpacklo_epi32(load16(p + 2 * s), load16(p + 3 * s)));
+    const uint32_t low = two_halves(p, s);
+    const uint64_t high = count > 2 ? two_halves(p + 2 * s, s) : 0;
+    return _mm_cvtsi64_si128((int64_t)(low | high << 32));
+}
+
+/* The words at the begin of count blocks. */
+ALWAYS_INLINE __m128i words_of_blocks(const uint8_t *p, const int s, const int count)
+{
+    if (count == 1) {
+        return load16(p);
     }
-    const __m128i low = _mm_unpacklo_epi16(one, load16(p + s));
+    const __m128i low = _mm_unpacklo_epi32(load16(p), load16(p + s));
     return count == 2
                ? low
-               : _mm_unpacklo_epi32(low, _mm_unpacklo_epi16(load16(p + 2 * s), load16(p + 3 * s)));
+               : _mm_unpacklo_epi64(low, _mm_unpacklo_epi32(load16(p + 2 * s), load16(p + 3 * s)));
 }
 
 /* The scales and minima of blocks. What stands in the lanes of missing ones is anything. */
 ALWAYS_INLINE step_scales scales_of_blocks(const block_type is, const uint8_t *p, const int blocks)
 {
-    if (!goes_by_pairs(is)) {
-        const __m128i low = halves_of_blocks(p, is.bytes, 4, false);
-        const __m128i high =
-            blocks > 4 ? halves_of_blocks(p + 4 * is.bytes, is.bytes, 4, false) : low;
-        const __m256 d = _mm256_cvtph_ps(_mm_unpacklo_epi64(low, high));
-        return (step_scales){d, d};
-    }
-    const __m128i a = halves_of_blocks(p, 2 * is.bytes, blocks / 2, is.minimum);
-    const __m128i b = halves_of_blocks(p + is.bytes, 2 * is.bytes, blocks / 2, is.minimum);
+    const bool pairs = goes_by_pairs(is);
+    const int s = pairs ? 2 * is.bytes : is.bytes; /* from a lane's block to the next lane's */
+    const int count = pairs ? blocks / 2 : 4;
+    const uint8_t *q = p + (pairs ? is.bytes : 4 * is.bytes); /* of the other half */
     if (!is.minimum) {
+        const __m128i a = halves_of_blocks(p, s, count);
+        const __m128i b = pairs || blocks > 4 ? halves_of_blocks(q, s, count) : a;
         const __m256 d = _mm256_cvtph_ps(_mm_unpacklo_epi64(a, b));
         return (step_scales){d, d};
     }
+    const __m128i a = words_of_blocks(p, s, count);
+    const __m128i b = words_of_blocks(q, s, count);
     const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
     const __m128i low = _mm_shuffle_epi8(a, order);
     const __m128i high = _mm_shuffle_epi8(b, order);
