@@ -338,29 +338,41 @@ static void broken_numbers_are_seen(void **state)
     each_level_and_type(broken);
 }
 
-/* The largest magnitudes of everything, scales of scales included: sums must not wrap. */
+/* One of two, without a pattern. */
+static bool coin(uint32_t i)
+{
+    i = (i ^ (i >> 7)) * 2654435761u;
+    return (i >> 16 & 1) != 0;
+}
+
+/* The largest magnitudes of everything, scales of scales included: sums must not wrap. The last of
+ * all mixes the least and the largest numbers, and signs of x. */
 static void extremes(const mdf_kernels *ref, const mdf_kernels *k, mdf_dtype dtype)
 {
     static const uint8_t byte[] = {0x80, 0x7f, 0x00, 0xff};
+    enum { MIXED = sizeof byte / sizeof byte[0] };
     static float x[7 * 512];
     const size_t step = mdf_dtype_bytes(dtype);
     const bool two = dtype == MDF_DTYPE_Q4_1 || dtype == MDF_DTYPE_Q5_1 ||
                      dtype == MDF_DTYPE_Q4_K || dtype == MDF_DTYPE_Q5_K;
     const size_t halves = two ? 4 : 2; /* bytes that stay: before the rest, or after it */
     const size_t at = dtype == MDF_DTYPE_Q6_K ? 0 : halves;
-    for (int q = 0; q < 4 && rounds(dtype); q++) {
+    for (int q = 0; q <= MIXED && rounds(dtype); q++) {
         float got[7 * 18];
         float want[7 * 18];
         mdf_weight w;
         uint8_t *bytes = random_weight(&w, dtype, 18, 512, 4);
         for (size_t i = 0; i < 18 * 512 / mdf_dtype_block(dtype); i++) {
-            memset(bytes + 1 + i * step + at, byte[q], step - halves);
+            uint8_t *quants = bytes + 1 + i * step + at;
+            for (size_t j = 0; j < step - halves; j++) {
+                quants[j] = q < MIXED ? byte[q] : byte[2 + coin((uint32_t)(i * step + j))];
+            }
         }
         for (int sign = -1; sign <= 1; sign += 2) {
             for (int i = 0; i < 7 * 512; i++) {
-                x[i] = (float)sign;
+                x[i] = (float)(q == MIXED && coin((uint32_t)i) ? -sign : sign);
             }
-            for (int64_t m = 1; m <= 7; m += 6) {
+            for (int64_t m = 1; m <= 7; m += 2) {
                 run(ref, &w, m, x, want, 1);
                 run(k, &w, m, x, got, 1);
                 (void)check(k, &w, m, x, got, want, true);
