@@ -285,43 +285,45 @@ ALWAYS_INLINE void pairs_step(__m256 sum[FEW], const int tokens, const mdf_dtype
     }
 }
 
-/* The same of Q8_0: |w| * (x with w's sign); two products of at most 128 * 127 fit into 16 bits. */
+/* The same of Q8_0: |w| * (x with w's sign); two products of at most 128 * 127 fit into 16 bits.
+ * The scales come last, as memory is best read in its order. */
 ALWAYS_INLINE void q8_step(__m256 sum[FEW], __m256 more[FEW], const int tokens, const uint8_t *p,
                            const int8_t *const x[FEW], const int64_t from, const int blocks,
                            int64_t count)
 {
-    const mdf_dtype type = MDF_DTYPE_Q8_0;
-    const step_scales s = scales_of_step(type, p, blocks, count);
-    __m256 low[FEW]; /* scales of four blocks in both halves */
-    __m256 high[FEW];
+    __m256i i[FEW][STEP_BLOCKS];
+#pragma GCC unroll 8
+    for (int b = 0; b < blocks; b++) {
+        const __m256i w = load32_once(p + 34 * b + 2);
+        const __m256i u = _mm256_abs_epi8(w);
+#pragma GCC unroll 3
+        for (int t = 0; t < tokens; t++) {
+            const __m256i q = load32((const uint8_t *)x[t] + from + 32 * b);
+            i[t][b] = sums_of_words(_mm256_maddubs_epi16(u, _mm256_sign_epi8(q, w)));
+        }
+    }
+    const step_scales s = scales_of_step(MDF_DTYPE_Q8_0, p, blocks, count);
 #pragma GCC unroll 3
     for (int t = 0; t < tokens; t++) {
         const float *d = (const float *)(const void *)(x[t] + from + STEP_NUMBERS);
         const __m256 both = _mm256_mul_ps(s.d, _mm256_loadu_ps(d));
-        low[t] = _mm256_permute2f128_ps(both, both, 0x00);
-        high[t] = _mm256_permute2f128_ps(both, both, 0x11);
+        const __m256 low = _mm256_permute2f128_ps(both, both, 0x00);
+        const __m256 high = _mm256_permute2f128_ps(both, both, 0x11);
+#define BLOCK_OF(b, scales, to)                                                                    \
+    if ((b) < blocks) {                                                                            \
+        to[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(i[t][b]),                                       \
+                                _mm256_permute_ps(scales, ((b) % 4) * 0x55), to[t]);               \
     }
-#define BLOCK_OF(i, scales, to)                                                                    \
-    if ((i) < blocks) {                                                                            \
-        const __m256i w = load32_once(p + 34 * (i) + 2);                                           \
-        const __m256i u = _mm256_abs_epi8(w);                                                      \
-        _Pragma("GCC unroll 3") for (int t = 0; t < tokens; t++)                                   \
-        {                                                                                          \
-            const __m256i q = load32((const uint8_t *)x[t] + from + 32 * (i));                     \
-            const __m256i two = _mm256_maddubs_epi16(u, _mm256_sign_epi8(q, w));                   \
-            const __m256 d = _mm256_permute_ps(scales[t], ((i) % 4) * 0x55);                       \
-            to[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums_of_words(two)), d, to[t]);             \
-        }                                                                                          \
-    }
-    BLOCK_OF(0, low, sum)
-    BLOCK_OF(1, low, more)
-    BLOCK_OF(2, low, sum)
-    BLOCK_OF(3, low, more)
-    BLOCK_OF(4, high, sum)
-    BLOCK_OF(5, high, more)
-    BLOCK_OF(6, high, sum)
-    BLOCK_OF(7, high, more)
+        BLOCK_OF(0, low, sum)
+        BLOCK_OF(1, low, more)
+        BLOCK_OF(2, low, sum)
+        BLOCK_OF(3, low, more)
+        BLOCK_OF(4, high, sum)
+        BLOCK_OF(5, high, more)
+        BLOCK_OF(6, high, sum)
+        BLOCK_OF(7, high, more)
 #undef BLOCK_OF
+    }
 }
 
 /* u of blocks 4 h .. 4 h + 3 of the Q6_K group at p. */
