@@ -137,7 +137,7 @@ ALWAYS_INLINE step_scales scales_of_step(const mdf_dtype type, const uint8_t *p,
         return scales_of_group(p);
     }
     step_scales s = scales_of_blocks(is, p, blocks);
-    if (count < STEP_BLOCKS) {
+    if (count < blocks || (is.minimum && blocks < STEP_BLOCKS)) {
         const __m256i lanes = goes_by_pairs(is) ? _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7)
                                                 : _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
         const __m256i there = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), lanes);
@@ -274,14 +274,17 @@ ALWAYS_INLINE void pairs_step(__m256 sum[FEW], const int tokens, const mdf_dtype
     for (int t = 0; t < tokens; t++) {
         const int8_t *scales = x[t] + from + STEP_NUMBERS;
         const float *d = (const float *)(const void *)scales;
-        __m256i i = sums_of_blocks(pair[t], is.wide);
+        __m256i i = blocks > 2 ? sums_of_blocks(pair[t], is.wide) : sums_of_words(pair[t][0]);
+        __m256 both = _mm256_mul_ps(s.d, _mm256_loadu_ps(d));
+        if (blocks == 2) { /* each in four lanes */
+            both = _mm256_permute_ps(both, 0x00);
+        }
         if (is.minimum) {
             sum[t] = _mm256_fmadd_ps(s.m, _mm256_loadu_ps(d + STEP_BLOCKS), sum[t]);
         } else {
             i = _mm256_add_epi32(i, load32((const uint8_t *)scales + STEP_SCALES));
         }
-        sum[t] =
-            _mm256_fmadd_ps(_mm256_cvtepi32_ps(i), _mm256_mul_ps(s.d, _mm256_loadu_ps(d)), sum[t]);
+        sum[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(i), both, sum[t]);
     }
 }
 
@@ -425,8 +428,8 @@ ALWAYS_INLINE void row_products(const int tokens, const mdf_dtype type, const md
             memcpy(rest, p, (size_t)(left * is.bytes));
             p = rest;
         }
-        if (left <= 2) {
-            any_step(sum, tokens, type, p, x, from, 2, left);
+        if (left == 2) { /* 576 numbers */
+            any_step(sum, tokens, type, p, x, from, 2, 2);
         } else if (left <= 4) {
             any_step(sum, tokens, type, p, x, from, 4, left);
         } else {
