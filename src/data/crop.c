@@ -64,20 +64,34 @@ bool mdf_crop_shows(const mdf_config *c, mdf_mask_name focus, mdf_mask_name name
     return !is_cut(c) || mdf_mask_is_region(focus) == mdf_mask_is_region(name);
 }
 
-void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_sample *s,
-                     mdf_mask_name focus, mdf_rng *r)
+/* Shows 1/(1 + scale) of the field's side or more, around a pixel of the mask: a camera that sees
+ * less of the retina shows its discs larger, and zooming about the middle would lose them. */
+static void come_near(mdf_augment_options *o, const mdf_grey *mask, mdf_rng *r)
 {
-    o->scale = c->train.crop.scale;
-    if (mdf_crop_is_whole(c, focus)) {
-        return;
+    double x;
+    double y;
+    const double part = exp(-mdf_rng_uniform(r) * log(1 + o->scale));
+    const double aside_x = mdf_rng_range(r, -part / 3, part / 3);
+    const double aside_y = mdf_rng_range(r, -part / 3, part / 3);
+    if (mdf_rng_uniform(r) < 0.5 && pick(&x, &y, mask, r)) {
+        o->crop = part;
+        o->crop_x = within(x + aside_x, part / 2);
+        o->crop_y = within(y + aside_y, part / 2);
+        o->scale /= 2;
+        o->shift = 0;
     }
+}
+
+/* Shows a square of the side of unet.image_size pixels in one of crop.side. */
+static void cut(mdf_augment_options *o, const mdf_config *c, const mdf_grey *mask, mdf_rng *r)
+{
     const double whole = (double)c->unet.image_size / c->train.crop.side;
     const double part = whole < 1 ? whole : 1;
     double x = mdf_rng_uniform(r);
     double y = mdf_rng_uniform(r);
     const double aside_x = mdf_rng_range(r, -part / 3, part / 3);
     const double aside_y = mdf_rng_range(r, -part / 3, part / 3);
-    if (mdf_rng_uniform(r) < 0.5 && pick(&x, &y, &s->mask[focus], r)) {
+    if (mdf_rng_uniform(r) < 0.5 && pick(&x, &y, mask, r)) {
         x += aside_x;
         y += aside_y;
     } else {
@@ -87,4 +101,15 @@ void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_samp
     o->crop_x = within(x, part / 2);
     o->crop_y = within(y, part / 2);
     o->shift = 0;
+}
+
+void mdf_crop_choose(mdf_augment_options *o, const mdf_config *c, const mdf_sample *s,
+                     mdf_mask_name focus, mdf_rng *r)
+{
+    o->scale = c->train.crop.scale;
+    if (mdf_crop_is_whole(c, focus)) {
+        come_near(o, &s->mask[focus], r);
+    } else {
+        cut(o, c, &s->mask[focus], r);
+    }
 }
