@@ -105,7 +105,7 @@ static mdf_status draw(mdf_session *s, const mdf_image *square, mdf_error *err)
     }
     m->side = square->width;
     s->graph.train = false;
-    MDF_TRY(mdf_segment_crop(m->logit, &s->graph, model, square, err));
+    MDF_TRY(mdf_segment_crop(m->logit, NULL, &s->graph, model, square, err));
     for (size_t i = 0; i < count; i++) {
         if (!isfinite((double)m->logit[i])) {
             return mdf_fail(err, MDF_ERR_NUMERIC, "a mask has a value that is not a number");

@@ -206,8 +206,8 @@ static mdf_status draw(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_i
     return status;
 }
 
-mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop,
-                            mdf_error *err)
+mdf_status mdf_segment_crop(float *maps, const bool *wanted, mdf_graph *g, const mdf_mllm *m,
+                            const mdf_image *crop, mdf_error *err)
 {
     const mdf_unet_config *u = &m->config.unet;
     if (m->unet.head_w == NULL) {
@@ -219,17 +219,17 @@ mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const 
     }
     const int side = mdf_segment_side(&m->config);
     for (int regions = 0; regions < 2; regions++) {
-        bool wanted[MDF_MAX_MASKS] = {false};
+        bool drawn[MDF_MAX_MASKS] = {false};
         bool any = false;
         for (int k = 0; k < u->mask_channels; k++) {
             const bool region = side > u->image_size && mdf_mask_is_region(u->masks[k]);
-            wanted[k] = region == (regions != 0);
-            any = any || wanted[k];
+            drawn[k] = region == (regions != 0) && (wanted == NULL || wanted[k]);
+            any = any || drawn[k];
         }
         if (any) {
             const int whole = mdf_config_region_side(&m->config);
             const tiling tiles = regions ? tiling_of(whole, whole) : tiling_of(side, u->image_size);
-            MDF_TRY(draw(maps, g, m, crop, tiles, wanted, err));
+            MDF_TRY(draw(maps, g, m, crop, tiles, drawn, err));
         }
     }
     return MDF_OK;

@@ -12,7 +12,8 @@
 int mdf_segment_side(const mdf_config *c);
 
 /* maps [side,side,M], probabilities 0..1 of unet_config.masks in their order, for crop, a square
- * field of view of side x side pixels (photo/fov.h). For detail the crop is brought to
+ * field of view of side x side pixels (photo/fov.h); masks that are not wanted ([M]; NULL: all are)
+ * stay as they are, and no look is taken that only they need. For detail the crop is brought to
  * mdf_segment_side() pixels and cut into tiles of unet_config.image_size that overlap by a quarter,
  * whose logits are blended; for regions it is brought to unet_config.region_side. The logits are
  * brought back to side. One tile is in memory at a time, beside maps at mdf_segment_side().
@@ -20,7 +21,7 @@ int mdf_segment_side(const mdf_config *c);
  * g must not train and is reset; its stop flag ends the work between tiles (MDF_ERR_STOPPED).
  * MDF_ERR_ARG: the model has no decoder, or the crop is no square. On failure maps are undefined.
  */
-mdf_status mdf_segment_crop(float *maps, mdf_graph *g, const mdf_mllm *m, const mdf_image *crop,
-                            mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_segment_crop(float *maps, const bool *wanted, mdf_graph *g, const mdf_mllm *m,
+                            const mdf_image *crop, mdf_error *err) MDF_NODISCARD;
 
 #endif

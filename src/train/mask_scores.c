@@ -85,14 +85,29 @@ static mdf_status add_lesions(mdf_mask_scores *out, const float *maps, const mdf
     return status;
 }
 
+/* [M] what must be drawn to say something of the sample: what it has masks of, and all kinds of
+ * lesion if it has one of any. */
+static void choose_masks(bool *wanted, const mdf_unet_config *u, const mdf_sample *s)
+{
+    bool lesions = false;
+    for (int name = 0; name < MDF_MASK_NAMES; name++) {
+        lesions = lesions || (mdf_mask_is_lesion((mdf_mask_name)name) && s->mask[name].px != NULL);
+    }
+    for (int k = 0; k < u->mask_channels; k++) {
+        wanted[k] = s->mask[u->masks[k]].px != NULL || (lesions && mdf_mask_is_lesion(u->masks[k]));
+    }
+}
+
 mdf_status mdf_mask_scores_add(mdf_mask_scores *out, mdf_graph *g, const mdf_mllm *m,
                                const mdf_sample *s, mdf_error *err)
 {
     const mdf_unet_config *u = &m->config.unet;
     const size_t side = (size_t)s->image.width;
+    bool wanted[MDF_MAX_MASKS];
+    choose_masks(wanted, u, s);
     float *maps = mdf_alloc(side * side * (size_t)u->mask_channels, sizeof *maps);
     mdf_status status = maps == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for masks")
-                                     : mdf_segment_crop(maps, g, m, &s->image, err);
+                                     : mdf_segment_crop(maps, wanted, g, m, &s->image, err);
     for (int k = 0; status == MDF_OK && k < u->mask_channels; k++) {
         const mdf_grey *mask = &s->mask[u->masks[k]];
         mdf_mask_score *score = &out->of[u->masks[k]];

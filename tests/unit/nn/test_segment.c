@@ -72,7 +72,7 @@ static void a_tile_alone_gives_its_logits(void **state)
     static float maps[SIDE * SIDE * MASKS];
     open_setting(&s, SIDE);
     assert_int_equal(mdf_segment_side(&s.model->config), SIDE);
-    must(mdf_segment_crop(maps, &s.graph, s.model, &s.crop, &err), &err);
+    must(mdf_segment_crop(maps, NULL, &s.graph, s.model, &s.crop, &err), &err);
     const mdf_real *logits = logits_of(&s, &s.crop);
     for (int y = 0; y < 24; y++) {
         for (int x = 0; x < 24; x++) {
@@ -98,7 +98,7 @@ static void regions_are_drawn_from_the_whole(void **state)
     s.model->config.unet.masks[1] = MDF_MASK_DISC;
     must(mdf_image_new(&small, TILE, TILE, &err), &err);
     picture_pattern(small.rgb, TILE, TILE, 3);
-    must(mdf_segment_crop(maps, &s.graph, s.model, &small, &err), &err);
+    must(mdf_segment_crop(maps, NULL, &s.graph, s.model, &small, &err), &err);
     const mdf_real *logits = logits_of(&s, &small);
     double vessel = 0;
     for (int i = 0; i < TILE * TILE; i++) {
@@ -108,6 +108,30 @@ static void regions_are_drawn_from_the_whole(void **state)
     }
     assert_true(vessel > 1e-3);
     mdf_image_free(&small);
+    close_setting(&s);
+}
+
+/* What is not wanted is left alone, and what is comes out as it does among all. */
+static void only_what_is_wanted_is_drawn(void **state)
+{
+    (void)state;
+    setting s;
+    mdf_error err = {0};
+    static float all[SIDE * SIDE * MASKS];
+    static float some[SIDE * SIDE * MASKS];
+    open_setting(&s, SIDE);
+    s.model->config.unet.masks[1] = MDF_MASK_DISC;
+    must(mdf_segment_crop(all, NULL, &s.graph, s.model, &s.crop, &err), &err);
+    for (int k = 0; k < MASKS; k++) {
+        const bool wanted[MASKS] = {k == 0, k == 1};
+        for (int i = 0; i < SIDE * SIDE * MASKS; i++) {
+            some[i] = -1;
+        }
+        must(mdf_segment_crop(some, wanted, &s.graph, s.model, &s.crop, &err), &err);
+        for (int i = 0; i < SIDE * SIDE * MASKS; i++) {
+            assert_true(some[i] == (i % MASKS == k ? all[i] : -1));
+        }
+    }
     close_setting(&s);
 }
 
@@ -131,7 +155,7 @@ static void blending_and_resizing_keep_what_all_tiles_say(void **state)
             mdf_image other;
             must(mdf_image_new(&other, sides[i], sides[i], &err), &err);
             picture_pattern(other.rgb, sides[i], sides[i], 3);
-            must(mdf_segment_crop(maps, &s.graph, s.model, &other, &err), &err);
+            must(mdf_segment_crop(maps, NULL, &s.graph, s.model, &other, &err), &err);
             for (int p = 0; p < sides[i] * sides[i]; p++) {
                 assert_true(fabs((double)maps[p * MASKS] - 1 / (1 + exp(-2.0))) < 1e-6);
                 assert_true(fabs((double)maps[p * MASKS + 1] - 1 / (1 + exp(3.0))) < 1e-6);
@@ -151,19 +175,20 @@ static void what_cannot_be_drawn_is_said(void **state)
     volatile sig_atomic_t stop = 1;
     open_setting(&s, SIDE);
     const mdf_image flat = {.width = 40, .height = 30, .rgb = s.crop.rgb};
-    assert_int_equal(mdf_segment_crop(maps, &s.graph, s.model, &flat, &err), MDF_ERR_ARG);
+    assert_int_equal(mdf_segment_crop(maps, NULL, &s.graph, s.model, &flat, &err), MDF_ERR_ARG);
     assert_string_equal(err.text, "a field of view of 40 x 30 pixels is no square");
     s.graph.stop = &stop;
-    assert_int_equal(mdf_segment_crop(maps, &s.graph, s.model, &s.crop, &err), MDF_ERR_STOPPED);
+    assert_int_equal(mdf_segment_crop(maps, NULL, &s.graph, s.model, &s.crop, &err),
+                     MDF_ERR_STOPPED);
     s.graph.stop = NULL;
     for (long n = 1; n <= 6; n++) {
         mdf_alloc_fail_after(n);
-        const mdf_status status = mdf_segment_crop(maps, &s.graph, s.model, &s.crop, &err);
+        const mdf_status status = mdf_segment_crop(maps, NULL, &s.graph, s.model, &s.crop, &err);
         mdf_alloc_fail_after(0);
         assert_int_equal(status, MDF_ERR_NOMEM);
     }
     s.model->unet.head_w = NULL; /* as a model without masks has it */
-    assert_int_equal(mdf_segment_crop(maps, &s.graph, s.model, &s.crop, &err), MDF_ERR_ARG);
+    assert_int_equal(mdf_segment_crop(maps, NULL, &s.graph, s.model, &s.crop, &err), MDF_ERR_ARG);
     assert_non_null(strstr(err.text, "unet_config.masks"));
     close_setting(&s);
 }
@@ -173,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tile_alone_gives_its_logits),
         cmocka_unit_test(regions_are_drawn_from_the_whole),
+        cmocka_unit_test(only_what_is_wanted_is_drawn),
         cmocka_unit_test(blending_and_resizing_keep_what_all_tiles_say),
         cmocka_unit_test(what_cannot_be_drawn_is_said),
     };
