@@ -8,8 +8,9 @@ al. 2022 describe them: two small U-Nets of residual blocks (convolution, ReLU, 
 convolution with a batch norm), the second of which sees the picture and the first one's answer. Pictures are the field of
 view at 512 x 512, 0..1; the answers are background, rim and cup.
 
-A picture is kept where both nets agree and what they draw is one round area of a disc's size with a cup in it; how many
-are refused, and why, is printed. Only split `train` is read: nothing of a validation or a test gets a mask.
+A mask is what the mean of both nets' probabilities says; a picture is kept where both agree and its disc is one round area
+of a disc's size; how many are refused, and why, is printed. Only split `train` is read: nothing of a validation or a test
+gets a mask.
 """
 
 import argparse
@@ -69,9 +70,9 @@ def unet(x, w, name):
 
 
 def wnet(x, w):
-    """[1,3,H,W] -> class of every pixel [H,W]: 0 ground, 1 rim, 2 cup."""
+    """[1,3,H,W] -> probabilities [3,H,W] of ground, rim and cup."""
     with torch.no_grad():
-        return unet(torch.cat([x, unet(x, w, "unet1")], 1), w, "unet2")[0].argmax(0).numpy()
+        return unet(torch.cat([x, unet(x, w, "unet1")], 1), w, "unet2")[0].softmax(0).numpy()
 
 
 def field_of_view(pixels):
@@ -90,10 +91,19 @@ def dice(a, b):
     return 2 * (a & b).sum() / max(a.sum() + b.sum(), 1)
 
 
-def fault(classes):
-    """Why the nets' answers are not to be trusted; None: they are."""
-    discs, cups = [c > 0 for c in classes], [c == 2 for c in classes]
-    disc = discs[0] & discs[1]
+def disc_of(probabilities):
+    """[H,W]: what is rather disc than ground."""
+    return probabilities[0] < 0.5
+
+
+def cup_of(probabilities):
+    """[H,W]: what is rather cup than rim or ground."""
+    return probabilities.argmax(0) == 2
+
+
+def fault(answers, disc):
+    """Why the nets' answers and the disc that both give are not to be trusted; None: they are."""
+    discs, cups = [disc_of(p) for p in answers], [cup_of(p) for p in answers]
     if not 0.004 < disc.mean() < 0.04:
         return "no area of a disc's size"
     if dice(*discs) < 0.9 or dice(*cups) < 0.75:
@@ -139,15 +149,16 @@ def main():
             pixels = np.asarray(image.convert("RGB"))
         square, where = field_of_view(pixels)
         x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255
-        classes = [wnet(x, net) for net in nets]
-        why = fault(classes)
+        answers = [wnet(x, net) for net in nets]
+        mean = sum(answers) / len(answers)
+        why = fault(answers, disc_of(mean))
         if why is not None:
             refused[why] += 1
             continue
         name, size = source.stem + ".png", (pixels.shape[1], pixels.shape[0])
         shutil.copyfile(source, args.out / "images" / source.name)
-        full_size((classes[0] > 0) & (classes[1] > 0), where, size).save(args.out / "disc" / name)
-        full_size((classes[0] == 2) & (classes[1] == 2), where, size).save(args.out / "cup" / name)
+        full_size(disc_of(mean), where, size).save(args.out / "disc" / name)
+        full_size(cup_of(mean), where, size).save(args.out / "cup" / name)
         kept.append([f"images/{source.name}", row["patient_id"], "train", f"disc/{name}", f"cup/{name}"])
     with open(args.out / "metadata.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["file_name", "patient_id", "split", "disc_mask", "cup_mask"], *kept])

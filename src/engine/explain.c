@@ -25,9 +25,13 @@ bool mdf_explain_find(mdf_explain *out, const char *name)
     return false;
 }
 
-bool mdf_explain_scaled(mdf_explain method)
+const char *const mdf_heat_joining_names[MDF_HEAT_JOININGS] = {"added", "scaled", "agreed"};
+
+mdf_heat_joining mdf_explain_joining(mdf_explain method)
 {
-    return method == MDF_EXPLAIN_GRADIENT;
+    return method == MDF_EXPLAIN_GRADIENT   ? MDF_HEAT_SCALED
+           : method == MDF_EXPLAIN_LAYERCAM ? MDF_HEAT_AGREED
+                                            : MDF_HEAT_ADDED;
 }
 
 const char *mdf_explain_obstacle(const mdf_mllm *m, mdf_explain method)
@@ -187,30 +191,85 @@ static void smooth(float *map, int side)
     }
 }
 
+/* A depth's map at the joined one's resolution, as it takes part. */
+static void prepare(float *level, int side, const mdf_explanation *e, int depth,
+                    const mdf_heat_join *join)
+{
+    const int cells = side * side;
+    mdf_heat_resample(level, side, e->map[depth], e->side[depth]);
+    smooth(level, side);
+    for (int i = 0; join->round_view && i < cells; i++) {
+        level[i] = mdf_heat_in_disc(i, side) ? level[i] : 0;
+    }
+    if (join->joining == MDF_HEAT_SCALED) {
+        scale_to_one(level, cells);
+    }
+}
+
+/* Adds the logarithm of a map in units of its mean to out; what is nothing counts a thousandth of
+ * that, so that one depth alone cannot rule a place out. False: the map is nothing. */
+static bool add_logarithms(float *out, const float *level, int cells)
+{
+    const double least = 1e-3;
+    double mean = 0;
+    for (int i = 0; i < cells; i++) {
+        mean += (double)level[i] / cells;
+    }
+    for (int i = 0; mean > 0 && i < cells; i++) {
+        out[i] += (float)log((double)level[i] / mean + least);
+    }
+    return mean > 0;
+}
+
+/* What `depths` logarithms add up to -> their geometric mean. */
+static void end_logarithms(float *out, int side, int depths, bool round_view)
+{
+    for (int i = 0; i < side * side; i++) {
+        const bool seen = depths > 0 && (!round_view || mdf_heat_in_disc(i, side));
+        out[i] = seen ? expf(out[i] / (float)depths) : 0;
+    }
+}
+
+/* The first of the depths that join->joining takes. */
+static int first_depth(const mdf_explanation *e, const mdf_heat_join *join)
+{
+    int left = join->joining == MDF_HEAT_AGREED ? 3 : MDF_EXPLAIN_DEPTHS + 1;
+    int d = MDF_EXPLAIN_DEPTHS;
+    for (; d > 0; d--) {
+        left -= takes_part(e, d, join->depth);
+        if (left == 0) {
+            break;
+        }
+    }
+    return d;
+}
+
 mdf_status mdf_heat_of(float *out, int side, const mdf_explanation *e, const mdf_heat_join *join,
                        mdf_error *err)
 {
+    const bool agreed = join->joining == MDF_HEAT_AGREED;
     const int cells = side * side;
+    int agreeing = 0;
     float *level = mdf_alloc((size_t)cells, sizeof *level);
     if (level == NULL) {
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a heat-map of %d x %d", side, side);
     }
     memset(out, 0, (size_t)cells * sizeof *out);
-    for (int d = 0; d <= MDF_EXPLAIN_DEPTHS; d++) {
+    for (int d = first_depth(e, join); d <= MDF_EXPLAIN_DEPTHS; d++) {
         if (!takes_part(e, d, join->depth)) {
             continue;
         }
-        mdf_heat_resample(level, side, e->map[d], e->side[d]);
-        smooth(level, side);
-        for (int i = 0; join->round_view && i < cells; i++) {
-            level[i] = mdf_heat_in_disc(i, side) ? level[i] : 0;
-        }
-        if (join->scaled) {
-            scale_to_one(level, cells);
+        prepare(level, side, e, d, join);
+        if (agreed) {
+            agreeing += add_logarithms(out, level, cells);
+            continue;
         }
         for (int i = 0; i < cells; i++) {
             out[i] += level[i];
         }
+    }
+    if (agreed) {
+        end_logarithms(out, side, agreeing, join->round_view);
     }
     scale_to_one(out, cells);
     mdf_free(level);

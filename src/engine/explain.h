@@ -70,19 +70,30 @@ bool mdf_heat_in_disc(int i, int side);
 /* out [to,to] from in [from,from]: a cell takes what lies in it; the sum stays. */
 void mdf_heat_resample(float *out, int to, const float *in, int from);
 
+/* How several depths become one map. */
+typedef enum mdf_heat_joining {
+    MDF_HEAT_ADDED,  /* their sum */
+    MDF_HEAT_SCALED, /* each to its largest cell first, so that all have the same say */
+    MDF_HEAT_AGREED, /* geometric mean of the three deepest that there are: what all of them show */
+    MDF_HEAT_JOININGS
+} mdf_heat_joining;
+
+/* "added", "scaled", "agreed". */
+extern const char *const mdf_heat_joining_names[MDF_HEAT_JOININGS];
+
 typedef struct mdf_heat_join {
-    int depth;       /* 0: all of them */
-    bool scaled;     /* each depth to its largest cell first, so that all have the same say */
+    int depth; /* 0: all of them */
+    mdf_heat_joining joining;
     bool round_view; /* cells outside of the disc that fills the picture get nothing */
 } mdf_heat_join;
 
 /* Cells along a side that the depths have at their finest, MDF_MAX_HEAT at most; 0: no map. */
 int mdf_heat_side(const mdf_explanation *e, int depth);
-/* out [side,side]: the sum of the depths, 1 at its largest cell (or all 0). */
+/* out [side,side]: the depths joined, 1 at its largest cell (or all 0). */
 mdf_status mdf_heat_of(float *out, int side, const mdf_explanation *e, const mdf_heat_join *join,
                        mdf_error *err) MDF_NODISCARD;
 
-/* Whether mdf_session_classify() joins depths scaled. */
-bool mdf_explain_scaled(mdf_explain method);
+/* How mdf_session_classify() joins depths. */
+mdf_heat_joining mdf_explain_joining(mdf_explain method);
 
 #endif

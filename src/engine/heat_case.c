@@ -51,7 +51,7 @@ static mdf_heat_row *row_of(const mdf_heat_bench *b, const mdf_heat_row *kind)
     for (size_t i = 0; i < out->rows; i++) {
         mdf_heat_row *r = &out->row[i];
         if (strcmp(r->method, kind->method) == 0 && r->depth == kind->depth &&
-            r->joined == kind->joined && r->scaled == kind->scaled) {
+            r->joined == kind->joined && r->joining == kind->joining) {
             return r;
         }
     }
@@ -145,7 +145,7 @@ static mdf_status out_of_rows(mdf_error *err)
 static mdf_status measure_kind(heat_case *c, const mdf_heat_row *kind, const maps *m,
                                mdf_error *err)
 {
-    const mdf_heat_join join = {kind->depth, kind->scaled, c->round_view};
+    const mdf_heat_join join = {kind->depth, kind->joining, c->round_view};
     const int side = mdf_heat_side(&m->of[0], kind->depth);
     float map[MDF_MAX_HEAT];
     float heat[MDF_HEAT_MODELS][MDF_HEAT_CELLS];
@@ -181,9 +181,11 @@ static mdf_status measure_kinds(heat_case *c, const char *method, const maps *m,
         }
     }
     mdf_heat_row all = {.method = method, .joined = depths > 1, .known = true};
-    MDF_TRY(measure_kind(c, &all, m, err));
-    all.scaled = true;
-    return depths > 1 ? measure_kind(c, &all, m, err) : MDF_OK;
+    for (int k = 0; k < (depths > 1 ? MDF_HEAT_JOININGS : 1); k++) {
+        all.joining = (mdf_heat_joining)k;
+        MDF_TRY(measure_kind(c, &all, m, err));
+    }
+    return MDF_OK;
 }
 
 static mdf_status explain_once(mdf_session *s, mdf_explanation *out, mdf_explain method, int label,

@@ -27,9 +27,9 @@ typedef struct mdf_heat_row {
     const char *method; /* of mdf_explain_name(), or "random", "gaussian", "brightness" */
     int depth;          /* 1..5; 0: all of them, or a map without depths */
     bool joined;        /* of several depths */
-    bool scaled;        /* each to its largest first */
-    bool known;         /* a method, no baseline: it was timed */
-    double ms;          /* a picture: forward and backward passes, on this machine, now */
+    mdf_heat_joining joining;
+    bool known; /* a method, no baseline: it was timed */
+    double ms;  /* a picture: forward and backward passes, on this machine, now */
     double *value[MDF_HEAT_MEASURES]; /* [n]; NAN: not measured */
 } mdf_heat_row;
 
@@ -84,7 +84,7 @@ mdf_status mdf_heat_estimate(mdf_estimate *out, const mdf_heat_compare *c, size_
 
 /* --- heat_compare_text.c --- */
 
-/* "gradient, all depths, scaled" */
+/* "gradient, scaled": the method and how its depths are joined, or "gradient, depth 2". */
 void mdf_heat_row_name(mdf_strbuf *out, const mdf_heat_row *row);
 
 /* How many cases were measured of how many, and how they were chosen: a sentence. */

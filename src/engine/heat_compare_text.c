@@ -16,7 +16,7 @@ void mdf_heat_row_name(mdf_strbuf *out, const mdf_heat_row *row)
     if (row->depth > 0) {
         mdf_strbuf_printf(out, ", depth %d", row->depth);
     } else if (row->joined) {
-        mdf_strbuf_printf(out, ", all%s", row->scaled ? ", scaled" : "");
+        mdf_strbuf_printf(out, ", %s", mdf_heat_joining_names[row->joining]);
     }
 }
 
@@ -164,7 +164,7 @@ static mdf_status row_json(json_t *maps, const mdf_heat_compare *c, size_t i,
     json_t *depth = row->depth > 0 ? json_integer(row->depth)
                     : row->joined  ? json_string("all")
                                    : json_null();
-    json_t *joined = row->joined ? json_string(row->scaled ? "scaled" : "unscaled") : json_null();
+    json_t *joined = row->joined ? json_string(mdf_heat_joining_names[row->joining]) : json_null();
     json_t *object = json_pack("{s:s, s:o, s:o, s:o}", "method", row->method, "depth", depth,
                                "joined", joined, "ms", number(row->ms));
     if (object == NULL || json_array_append_new(maps, object) != 0) {

@@ -45,4 +45,4 @@ measured >none
 grep -c '"heatmap"' none
 "$mdf" eval --quiet --model run --data data --split train --bootstrap 50 --explain gradient --explain-cases 2 >none.txt
 grep -o 'none has a mask; at most 2' none.txt
-awk '/^gradient, all  / { print $3, $4, $5, $6, $7, ($8 > 0 && $9 > 0) }' none.txt
+awk '/^gradient, added  / { print $3, $4, $5, $6, $7, ($8 > 0 && $9 > 0) }' none.txt

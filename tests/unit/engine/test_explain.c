@@ -433,7 +433,7 @@ static void depths_are_joined_as_asked(void **state)
     must(mdf_heat_of(out, 2, &e, &(mdf_heat_join){.depth = 0}, &err), &err);
     assert_true(fabsf(out[0] - 1) < 1e-6f && fabsf(out[1] - 0.2f) < 1e-6f); /* 10, 2, 0, 6 */
     assert_true(fabsf(out[3] - 0.6f) < 1e-6f);
-    must(mdf_heat_of(out, 2, &e, &(mdf_heat_join){.scaled = true}, &err), &err);
+    must(mdf_heat_of(out, 2, &e, &(mdf_heat_join){.joining = MDF_HEAT_SCALED}, &err), &err);
     assert_true(fabsf(out[0] - 1) < 1e-6f && fabsf(out[1] - 1) < 1e-6f); /* 1, 1, 0, 1 */
     assert_true(fabsf(out[3] - 1) < 1e-6f);
     must(mdf_heat_of(out, 2, &e, &(mdf_heat_join){.depth = 2}, &err), &err);
@@ -441,6 +441,34 @@ static void depths_are_joined_as_asked(void **state)
     assert_int_equal(mdf_heat_side(&e, 3), 0);
     assert_int_equal(mdf_heat_side(&e, 0), 2);
     assert_int_equal(mdf_heat_side(&(mdf_explanation){.side = {0, 256, 16}}, 0), 64);
+}
+
+/* Of four depths the three deepest count, each in units of its mean: 2^3 of all three at the first
+ * place, where the shallowest shows nothing, and 2 x 2 x 0.001 at the second. */
+static void what_depths_agree_on_is_hottest(void **state)
+{
+    (void)state;
+    float shallow[4] = {0, 0, 0, 9};
+    float deep[4] = {3, 3, 0, 0};
+    float deeper[4] = {0.5f, 0.5f, 0, 0};
+    float deepest[4] = {7, 0, 7, 0};
+    float nothing[4] = {0};
+    mdf_explanation e = {.side = {0, 2, 2, 2, 2}, .map = {NULL, shallow, deep, deeper, deepest}};
+    const mdf_heat_join join = {.joining = MDF_HEAT_AGREED};
+    mdf_error err = {0};
+    float out[4];
+    must(mdf_heat_of(out, 2, &e, &join, &err), &err);
+    const double most = pow(2.001, 3);
+    assert_true(fabsf(out[0] - 1) < 1e-6f);
+    assert_true(fabs((double)out[1] - cbrt(2.001 * 2.001 * 0.001 / most)) < 1e-5);
+    assert_true(fabs((double)out[2] - cbrt(2.001 * 0.001 * 0.001 / most)) < 1e-5);
+    assert_true(fabs((double)out[3] - cbrt(1e-9 / most)) < 1e-5);
+    e.map[3] = nothing; /* says nothing of any place: the other two decide */
+    must(mdf_heat_of(out, 2, &e, &join, &err), &err);
+    assert_true(fabs((double)out[1] - sqrt(0.001 / 2.001)) < 1e-5);
+    e.map[2] = e.map[4] = nothing;
+    must(mdf_heat_of(out, 2, &e, &join, &err), &err);
+    assert_true(out[0] == 0 && out[1] == 0 && out[2] == 0 && out[3] == 0);
 }
 
 /* Half a cell of 16 x 16 is 2 of 64 places: variance 4 is eight passes of 1 2 1, whose weights are
@@ -480,6 +508,7 @@ int main(void)
         cmocka_unit_test(cells_take_what_lies_in_them),
         cmocka_unit_test(fine_maps_are_smoothed),
         cmocka_unit_test(depths_are_joined_as_asked),
+        cmocka_unit_test(what_depths_agree_on_is_hottest),
     };
     return cmocka_run_group_tests_name("engine/explain", tests, NULL, NULL);
 }
