@@ -2,17 +2,24 @@
  * the model: causal text, the label tree behind it, and vision tiles.
  *
  * Forward is the kernel table's; a task is some rows (query, head) of a segment that share a
- * key/value head. Backward is split by (run, key/value head), a run being segments in a row that
- * share keys: such a task alone writes its rows of dk and dv. It takes queries in blocks so that
- * scores stay in cache, and recomputes the weights from the saved log-sum-exp of every row. */
+ * key/value head. Few rows behind many keys (a token of a long conversation) make a task for every
+ * piece of the keys instead, and what the pieces give is joined. Backward is split by (run,
+ * key/value head), a run being segments in a row that share keys: such a task alone writes its rows
+ * of dk and dv. It takes queries in blocks so that scores stay in cache, and recomputes the weights
+ * from the saved log-sum-exp of every row. */
 #include <string.h>
 
+#include "tensor/attention_sight.h"
 #include "tensor/op.h"
 
 enum {
     QUERY_BLOCK = 64, /* backward */
     TASK_ROWS = 384,  /* forward: what passes over a head's keys together */
     TASKS_LEAST = 16, /* below that, tasks of half as many rows: threads end together */
+    PIECE_ROWS = 8,   /* of a segment and key/value head, most of them: keys are cut in pieces */
+    PIECE_KEYS = 256, /* at least, if there are two such pieces */
+    PIECE_STEP = 64,  /* pieces are multiples of it, but the last */
+    PIECES_MOST = 16,
     HUGE_SCORE = 1000 /* of which rounding is worth mentioning: half an ulp is 3e-5 */
 };
 
@@ -23,7 +30,10 @@ typedef struct attention_saved {
     int64_t scratch_size;
     int64_t nk_max;
     int64_t task_rows;
-    int64_t *run; /* [runs + 1] first segment of every run; NULL unless the graph trains */
+    int64_t pieces;      /* of the keys */
+    mdf_real *piece_y;   /* [pieces, Nq, heads * head_dim]; NULL of one piece */
+    mdf_real *piece_lse; /* [pieces, heads, Nq] */
+    int64_t *run;        /* [runs + 1] first segment of every run; NULL unless the graph trains */
     int64_t runs;
 } attention_saved;
 
@@ -40,101 +50,6 @@ static mdf_real *thread_scratch(const attention_saved *a)
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-/* What the functions that tell what is seen are asked about. */
-typedef struct segment_sight {
-    const mdf_attn_plan *plan;
-    const mdf_attn_segment *segment;
-} segment_sight;
-
-/* Invalid queries see no invalid keys: those at both ends are left out where all are invalid. */
-static mdf_key_span pair_span(const mdf_attn_plan *p, const mdf_attn_segment *s, int64_t query,
-                              int64_t queries)
-{
-    int64_t count = 0; /* of invalid queries */
-    for (int64_t i = 0; i < queries; i++) {
-        count += p->invalid[s->q0 + query + i] != 0;
-    }
-    if (count == 0) {
-        return (mdf_key_span){0, s->nk, 0, 0};
-    }
-    const uint8_t *invalid = p->invalid + s->k0;
-    int64_t from = 0;
-    int64_t to = s->nk;
-    while (count == queries && to > 0 && invalid[to - 1] != 0) {
-        to--;
-    }
-    while (count == queries && from < to && invalid[from] != 0) {
-        from++;
-    }
-    int64_t first = from; /* and last: between them are the invalid keys that are left */
-    int64_t last = to;
-    while (first < last && invalid[first] == 0) {
-        first++;
-    }
-    while (first < last && invalid[last - 1] == 0) {
-        last--;
-    }
-    return (mdf_key_span){from, to, first, last};
-}
-
-static mdf_key_span sight_span(const void *context, int64_t query, int64_t queries)
-{
-    const segment_sight *sight = context;
-    const mdf_attn_plan *p = sight->plan;
-    const mdf_attn_segment *s = sight->segment;
-    const int64_t own = s->past + query; /* the first query's own key */
-    const int64_t last = own + queries - 1;
-    int64_t to = s->nk;
-    switch (p->kind) {
-    case MDF_ATTEND_FULL:
-        break;
-    case MDF_ATTEND_CAUSAL:
-        to = smaller(last + 1, s->nk);
-        return (mdf_key_span){0, to, smaller(own + 1, to), to};
-    case MDF_ATTEND_TREE:
-        to = last < s->prefix ? smaller(last + 1, s->nk) : s->nk;
-        return (mdf_key_span){0, to, smaller(smaller(own + 1, s->prefix), to), to};
-    case MDF_ATTEND_PAIR:
-        return pair_span(p, s, query, queries);
-    }
-    return (mdf_key_span){0, to, to, to};
-}
-
-/* Forbids what a query may not see of some keys. */
-static void sight_mask(const void *context, int64_t query, int64_t key, int64_t keys,
-                       mdf_real *score, int64_t stride)
-{
-    const segment_sight *sight = context;
-    const mdf_attn_plan *p = sight->plan;
-    const mdf_attn_segment *s = sight->segment;
-    const mdf_real none = minus_infinity();
-    const int64_t own = s->past + query;
-    const int64_t ahead = own + 1 > key ? own + 1 - key : 0; /* of these keys, the first behind */
-    switch (p->kind) {
-    case MDF_ATTEND_FULL:
-        break;
-    case MDF_ATTEND_CAUSAL:
-        for (int64_t j = ahead; j < keys; j++) {
-            score[j * stride] = none;
-        }
-        break;
-    case MDF_ATTEND_TREE:
-        for (int64_t j = own < s->prefix ? ahead : 0; j < keys; j++) {
-            const bool seen =
-                own >= s->prefix &&
-                (key + j < s->prefix ||
-                 p->tree[(own - s->prefix) * p->tree_nodes + (key + j - s->prefix)] != 0);
-            score[j * stride] = seen ? score[j * stride] : none;
-        }
-        break;
-    case MDF_ATTEND_PAIR:
-        for (int64_t j = 0; p->invalid[s->q0 + query] != 0 && j < keys; j++) {
-            score[j * stride] = p->invalid[s->k0 + key + j] != 0 ? none : score[j * stride];
-        }
-        break;
-    }
 }
 
 /* Parts of task_rows that the rows of a segment and key/value head make. */
@@ -159,12 +74,17 @@ static const void *first_of(const mdf_attn_plan *p, const mdf_tensor *k, const m
     return k->data + (s->k0 * p->kv_heads + kv) * p->head_dim;
 }
 
+/* Where a task's results go: y as the result, lse [heads, Nq]. */
+typedef struct task_result {
+    mdf_real *y, *lse;
+} task_result;
+
 static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
-                         const mdf_tensor *k, const mdf_tensor *v, const mdf_tensor *y,
-                         const mdf_attn_segment *s, int64_t kv, int64_t part)
+                         const mdf_tensor *k, const mdf_tensor *v, task_result to,
+                         const mdf_attn_segment *s, mdf_attention_sight sight, int64_t kv,
+                         int64_t part)
 {
     const mdf_attn_plan *p = &a->plan;
-    const segment_sight sight = {p, s};
     const int64_t group = p->heads / p->kv_heads;
     const int64_t ldq = p->heads * p->head_dim;
     const int64_t qat = s->q0 * ldq + kv * group * p->head_dim;
@@ -174,8 +94,8 @@ static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf
         .v = first_of(p, v, s, kv),
         .kv_type = type_of(k),
         .key_bias = p->key_bias == NULL ? NULL : p->key_bias + s->k0,
-        .y = y->data + qat,
-        .lse = a->lse + kv * group * mdf_row_count(q) + s->q0,
+        .y = to.y + qat,
+        .lse = to.lse + kv * group * mdf_row_count(q) + s->q0,
         .ldq = ldq,
         .ldk = k->raw != NULL ? p->head_dim : p->kv_heads * p->head_dim,
         .lse_step = mdf_row_count(q),
@@ -183,8 +103,63 @@ static void forward_task(const mdf_graph *g, const attention_saved *a, const mdf
         .head_dim = p->head_dim,
         .first = part * a->task_rows,
         .rows = smaller(a->task_rows, s->nq * group - part * a->task_rows),
-        .sight = {sight_span, sight_mask, &sight}};
+        .sight = sight};
     g->kernels->attention(&task, thread_scratch(a));
+}
+
+/* Row `row` of head `head`: y = sum of the pieces' y by their shares exp(lse of the piece - lse).
+ */
+static void join_row(const attention_saved *a, mdf_real *y, int64_t row, int64_t head, int64_t rows)
+{
+    const mdf_attn_plan *p = &a->plan;
+    const int64_t at = head * rows + row;
+    const int64_t column = (row * p->heads + head) * p->head_dim;
+    mdf_real most = minus_infinity();
+    mdf_real sum = 0;
+    for (int64_t i = 0; i < a->pieces; i++) {
+        const mdf_real lse = a->piece_lse[i * p->heads * rows + at];
+        most = lse > most || isnan(lse) ? lse : most;
+    }
+    for (int64_t i = 0; most != minus_infinity() && i < a->pieces; i++) {
+        sum += mdf_exp(a->piece_lse[i * p->heads * rows + at] - most);
+    }
+    a->lse[at] = sum > 0 ? most + mdf_log(sum) : most;
+    for (int64_t i = 0; most != minus_infinity() && i < a->pieces; i++) {
+        const mdf_real share = mdf_exp(a->piece_lse[i * p->heads * rows + at] - most) / sum;
+        const mdf_real *part = a->piece_y + i * rows * p->heads * p->head_dim + column;
+        for (int64_t d = 0; d < p->head_dim; d++) {
+            y[column + d] += share * part[d];
+        }
+    }
+}
+
+/* Few rows, many keys: a task a key/value head and piece of the keys. */
+static void forward_pieces(const mdf_graph *g, const attention_saved *a, const mdf_tensor *q,
+                           const mdf_tensor *k, const mdf_tensor *v, const mdf_tensor *y)
+{
+    const mdf_attn_plan *p = &a->plan;
+    const int64_t rows = mdf_row_count(q);
+    const int64_t tasks = p->segments * p->kv_heads * a->pieces;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t task = 0; task < tasks; task++) {
+        const int64_t piece = task % a->pieces;
+        const mdf_attn_segment *s = &p->segment[task / a->pieces / p->kv_heads];
+        const int64_t even = (s->nk + a->pieces - 1) / a->pieces;
+        const int64_t keys = (even + PIECE_STEP - 1) / PIECE_STEP * PIECE_STEP;
+        const mdf_piece_sight sight = {
+            {p, s}, smaller(piece * keys, s->nk), smaller((piece + 1) * keys, s->nk)};
+        const task_result to = {a->piece_y + piece * mdf_tensor_count(q),
+                                a->piece_lse + piece * p->heads * rows};
+        forward_task(g, a, q, k, v, to, s,
+                     (mdf_attention_sight){mdf_piece_span, mdf_sight_mask, &sight},
+                     task / a->pieces % p->kv_heads, 0);
+    }
+    for (int64_t n = 0; n < p->segments; n++) {
+        const mdf_attn_segment *s = &p->segment[n];
+        for (int64_t i = 0; i < s->nq * p->heads; i++) {
+            join_row(a, y->data, s->q0 + i / p->heads, i % p->heads, rows);
+        }
+    }
 }
 
 static void forward(const mdf_graph *g, attention_saved *a, const mdf_tensor *q,
@@ -206,8 +181,10 @@ static void forward(const mdf_graph *g, attention_saved *a, const mdf_tensor *q,
     for (int64_t task = 0; task < tasks; task++) {
         const int64_t segment = task / parts / p->kv_heads;
         if (task % parts < part_count(p, a->task_rows, segment)) {
-            forward_task(g, a, q, k, v, y, &p->segment[segment], task / parts % p->kv_heads,
-                         task % parts);
+            const mdf_segment_sight sight = {p, &p->segment[segment]};
+            forward_task(g, a, q, k, v, (task_result){y->data, a->lse}, sight.segment,
+                         (mdf_attention_sight){mdf_sight_span, mdf_sight_mask, &sight},
+                         task / parts % p->kv_heads, task % parts);
         }
     }
 }
@@ -230,8 +207,9 @@ static void block_scores(const mdf_graph *g, const mdf_attn_plan *p, const mdf_a
         if (p->key_bias != NULL) {
             g->kernels->axpy(scores + r * nk, 1, p->key_bias + first, nk);
         }
-        sight_mask(&(segment_sight){p, s}, i0 + r, span.mask_from, span.mask_to - span.mask_from,
-                   scores + r * nk + (span.mask_from - span.from), 1);
+        mdf_sight_mask(&(mdf_segment_sight){p, s}, i0 + r, span.mask_from,
+                       span.mask_to - span.mask_from,
+                       scores + r * nk + (span.mask_from - span.from), 1);
     }
 }
 
@@ -282,7 +260,7 @@ static void backward_block(const mdf_graph *g, const mdf_node *node, const atten
     const int64_t ldq = p->heads * hd;
     const int64_t ldk = p->kv_heads * hd;
     const int64_t qat = (s->q0 + i0) * ldq + head * hd;
-    const mdf_key_span span = sight_span(&(segment_sight){p, s}, i0, rows);
+    const mdf_key_span span = mdf_sight_span(&(mdf_segment_sight){p, s}, i0, rows);
     const int64_t nk = span.to - span.from;
     const int64_t kat = (s->k0 + span.from) * ldk + head / (p->heads / p->kv_heads) * hd;
     const mdf_real scale = 1 / mdf_sqrt((mdf_real)hd);
@@ -435,6 +413,26 @@ static int64_t scratch_size(const mdf_graph *g, const mdf_attn_plan *p, mdf_dtyp
     return (size + LINE - 1) / LINE * LINE;
 }
 
+/* Chooses the pieces by the plan's shape alone, so that threads don't change the result. */
+static bool cut_keys(mdf_graph *g, attention_saved *a, const mdf_tensor *q)
+{
+    const mdf_attn_plan *p = &a->plan;
+    a->pieces = smaller(a->nk_max / PIECE_KEYS, PIECES_MOST);
+    a->pieces = a->pieces > 1 ? a->pieces : 1;
+    for (int64_t i = 0; i < p->segments; i++) {
+        if (p->segment[i].nq * (p->heads / p->kv_heads) > PIECE_ROWS) {
+            a->pieces = 1;
+        }
+    }
+    if (a->pieces > 1) {
+        a->piece_y = mdf_graph_alloc(g, a->pieces * mdf_tensor_count(q), sizeof *a->piece_y);
+        a->task_rows = PIECE_ROWS;
+        a->piece_lse =
+            mdf_graph_alloc(g, a->pieces * p->heads * mdf_row_count(q), sizeof *a->piece_lse);
+    }
+    return g->error.code == MDF_OK;
+}
+
 mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor *v,
                           const mdf_attn_plan *plan)
 {
@@ -459,10 +457,14 @@ mdf_tensor *mdf_attention(mdf_graph *g, mdf_tensor *q, mdf_tensor *k, mdf_tensor
     }
     *a = (attention_saved){
         .plan = *plan, .lse = lse, .scratch = scratch, .scratch_size = size, .nk_max = nk_max};
-    if (g->train && !find_runs(g, a)) {
+    if ((g->train && !find_runs(g, a)) || !cut_keys(g, a, q)) {
         return NULL;
     }
-    forward(g, a, q, k, v, y);
+    if (a->pieces > 1) {
+        forward_pieces(g, a, q, k, v, y);
+    } else {
+        forward(g, a, q, k, v, y);
+    }
     if (plan->map_out != NULL) {
         write_map(g, a, q, k);
     }

@@ -10,9 +10,10 @@
 
 #include "tensor/tensor.h"
 
-enum { HEADS = 2, HEAD_DIM = 8, WIDTH = HEADS * HEAD_DIM, ROWS = 200, FIRST = 3 };
+enum { HEADS = 2, HEAD_DIM = 8, WIDTH = HEADS * HEAD_DIM, ROWS = 1200, FIRST = 3 };
 
-/* Weights of at most 200 keys, in float: 200 roundings of 6e-8, gradients of a few units. */
+/* Weights of at most 200 keys, in float: 200 roundings of 6e-8, gradients of a few units. Where
+ * there are more keys the weights are the smaller. */
 #define ROUNDINGS (sizeof(mdf_real) == sizeof(float) ? 2e-5 : 1e-12)
 
 typedef struct setting {
@@ -200,6 +201,35 @@ static void text_with_and_without_a_cache(void **state)
 }
 
 /* The tree's first node at every place of a block, and blocks with no node of it. */
+/* A few rows: their keys are taken in pieces, some of which no query sees. */
+static void few_rows_behind_many_keys(void **state)
+{
+    static setting s;
+    static const mdf_attn_segment causal[] = {
+        {.q0 = 7, .nq = 1, .k0 = FIRST, .nk = 1190, .past = 1189},
+        {.q0 = 0, .nq = 4, .k0 = 0, .nk = 515, .past = 511},
+        {.q0 = 0, .nq = 3, .k0 = 1, .nk = 1100, .past = 2},
+        {.q0 = 2, .nq = 5, .k0 = 0, .nk = 600, .past = 595}, /* too many rows */
+    };
+    static const mdf_attn_segment tree = {
+        .q0 = 1, .nq = 4, .k0 = 0, .nk = 1004, .prefix = 1000, .past = 1000};
+    static const mdf_attn_segment pair = {.q0 = 0, .nq = 4, .k0 = 0, .nk = 900};
+    (void)state;
+    open(&s);
+    for (size_t i = 0; i < sizeof causal / sizeof causal[0]; i++) {
+        check(&s, MDF_ATTEND_CAUSAL, &causal[i]);
+    }
+    check(&s, MDF_ATTEND_FULL, &causal[0]);
+    check(&s, MDF_ATTEND_TREE, &tree);
+    for (int i = 0; i < 900; i++) { /* whole pieces that the invalid queries don't see */
+        s.invalid[i] = i == 1 || i == 2 || (i >= 256 && i < 800);
+    }
+    check(&s, MDF_ATTEND_PAIR, &pair);
+    memset(s.invalid, 1, sizeof s.invalid); /* nobody sees anything */
+    check(&s, MDF_ATTEND_PAIR, &pair);
+    close(&s);
+}
+
 static void a_tree_behind_a_prefix(void **state)
 {
     static setting s;
@@ -250,7 +280,7 @@ static void huge_scores_leave_gradients_finite(void **state)
     close(&s);
 }
 
-enum { KV_HEADS = 2, ROOM = 120, KV_WIDTH = KV_HEADS * HEAD_DIM };
+enum { KV_HEADS = 2, ROOM = 620, KV_WIDTH = KV_HEADS * HEAD_DIM };
 
 /* x [ROOM, KV_WIDTH] as raw [KV_HEADS, ROOM, HEAD_DIM]; x becomes what the type keeps. */
 static void by_head(mdf_dtype type, mdf_real *x, uint8_t *raw)
@@ -281,7 +311,9 @@ static void keys_of_a_cache_lie_head_by_head(void **state)
         {.q0 = 0, .nq = 1, .k0 = 0, .nk = 101, .past = 100},
         {.q0 = 2, .nq = 40, .k0 = 0, .nk = 100, .past = 60},
         {.q0 = 0, .nq = 40, .k0 = 7, .nk = 90, .past = 50},
+        {.q0 = 0, .nq = 2, .k0 = 5, .nk = 602, .past = 600}, /* pieces of the keys */
     };
+    static const size_t segments = sizeof segment / sizeof segment[0];
     static setting s;
     static uint8_t raw[2][ROOM * KV_WIDTH * sizeof(float)];
     (void)state;
@@ -289,13 +321,13 @@ static void keys_of_a_cache_lie_head_by_head(void **state)
     s.graph.train = false;
     mdf_tensor k = {.rank = 2, .dim = {ROOM, KV_WIDTH}, .data = s.data[1]};
     mdf_tensor v = {.rank = 2, .dim = {ROOM, KV_WIDTH}, .data = s.data[2]};
-    for (size_t i = 0; i < 3 * sizeof segment / sizeof segment[0]; i++) {
-        const mdf_dtype type = types[i / 3];
+    for (size_t i = 0; i < 3 * segments; i++) {
+        const mdf_dtype type = types[i / segments];
         const mdf_attn_plan plan = {.kind = MDF_ATTEND_CAUSAL,
                                     .heads = 2 * KV_HEADS,
                                     .kv_heads = KV_HEADS,
                                     .head_dim = HEAD_DIM,
-                                    .segment = &segment[i % 3],
+                                    .segment = &segment[i % segments],
                                     .segments = 1,
                                     .key_bias = s.bias};
         mdf_graph_reset(&s.graph);
@@ -372,6 +404,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_of_valid_and_invalid_tokens),
         cmocka_unit_test(text_with_and_without_a_cache),
+        cmocka_unit_test(few_rows_behind_many_keys),
         cmocka_unit_test(a_tree_behind_a_prefix),
         cmocka_unit_test(huge_scores_leave_gradients_finite),
         cmocka_unit_test(keys_of_a_cache_lie_head_by_head),
