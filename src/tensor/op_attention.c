@@ -17,7 +17,7 @@ enum {
     TASK_ROWS = 384,  /* forward: what passes over a head's keys together */
     TASKS_LEAST = 16, /* below that, tasks of half as many rows: threads end together */
     PIECE_ROWS = 8,   /* of a segment and key/value head, most of them: keys are cut in pieces */
-    PIECE_KEYS = 256, /* at least, if there are two such pieces */
+    PIECE_KEYS = 512, /* at least, if there are two such pieces */
     PIECE_STEP = 64,  /* pieces are multiples of it, but the last */
     PIECES_MOST = 16,
     HUGE_SCORE = 1000 /* of which rounding is worth mentioning: half an ulp is 3e-5 */

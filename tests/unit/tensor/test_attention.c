@@ -207,13 +207,13 @@ static void few_rows_behind_many_keys(void **state)
     static setting s;
     static const mdf_attn_segment causal[] = {
         {.q0 = 7, .nq = 1, .k0 = FIRST, .nk = 1190, .past = 1189},
-        {.q0 = 0, .nq = 4, .k0 = 0, .nk = 515, .past = 511},
+        {.q0 = 0, .nq = 4, .k0 = 0, .nk = 1027, .past = 1023},
         {.q0 = 0, .nq = 3, .k0 = 1, .nk = 1100, .past = 2},
-        {.q0 = 2, .nq = 5, .k0 = 0, .nk = 600, .past = 595}, /* too many rows */
+        {.q0 = 2, .nq = 5, .k0 = 0, .nk = 1100, .past = 1095}, /* too many rows */
     };
     static const mdf_attn_segment tree = {
-        .q0 = 1, .nq = 4, .k0 = 0, .nk = 1004, .prefix = 1000, .past = 1000};
-    static const mdf_attn_segment pair = {.q0 = 0, .nq = 4, .k0 = 0, .nk = 900};
+        .q0 = 1, .nq = 4, .k0 = 0, .nk = 1104, .prefix = 1100, .past = 1100};
+    static const mdf_attn_segment pair = {.q0 = 0, .nq = 4, .k0 = 0, .nk = 1150};
     (void)state;
     open(&s);
     for (size_t i = 0; i < sizeof causal / sizeof causal[0]; i++) {
@@ -221,8 +221,8 @@ static void few_rows_behind_many_keys(void **state)
     }
     check(&s, MDF_ATTEND_FULL, &causal[0]);
     check(&s, MDF_ATTEND_TREE, &tree);
-    for (int i = 0; i < 900; i++) { /* whole pieces that the invalid queries don't see */
-        s.invalid[i] = i == 1 || i == 2 || (i >= 256 && i < 800);
+    for (int i = 0; i < 1150; i++) { /* a whole piece that the invalid queries don't see */
+        s.invalid[i] = i == 1 || i == 2 || i >= 500;
     }
     check(&s, MDF_ATTEND_PAIR, &pair);
     memset(s.invalid, 1, sizeof s.invalid); /* nobody sees anything */
@@ -280,7 +280,7 @@ static void huge_scores_leave_gradients_finite(void **state)
     close(&s);
 }
 
-enum { KV_HEADS = 2, ROOM = 620, KV_WIDTH = KV_HEADS * HEAD_DIM };
+enum { KV_HEADS = 2, ROOM = 1100, KV_WIDTH = KV_HEADS * HEAD_DIM };
 
 /* x [ROOM, KV_WIDTH] as raw [KV_HEADS, ROOM, HEAD_DIM]; x becomes what the type keeps. */
 static void by_head(mdf_dtype type, mdf_real *x, uint8_t *raw)
@@ -311,7 +311,7 @@ static void keys_of_a_cache_lie_head_by_head(void **state)
         {.q0 = 0, .nq = 1, .k0 = 0, .nk = 101, .past = 100},
         {.q0 = 2, .nq = 40, .k0 = 0, .nk = 100, .past = 60},
         {.q0 = 0, .nq = 40, .k0 = 7, .nk = 90, .past = 50},
-        {.q0 = 0, .nq = 2, .k0 = 5, .nk = 602, .past = 600}, /* pieces of the keys */
+        {.q0 = 0, .nq = 2, .k0 = 5, .nk = 1032, .past = 1030}, /* pieces of the keys */
     };
     static const size_t segments = sizeof segment / sizeof segment[0];
     static setting s;
