@@ -27,11 +27,12 @@ bool mdf_explain_find(mdf_explain *out, const char *name)
 
 const char *const mdf_heat_joining_names[MDF_HEAT_JOININGS] = {"added", "scaled", "agreed"};
 
-mdf_heat_joining mdf_explain_joining(mdf_explain method)
+mdf_heat_joining mdf_explain_joining(mdf_explain method, const mdf_explanation *e)
 {
-    return method == MDF_EXPLAIN_GRADIENT   ? MDF_HEAT_SCALED
-           : method == MDF_EXPLAIN_LAYERCAM ? MDF_HEAT_AGREED
-                                            : MDF_HEAT_ADDED;
+    const bool bottleneck = e->side[MDF_EXPLAIN_DEPTHS] > 0;
+    return method == MDF_EXPLAIN_GRADIENT                 ? MDF_HEAT_SCALED
+           : method == MDF_EXPLAIN_LAYERCAM && bottleneck ? MDF_HEAT_AGREED
+                                                          : MDF_HEAT_ADDED;
 }
 
 const char *mdf_explain_obstacle(const mdf_mllm *m, mdf_explain method)

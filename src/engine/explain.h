@@ -93,7 +93,9 @@ int mdf_heat_side(const mdf_explanation *e, int depth);
 mdf_status mdf_heat_of(float *out, int side, const mdf_explanation *e, const mdf_heat_join *join,
                        mdf_error *err) MDF_NODISCARD;
 
-/* How mdf_session_classify() joins depths. */
-mdf_heat_joining mdf_explain_joining(mdf_explain method);
+/* How mdf_session_classify() joins a method's maps. LayerCAM's where they agree, if the bottleneck
+ * has a say, that is if the model classifies the picture alone as well; else their sum
+ * (docs/RESULTS.md: what a small model without such a classifier knows of the place is in it). */
+mdf_heat_joining mdf_explain_joining(mdf_explain method, const mdf_explanation *e);
 
 #endif

@@ -83,9 +83,10 @@ mdf_status mdf_session_heat(mdf_session *s, const mdf_case *c, const mdf_session
                             const mdf_output *o, const mdf_taps *taps, mdf_result *r,
                             mdf_error *err)
 {
-    const mdf_heat_join join = {c->explain_depth, mdf_explain_joining(how->method), s->round_view};
     mdf_explanation e;
     MDF_TRY(mdf_session_explain(s, &e, o, taps, how->method, r->best, err));
+    const mdf_heat_join join = {c->explain_depth, mdf_explain_joining(how->method, &e),
+                                s->round_view};
     r->heat_side = mdf_heat_side(&e, join.depth);
     mdf_status status = MDF_OK;
     if (r->heat_side == 0 && join.depth != 0) {
