@@ -231,16 +231,13 @@ static void end_logarithms(float *out, int side, int depths, bool round_view)
     }
 }
 
-/* The first of the depths that join->joining takes. */
-static int first_depth(const mdf_explanation *e, const mdf_heat_join *join)
+/* The third of the depths that there are, counted from the deepest; 0 where there are fewer. */
+static int third_deepest(const mdf_explanation *e)
 {
-    int left = join->joining == MDF_HEAT_AGREED ? 3 : MDF_EXPLAIN_DEPTHS + 1;
-    int d = MDF_EXPLAIN_DEPTHS;
-    for (; d > 0; d--) {
-        left -= takes_part(e, d, join->depth);
-        if (left == 0) {
-            break;
-        }
+    int left = 3;
+    int d = MDF_EXPLAIN_DEPTHS + 1;
+    while (left > 0 && d > 0) {
+        left -= e->side[--d] > 0;
     }
     return d;
 }
@@ -248,7 +245,7 @@ static int first_depth(const mdf_explanation *e, const mdf_heat_join *join)
 mdf_status mdf_heat_of(float *out, int side, const mdf_explanation *e, const mdf_heat_join *join,
                        mdf_error *err)
 {
-    const bool agreed = join->joining == MDF_HEAT_AGREED;
+    const bool agreed = join->joining == MDF_HEAT_AGREED && join->depth == 0;
     const int cells = side * side;
     int agreeing = 0;
     float *level = mdf_alloc((size_t)cells, sizeof *level);
@@ -256,7 +253,7 @@ mdf_status mdf_heat_of(float *out, int side, const mdf_explanation *e, const mdf
         return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for a heat-map of %d x %d", side, side);
     }
     memset(out, 0, (size_t)cells * sizeof *out);
-    for (int d = first_depth(e, join); d <= MDF_EXPLAIN_DEPTHS; d++) {
+    for (int d = agreed ? third_deepest(e) : 0; d <= MDF_EXPLAIN_DEPTHS; d++) {
         if (!takes_part(e, d, join->depth)) {
             continue;
         }

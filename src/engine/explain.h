@@ -82,9 +82,9 @@ typedef enum mdf_heat_joining {
 extern const char *const mdf_heat_joining_names[MDF_HEAT_JOININGS];
 
 typedef struct mdf_heat_join {
-    int depth; /* 0: all of them */
-    mdf_heat_joining joining;
-    bool round_view; /* cells outside of the disc that fills the picture get nothing */
+    int depth;                /* 0: all of them */
+    mdf_heat_joining joining; /* of all; a depth alone is shown as it is */
+    bool round_view;          /* cells outside of the disc that fills the picture get nothing */
 } mdf_heat_join;
 
 /* Cells along a side that the depths have at their finest, MDF_MAX_HEAT at most; 0: no map. */

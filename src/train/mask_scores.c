@@ -90,8 +90,8 @@ static mdf_status add_lesions(mdf_mask_scores *out, const float *maps, const mdf
 static void choose_masks(bool *wanted, const mdf_unet_config *u, const mdf_sample *s)
 {
     bool lesions = false;
-    for (int name = 0; name < MDF_MASK_NAMES; name++) {
-        lesions = lesions || (mdf_mask_is_lesion((mdf_mask_name)name) && s->mask[name].px != NULL);
+    for (int i = 0; i < MDF_LESION_MASKS; i++) {
+        lesions = lesions || s->mask[mdf_lesion_masks[i]].px != NULL;
     }
     for (int k = 0; k < u->mask_channels; k++) {
         wanted[k] = s->mask[u->masks[k]].px != NULL || (lesions && mdf_mask_is_lesion(u->masks[k]));

@@ -463,6 +463,9 @@ static void what_depths_agree_on_is_hottest(void **state)
     assert_true(fabs((double)out[1] - cbrt(2.001 * 2.001 * 0.001 / most)) < 1e-5);
     assert_true(fabs((double)out[2] - cbrt(2.001 * 0.001 * 0.001 / most)) < 1e-5);
     assert_true(fabs((double)out[3] - cbrt(1e-9 / most)) < 1e-5);
+    must(mdf_heat_of(out, 2, &e, &(mdf_heat_join){.depth = 4, .joining = MDF_HEAT_AGREED}, &err),
+         &err);
+    assert_true(out[0] == 1 && out[1] == 0 && out[2] == 1 && out[3] == 0); /* that depth alone */
     e.map[3] = nothing; /* says nothing of any place: the other two decide */
     must(mdf_heat_of(out, 2, &e, &join, &err), &err);
     assert_true(fabs((double)out[1] - sqrt(0.001 / 2.001)) < 1e-5);
