@@ -45,6 +45,7 @@ extern const app_command app_data_split;
 extern const app_command app_train;
 extern const app_command app_eval;
 extern const app_command app_calibrate;
+extern const app_command app_adapt;
 extern const app_command app_predict;
 extern const app_command app_segment;
 extern const app_command app_export;

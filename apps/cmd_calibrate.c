@@ -186,7 +186,7 @@ static mdf_status run_on(const app *a, const calibrate_flags *f, const char *dir
 {
     MDF_TRY(mdf_model_config_read(c, dir, err));
     const double before = c->answer.temperature;
-    if (mdf_config_has_doubt(c) && !f->force) {
+    if (c->doubt.label_count > 0 && !f->force) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "%s: it has been calibrated, with %zu cases; --force does it anew", dir,
                         count_cases(&c->doubt).all);

@@ -15,7 +15,8 @@
 typedef struct item {
     const mdf_model_weight *from;
     const mdf_lora_pair *lora;
-    bool copied; /* bytes as they are */
+    const mdf_tensor *fixed; /* whose numbers are written; NULL: those of `from` */
+    bool copied;             /* bytes as they are */
     char name[MDF_WEIGHT_NAME];
 } item;
 
@@ -42,8 +43,15 @@ static bool numbers_of(void *user, size_t i, size_t at, size_t n, float *out)
 {
     const rewriter *r = user;
     const mdf_model_weight *from = r->item[i].from;
+    const mdf_tensor *fixed = r->item[i].fixed;
     const mdf_st_tensor *t = from->tensor;
     bool ok = false;
+    for (size_t j = 0; fixed != NULL && j < n; j++) {
+        out[j] = (float)fixed->data[at + j];
+    }
+    if (fixed != NULL) {
+        return true;
+    }
     if (t->dtype == MDF_DTYPE_I8) {
         ok = mdf_safetensors_floats_at(from->file, t, at, n, out);
     } else {
@@ -88,6 +96,13 @@ static mdf_status refuse_quantised(const rewriter *r, const mdf_model_weight *w,
     return MDF_OK;
 }
 
+/* The statistics that take the place of the tensor; NULL: none. */
+static const mdf_tensor *fixed_of(const rewriter *r, const char *name)
+{
+    const mdf_param *p = r->how->fixed == NULL ? NULL : mdf_params_find(r->how->fixed, name);
+    return p != NULL && p->group == MDF_GROUP_FIXED ? &p->tensor : NULL;
+}
+
 /* w as tensor `name` of the target, in t's shape: all of it, or its first rows. */
 static void plan_item(rewriter *r, const mdf_model_weight *w, const char *name, mdf_part part,
                       const mdf_tensor *t)
@@ -100,7 +115,9 @@ static void plan_item(rewriter *r, const mdf_model_weight *w, const char *name, 
     (void)snprintf(it->name, sizeof it->name, "%s", name);
     it->from = w;
     it->lora = r->how->lora == NULL ? NULL : mdf_lora_find(r->how->lora, w->name);
-    it->copied = to == w->tensor->dtype && it->lora == NULL;
+    it->fixed = fixed_of(r, w->name);
+    to = it->fixed == NULL ? to : MDF_DTYPE_F32;
+    it->copied = to == w->tensor->dtype && it->lora == NULL && it->fixed == NULL;
     mdf_st_entry *e = &r->entry[r->count];
     *e = (mdf_st_entry){.name = it->name, .dtype = to, .rank = t->rank};
     memcpy(e->dim, t->dim, sizeof e->dim);
@@ -207,7 +224,7 @@ static mdf_status write_target(rewriter *r, const char *from, mdf_model_folder *
                                const mdf_stream_watch *watch, mdf_error *err)
 {
     const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
-    const mdf_config *c = &r->model->config;
+    const mdf_config *c = r->how->config == NULL ? &r->model->config : r->how->config;
     MDF_TRY(mdf_model_folder_copy(f, from, err));
     MDF_TRY(r->how->hugging_face ? mdf_hf_config_put(c, f, err)
                                  : mdf_model_folder_config(f, c, err));

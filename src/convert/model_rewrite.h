@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "convert/model_stream.h"
 #include "convert/precision.h"
+#include "nn/params.h"
 
 struct mdf_lora;
 
@@ -15,6 +16,9 @@ typedef struct mdf_rewrite {
     bool hugging_face;           /* config.json, names and tensors that transformers loads */
     const struct mdf_lora *lora; /* merged into the weights; NULL: none */
     const char *weights;         /* a file or index of weights; NULL: those of the folder */
+    const mdf_config *config;    /* written in place of the folder's; NULL: that one */
+    const mdf_params *fixed;     /* statistics of norms (MDF_GROUP_FIXED) in place of the folder's,
+                                    written as 32-bit floats; NULL: those */
 } mdf_rewrite;
 
 typedef struct mdf_rewritten {

@@ -11,8 +11,10 @@
 
 #include "base/alloc.h"
 #include "convert/blocks_plain.h"
+#include "convert/model_folder.h"
 #include "convert/model_init.h"
 #include "convert/model_rewrite.h"
+#include "nn/mdf_mllm.h"
 #include "support/folder.h"
 #include "weights/lora.h"
 #include "weights/weights.h"
@@ -141,6 +143,71 @@ static void quantised_weights_are_as_far_off_as_the_report_says(void **state)
     assert_non_null(strstr(err.text, "is quantised already"));
     assert_int_equal(mdf_model_rewrite(a, b, &how, NULL, &r, &err), MDF_ERR_ARG);
     assert_non_null(strstr(err.text, "already holds a model (config.json); choose another folder"));
+    test_folder_remove(&f);
+}
+
+/* mdf adapt: means and variances of others, as 32-bit floats; everything else by the bit. */
+static void statistics_take_the_place_of_the_folders(void **state)
+{
+    (void)state;
+    test_folder f;
+    char a[256];
+    char b[256];
+    mdf_init_result init;
+    mdf_weights before;
+    mdf_weights after;
+    mdf_rewrite_result r;
+    mdf_mllm *model = NULL;
+    mdf_error err = {0};
+    mdf_precision keep = {0};
+    size_t statistics = 0;
+    const mdf_precision p = mdf_precision_for(MDF_DTYPE_BF16);
+    for (int i = 0; i < MDF_PARTS; i++) {
+        keep.keep[i] = true;
+    }
+    test_folder_make(&f);
+    path_in(a, &f, "a");
+    path_in(b, &f, "b");
+    assert_int_equal(mdf_config_load(&config, MDF_TEST_DATA "/../presets/tiny.json", NULL), MDF_OK);
+    const char *const set[] = {"unet_config.encoder=efficientnet_lite0", "fusion_config.grid=2",
+                               "fusion_config.cells=1"};
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++) {
+        assert_int_equal(mdf_config_set(&config, set[i], &err), MDF_OK);
+    }
+    assert_int_equal(mdf_model_init(a, &config, &p, 1, NULL, &init, &err), MDF_OK);
+    assert_int_equal(mdf_mllm_new(&model, &config, false, &err), MDF_OK);
+    for (int64_t i = 0; i < model->params.total; i++) {
+        model->params.data[i] = (mdf_real)(1.0 + 1e-3 * (double)(i % 1000)); /* no 16-bit numbers */
+    }
+    config.answer.temperature = 3;
+    const mdf_rewrite how = {.precision = keep, .config = &config, .fixed = &model->params};
+    assert_int_equal(mdf_model_rewrite(a, b, &how, NULL, &r, &err), MDF_OK);
+    assert_int_equal(mdf_weights_open(&before, a, NULL), MDF_OK);
+    assert_int_equal(mdf_weights_open(&after, b, NULL), MDF_OK);
+    assert_int_equal(after.count, before.count);
+    for (size_t i = 0; i < before.count; i++) {
+        const mdf_st_tensor *x = before.item[i].tensor;
+        const mdf_st_tensor *y = after.item[i].tensor;
+        const mdf_param *param = mdf_params_find(&model->params, before.item[i].name);
+        assert_string_equal(before.item[i].name, after.item[i].name);
+        if (param->group == MDF_GROUP_FIXED) {
+            assert_int_equal(y->dtype, MDF_DTYPE_F32);
+            assert_int_equal(y->bytes, (size_t)mdf_tensor_count(&param->tensor) * sizeof(float));
+            assert_memory_equal(y->data, param->tensor.data, y->bytes);
+            statistics++;
+        } else {
+            assert_int_equal(y->dtype, x->dtype);
+            assert_int_equal(y->bytes, x->bytes);
+            assert_memory_equal(y->data, x->data, x->bytes);
+        }
+    }
+    assert_int_equal(statistics, 2 * 48); /* of the encoder's 48 norms */
+    assert_int_equal(mdf_model_config_read(&config, b, &err), MDF_OK);
+    assert_true(config.answer.temperature == 3);
+    mdf_rewrite_result_free(&r);
+    mdf_weights_close(&before);
+    mdf_weights_close(&after);
+    mdf_mllm_free(model);
     test_folder_remove(&f);
 }
 
@@ -294,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_weights_have_the_asked_distribution),
         cmocka_unit_test(quantised_weights_are_as_far_off_as_the_report_says),
+        cmocka_unit_test(statistics_take_the_place_of_the_folders),
         cmocka_unit_test(a_released_model_comes_and_goes_unchanged),
         cmocka_unit_test(a_tied_head_is_written_out_for_transformers),
         cmocka_unit_test(an_adapter_is_merged_on_the_way_in),
