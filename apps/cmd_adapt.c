@@ -21,11 +21,11 @@ typedef struct adapt_flags {
 static const arg_option options[] = {
     {.name = "model",
      .letter = 'm',
-     .required = true,
      .kind = ARG_STRING,
      .offset = offsetof(adapt_flags, model),
      .metavar = "RUN",
-     .help = "folder of a run or a model; it stays as it is"},
+     .fallback = "small",
+     .help = "folder of a run, or the name of a model that comes with mdf; it stays as it is"},
     {.name = "data",
      .letter = 'd',
      .required = true,
@@ -194,7 +194,7 @@ const app_command app_adapt = {
         "The new model calls photographs of another camera unlike its own. Sets of labels\n"
         "('mdf predict --coverage') are gone and the temperature is the old one, until\n"
         "'mdf calibrate' measures both on labelled photographs of the camera.",
-    .example = "  mdf adapt --model models/small --data camera-photos --out small-camera\n"
+    .example = "  mdf adapt --data camera-photos --out small-camera\n"
                "  mdf predict --model small-camera eye.jpg",
     .option = options,
     .option_count = APP_COUNT(options),

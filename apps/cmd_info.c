@@ -204,6 +204,8 @@ static mdf_status describe(const char *path, const info_flags *f, json_t **doc, 
     return kinds[k].describe(path, f, doc, err);
 }
 
+enum { LIST_MOST = 32, LIST_SHOWN = 4 }; /* values of a list that are printed */
+
 /* "model.weight F32 [64, 3]" */
 static void print_tensor(json_t *row)
 {
@@ -215,6 +217,26 @@ static void print_tensor(json_t *row)
                      json_integer_value(json_array_get(shape, i)));
     }
     (void)puts("]");
+}
+
+static void print_value(const json_t *value)
+{
+    (void)json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+}
+
+/* A list in one line that can be read: of a long one its first values. */
+static void print_list(const json_t *list)
+{
+    const size_t n = json_array_size(list);
+    if (n <= LIST_MOST) {
+        print_value(list);
+        return;
+    }
+    for (size_t i = 0; i < LIST_SHOWN; i++) {
+        (void)fputs(i == 0 ? "[" : ", ", stdout);
+        print_value(json_array_get(list, i));
+    }
+    (void)printf(", ...] (%zu values; --json has all)", n);
 }
 
 /* One line per value; the keys that lead to it are joined by dots. depth is bounded by what this
@@ -238,7 +260,11 @@ static void print_lines(const char *prefix, json_t *doc) /* NOLINT(misc-no-recur
             }
         } else {
             (void)printf("%s: ", name);
-            (void)json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+            if (json_is_array(value)) {
+                print_list(value);
+            } else {
+                print_value(value);
+            }
             (void)puts("");
         }
     }
