@@ -178,9 +178,10 @@ typedef struct mdf_train_config {
     int picture_side; /* task picture: pixels of whole pictures; 0: unet_config.image_size */
     int epochs, batch_size;
     double norm_momentum; /* above 0: its norms use their batch's statistics and move by this */
-    int norm_batches;     /* the encoder's fixed norms take their statistics from so many first */
-    int accumulate;       /* batches per step of the optimiser */
-    double lr;            /* text; the others have their own */
+    bool gradient_checkpointing; /* layers are computed again in backward */
+    int norm_batches; /* the encoder's fixed norms take their statistics from so many first */
+    int accumulate;   /* batches per step of the optimiser */
+    double lr;        /* text; the others have their own */
     double lr_unet, lr_vision, lr_fusion;
     double weight_decay, beta1, beta2, eps;
     double clip_norm; /* 0: off */

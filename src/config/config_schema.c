@@ -262,6 +262,8 @@ const mdf_config_key mdf_config_keys[] = {
          "efficientnet_lite0: above 0, batch norm in training, whose statistics move by this share"),
     INT(TRAIN, "norm_batches", train.norm_batches, 0, 10000, "0", false,
         "efficientnet_lite0: its norms' statistics are first taken from so many batches"),
+    BOOL(TRAIN, "gradient_checkpointing", train.gradient_checkpointing, "false",
+         "compute each layer of text model and vision tower again in backward: less memory"),
     INT(TRAIN, "accumulate", train.accumulate, 1, 65536, "1", false,
         "batches per step of the optimiser"),
     REAL(TRAIN, "lr", train.lr, 0, 10, "0.002", false, "learning rate of the text model"),

@@ -144,10 +144,33 @@ static mdf_tensor *drop(mdf_graph *g, const mdf_text *t, const mdf_text_input *i
     return mdf_dropout(g, x, (mdf_real)rate, mdf_rng_mix(in->dropout_seed, (uint64_t)site));
 }
 
-/* x + Attn(norm(x)); x + MLP(norm(x)) */
-static mdf_tensor *self_layer(mdf_graph *g, const mdf_text *t, int index, mdf_tensor *x,
-                              const mdf_text_input *in)
+/* What a part of a layer reads besides its inputs. */
+typedef struct text_part {
+    const mdf_text *text;
+    mdf_text_input in;               /* a copy: backward comes later */
+    int index;                       /* of the layer */
+    const mdf_attn_segment *segment; /* cross attention: its keys' */
+    const mdf_real *bias;
+} text_part;
+
+/* A part, kept whole or computed again in backward. */
+static mdf_tensor *run_part(mdf_graph *g, mdf_subnet run, const text_part *p, mdf_tensor *x,
+                            mdf_tensor *tokens)
 {
+    mdf_tensor *const in[] = {x, tokens};
+    return p->text->config->train.gradient_checkpointing
+               ? mdf_checkpoint(g, run, p, sizeof *p, in, 2)
+               : run(g, p, in);
+}
+
+/* inputs: x. x + Attn(norm(x)); x + MLP(norm(x)) */
+static mdf_tensor *self_layer(mdf_graph *g, const void *context, mdf_tensor *const inputs[])
+{
+    const text_part *p = context;
+    const mdf_text *t = p->text;
+    const mdf_text_input *in = &p->in;
+    const int index = p->index;
+    mdf_tensor *x = inputs[0];
     const mdf_text_layer *l = &t->layer[index];
     const mdf_config *c = t->config;
     const mdf_real eps = (mdf_real)c->text.rms_norm_eps;
@@ -233,22 +256,39 @@ static mdf_kv cross_kv(mdf_graph *g, const mdf_text *t, int n, const mdf_text_in
     return rows == NULL ? kv : mdf_kv_store(g, in->cache, rows, kv);
 }
 
-static mdf_tensor *cross_attention(mdf_graph *g, const mdf_text *t, int index, mdf_tensor *x,
-                                   const mdf_text_input *in, const cross_keys *keys)
+/* inputs: x, image tokens. x + gate Attn(norm(x), tokens) */
+static mdf_tensor *cross_attention(mdf_graph *g, const void *context, mdf_tensor *const inputs[])
 {
-    const mdf_text_layer *l = &t->layer[index];
+    const text_part *p = context;
+    const mdf_text *t = p->text;
+    const mdf_text_input *in = &p->in;
+    mdf_tensor *x = inputs[0];
+    const mdf_text_layer *l = &t->layer[p->index];
     const mdf_config *c = t->config;
     const mdf_real eps = (mdf_real)c->text.rms_norm_eps;
     mdf_attn_plan plan = text_plan(c);
     plan.kind = MDF_ATTEND_FULL;
-    plan.segment = keys->segment;
+    plan.segment = p->segment;
     plan.segments = in->cross_segments;
-    plan.key_bias = keys->bias;
+    plan.key_bias = p->bias;
     mdf_tensor *n = mdf_rms_norm(g, x, l->norm1_w, eps);
     mdf_tensor *q = mdf_rms_norm(g, mdf_linear(g, n, l->q, NULL), l->q_norm, eps);
-    const mdf_kv kv = cross_kv(g, t, index, in, keys->tokens);
+    const mdf_kv kv = cross_kv(g, t, p->index, in, inputs[1]);
     mdf_tensor *a = mdf_linear(g, mdf_attention(g, q, kv.k, kv.v, &plan), l->o, NULL);
     return mdf_gated_add(g, x, a, l->attn_gate, NULL);
+}
+
+/* inputs: x. x + gate MLP(norm(x)) of a cross layer */
+static mdf_tensor *cross_mlp(mdf_graph *g, const void *context, mdf_tensor *const inputs[])
+{
+    const text_part *p = context;
+    const mdf_text *t = p->text;
+    const mdf_text_layer *l = &t->layer[p->index];
+    mdf_tensor *x = inputs[0];
+    mdf_tensor *m =
+        mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, (mdf_real)t->config->text.rms_norm_eps));
+    m = drop(g, t, &p->in, 2 * p->index + 1, m);
+    return mdf_gated_add(g, x, m, l->mlp_gate, p->in.row_mask);
 }
 
 /* U of the layer for a "concat" fusion, else NULL. A cache that has the layer's keys has U in them.
@@ -277,13 +317,13 @@ static mdf_tensor *cross_layer(mdf_graph *g, const mdf_text *t, int n, mdf_tenso
                                const mdf_fusion *fusion, mdf_fusion_state *state, mdf_scope *scope)
 {
     const mdf_config *c = t->config;
-    const mdf_text_layer *l = &t->layer[n];
     const bool fused = state != NULL && state->cases > 0 && mdf_config_fuses_at(c, n);
     mdf_tensor *u = patches_to_join(g, t, n, x, in, fusion, state);
     const mdf_scope part = mdf_scope_begin(g);
     cross_keys keys = {image->v, in->cross, image->bias};
     keys = u == NULL ? keys : join_patches(g, in, image, u, state->cases);
-    x = mdf_scope_keep(g, &part, cross_attention(g, t, n, x, in, &keys));
+    const text_part attention = {t, *in, n, keys.segment, keys.bias};
+    x = mdf_scope_keep(g, &part, run_part(g, cross_attention, &attention, x, keys.tokens));
     for (int i = 0; fused && c->fusion.attend == MDF_FUSION_BRANCH && i < c->fusion.map_count;
          i++) {
         if (c->fusion.map[i].layer == n) {
@@ -293,8 +333,7 @@ static mdf_tensor *cross_layer(mdf_graph *g, const mdf_text *t, int n, mdf_tenso
     if (fused) {
         *scope = mdf_scope_begin(g);
     }
-    mdf_tensor *m = mlp(g, l, mdf_rms_norm(g, x, l->norm2_w, (mdf_real)c->text.rms_norm_eps));
-    return mdf_gated_add(g, x, drop(g, t, in, 2 * n + 1, m), l->mlp_gate, in->row_mask);
+    return run_part(g, cross_mlp, &(text_part){.text = t, .in = *in, .index = n}, x, NULL);
 }
 
 mdf_tensor *mdf_text_forward(mdf_graph *g, const mdf_text *t, const mdf_text_input *in,
@@ -307,7 +346,8 @@ mdf_tensor *mdf_text_forward(mdf_graph *g, const mdf_text *t, const mdf_text_inp
     mdf_tensor *x = mdf_gather_rows(g, t->embed_tokens, in->token, in->rows);
     for (int n = 0; n < c->text.num_hidden_layers; n++) {
         if (!t->layer[n].cross) {
-            x = self_layer(g, t, n, x, in);
+            const text_part p = {.text = t, .in = *in, .index = n};
+            x = run_part(g, self_layer, &p, x, NULL);
         } else if (image->count > 0) {
             x = cross_layer(g, t, n, x, in, image, fusion, state, &scope);
         }

@@ -123,13 +123,30 @@ static mdf_tensor *mlp_half(mdf_graph *g, const mdf_vision *v, const mdf_vision_
     return l->gate_ffn == NULL ? mdf_add(g, x, n) : mdf_gated_add(g, x, n, l->gate_ffn, NULL);
 }
 
-/* x + (gate) attention, then x + (gate) MLP; local layers have no gates. */
+/* What a layer reads besides x. */
+typedef struct vision_part {
+    const mdf_vision *vision;
+    const mdf_vision_layer *layer;
+    mdf_attn_plan plan; /* a copy: backward comes later */
+} vision_part;
+
+/* inputs: x. x + (gate) attention, then x + (gate) MLP; local layers have no gates. */
+static mdf_tensor *run_layer(mdf_graph *g, const void *context, mdf_tensor *const inputs[])
+{
+    const vision_part *p = context;
+    const mdf_scope scope = mdf_scope_begin(g);
+    mdf_tensor *x = attention_half(g, p->vision, p->layer, inputs[0], &p->plan);
+    return mlp_half(g, p->vision, p->layer, mdf_scope_keep(g, &scope, x));
+}
+
+/* A layer, kept whole or computed again in backward. */
 static mdf_tensor *vision_layer(mdf_graph *g, const mdf_vision *v, const mdf_vision_layer *l,
                                 mdf_tensor *x, const mdf_attn_plan *plan)
 {
-    const mdf_scope scope = mdf_scope_begin(g);
-    x = mdf_scope_keep(g, &scope, attention_half(g, v, l, x, plan));
-    return mlp_half(g, v, l, x);
+    const vision_part p = {v, l, *plan};
+    return v->config->train.gradient_checkpointing
+               ? mdf_checkpoint(g, run_layer, &p, sizeof p, &x, 1)
+               : run_layer(g, &p, &x);
 }
 
 /* A tile table as rows of d numbers. */

@@ -35,6 +35,7 @@ void mdf_graph_reset(mdf_graph *g)
     mdf_arena_reset(&g->arena);
     g->last = NULL;
     g->free_blocks = NULL;
+    g->untaped = g->left_out = false;
     g->error = (mdf_error){0};
 }
 
@@ -99,20 +100,24 @@ mdf_tensor *mdf_graph_like(mdf_graph *g, const mdf_tensor *t)
 
 bool mdf_wants_grad(const mdf_graph *g, const mdf_tensor *t)
 {
-    return g->train && t != NULL && t->needs_grad;
+    return g->train && !g->untaped && t != NULL && t->needs_grad;
 }
 
 mdf_tensor *mdf_graph_record(mdf_graph *g, const mdf_op *op, mdf_tensor *out,
                              mdf_tensor *const in[], int inputs, void *saved)
 {
-    assert(inputs <= MDF_NODE_INPUTS);
     bool wanted = false;
     for (int i = 0; i < inputs; i++) {
-        wanted = wanted || mdf_wants_grad(g, in[i]);
+        wanted = wanted || (g->train && in[i] != NULL && in[i]->needs_grad);
     }
-    if (!wanted) {
-        return out;
-    }
+    g->left_out = g->left_out || (wanted && g->untaped);
+    return wanted && !g->untaped ? mdf_graph_record_always(g, op, out, in, inputs, saved) : out;
+}
+
+mdf_tensor *mdf_graph_record_always(mdf_graph *g, const mdf_op *op, mdf_tensor *out,
+                                    mdf_tensor *const in[], int inputs, void *saved)
+{
+    assert(inputs <= MDF_NODE_INPUTS);
     mdf_node *node = mdf_graph_alloc(g, 1, sizeof *node);
     if (node == NULL) {
         return NULL;
@@ -280,6 +285,12 @@ mdf_status mdf_graph_backward(mdf_graph *g, mdf_tensor *loss, mdf_error *err)
     if (seed != NULL) {
         seed[0] = 1;
     }
+    mdf_graph_unwind(g);
+    return mdf_graph_status(g, err);
+}
+
+void mdf_graph_unwind(mdf_graph *g)
+{
     for (const mdf_node *node = g->last; node != NULL && g->error.code == MDF_OK;
          node = node->previous) {
         if (node->out->grad != NULL) {
@@ -288,7 +299,6 @@ mdf_status mdf_graph_backward(mdf_graph *g, mdf_tensor *loss, mdf_error *err)
         }
     }
     g->last = NULL;
-    return mdf_graph_status(g, err);
 }
 
 mdf_tensor *mdf_constant(mdf_graph *g, mdf_real *data, int rank, const int64_t *dim)

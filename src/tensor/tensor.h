@@ -62,6 +62,8 @@ typedef struct mdf_graph {
     mdf_error error;                    /* the first failure */
     const volatile sig_atomic_t *stop;  /* not 0: the next mdf_scope_keep() fails with
                                            MDF_ERR_STOPPED; NULL: nobody stops it */
+    bool untaped;                       /* mdf_checkpoint(): the tape does not record just now, */
+    bool left_out;                      /* and this it would have recorded */
 } mdf_graph;
 
 /* limit_bytes 0 = as much as there is. */
@@ -104,6 +106,18 @@ typedef struct mdf_scope {
 mdf_scope mdf_scope_begin(const mdf_graph *g);
 mdf_tensor *mdf_scope_keep(mdf_graph *g, const mdf_scope *s, mdf_tensor *y);
 
+/* Gradient checkpointing (Chen et al. 2016): runs a part of a network, of which only the result
+ * stays; backward runs it again, with the same bits, for its gradients. Memory of a deep network is
+ * then its parts' results and the insides of one part, for one more forward.
+ *
+ * run gives the part's result from the context and the inputs; it reads no other tensors but
+ * parameters and constants, changes nothing outside, and its random numbers come from seeds. The
+ * context's bytes are copied; what it points to must live until backward. A graph that does not
+ * train just runs the part. */
+typedef mdf_tensor *(*mdf_subnet)(mdf_graph *g, const void *context, mdf_tensor *const in[]);
+mdf_tensor *mdf_checkpoint(mdf_graph *g, mdf_subnet run, const void *context, size_t bytes,
+                           mdf_tensor *const in[], int inputs);
+
 /* --- for the authors of operations --- */
 
 /* Records the first failure and returns NULL. */
@@ -117,6 +131,11 @@ void *mdf_graph_alloc(mdf_graph *g, int64_t count, size_t size);
 /* While training and if any input needs a gradient: marks out and records the node. Returns out. */
 mdf_tensor *mdf_graph_record(mdf_graph *g, const mdf_op *op, mdf_tensor *out,
                              mdf_tensor *const in[], int inputs, void *saved);
+/* The same whether or not an input needs a gradient. */
+mdf_tensor *mdf_graph_record_always(mdf_graph *g, const mdf_op *op, mdf_tensor *out,
+                                    mdf_tensor *const in[], int inputs, void *saved);
+/* Backward from the tape's last node, whose output has its gradient, to the first. */
+void mdf_graph_unwind(mdf_graph *g);
 /* True if a gradient for t will be wanted by this graph's backward. */
 bool mdf_wants_grad(const mdf_graph *g, const mdf_tensor *t);
 /* In a backward: where to write t's gradient; NULL if none is wanted. *acc says whether to add
