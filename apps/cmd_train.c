@@ -310,8 +310,10 @@ static mdf_status train(app *a, const train_flags *f, const mdf_config *c, const
         app_say(a, "%zu of %zu tensors were taken from %s", summary.tensors_taken, summary.tensors,
                 f->init);
         if (summary.tensors_left > 0) {
-            app_say(a, "%zu tensors of its fusion were not: the configuration has less of it",
-                    summary.tensors_left);
+            app_say(
+                a,
+                "%zu tensors of its U-Net and fusion were not: the configuration has less of them",
+                summary.tensors_left);
         }
     }
     return print_summary(a, f, &summary, err);

@@ -59,7 +59,7 @@ typedef struct mdf_train_summary {
     size_t allocations;            /* of the last step */
     int64_t parameters;
     size_t tensors, tensors_taken; /* all, and those that init_dir had */
-    size_t tensors_left;           /* of init_dir: of the fusion that the model does not have */
+    size_t tensors_left; /* of init_dir: of fusion and U-Net that the model does not have */
 } mdf_train_summary;
 
 /* One training; train_config.stages is not looked at (train/stages.h).

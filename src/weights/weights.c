@@ -70,14 +70,40 @@ static bool is_extra(const mdf_params *p, const mdf_model_weight *t)
            !mdf_safetensors_is_scale(t->file, t->tensor);
 }
 
-static bool is_of_fusion(const mdf_model_weight *t)
+static bool begins_with(const char *name, const char *prefix)
 {
-    static const char prefix[] = "mdf.";
-    return strncmp(t->name, prefix, sizeof prefix - 1) == 0;
+    return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-/* fusion NULL: tensors of the fusion are as wrong as others, else they are counted. */
-static mdf_status check_extra(const mdf_params *p, const mdf_weights *w, size_t *fusion,
+static bool has_part(const mdf_params *p, const char *prefix)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (begins_with(p->item[i]->tensor.name, prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of a part that a model may lack: some or all of the fusion, the U-Net as a whole, the U-Net's
+ * classifier of the picture as a whole. */
+static bool may_be_left(const mdf_params *p, const mdf_model_weight *t)
+{
+    static const char *const whole[] = {"unet.", "unet.encoder.head."};
+    if (begins_with(t->name, "mdf.")) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        if (begins_with(t->name, whole[i]) && !has_part(p, whole[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* left NULL: tensors of parts that the model lacks are as wrong as others, else they are counted.
+ */
+static mdf_status check_extra(const mdf_params *p, const mdf_weights *w, size_t *left,
                               mdf_error *err)
 {
     for (size_t i = 0; i < w->count; i++) {
@@ -85,8 +111,8 @@ static mdf_status check_extra(const mdf_params *p, const mdf_weights *w, size_t 
         if (!is_extra(p, t)) {
             continue;
         }
-        if (fusion != NULL && is_of_fusion(t)) {
-            ++*fusion;
+        if (left != NULL && may_be_left(p, t)) {
+            ++*left;
         } else {
             return mdf_fail(err, MDF_ERR_FORMAT,
                             "%s: tensor %s does not belong to this configuration", t->file->path,

@@ -54,11 +54,12 @@ mdf_status mdf_weights_set(mdf_params *p, const mdf_weights *w, mdf_error *err) 
 /* What of the files a model took. */
 typedef struct mdf_weights_taken {
     size_t set;  /* parameters that the files had */
-    size_t left; /* tensors of the fusion ("mdf.") that the model does not have */
+    size_t left; /* tensors of fusion ("mdf.") and U-Net that the model does not have */
 } mdf_weights_taken;
 
 /* The same for those parameters that the files have; the others keep their values. A model may fuse
- * less than the files: tensors of the rest are left and counted. */
+ * less than the files, or have no U-Net, or none of its classifier: those tensors are left and
+ * counted. */
 mdf_status mdf_weights_set_known(mdf_params *p, const mdf_weights *w, mdf_weights_taken *taken,
                                  mdf_error *err) MDF_NODISCARD;
 

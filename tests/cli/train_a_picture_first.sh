@@ -12,6 +12,11 @@ tiny_train data second "${eyes[@]}" --init first --json | grep '"epochs"'
 "$mdf" info --tensors second | grep -E '^mdf.aux|encoder.head.weight'
 "$mdf" train --data data --out without --set task=answer --set 'fusion.map=[]' --threads 1 --init first 2>&1 |
     grep 'tensors'
+# Without the U-Net; with another one, whose tensors are not these.
+"$mdf" train --data data --out blind --set task=answer --set 'fusion.map=[]' --set use_unet=false --set image_head=false \
+    --threads 1 --init first 2>&1 | grep 'tensors'
+"$mdf" train --quiet --data data --out other --set task=answer --set unet_config.encoder=plain --threads 1 --init first
+echo "exit code $?"
 cp "$project/tests/golden/torch/llama/pytorch_model.bin" other.pth
 tiny_train data third "${eyes[@]}" --encoder other.pth
 echo "exit code $?"
