@@ -1,6 +1,7 @@
 /* y = x w^T + b, the dense layer, with the result clipped if wanted. */
 #include <string.h>
 
+#include "base/rng.h"
 #include "tensor/op.h"
 
 void mdf_bias_grad(const mdf_graph *g, mdf_real *db, const mdf_real *dy, int64_t n, int64_t c,
@@ -112,9 +113,18 @@ static void add_bias(const mdf_graph *g, mdf_tensor *y, const mdf_tensor *b, mdf
     }
 }
 
+/* scale dropout(x) a^T b^T; the small product is scaled. */
+static mdf_tensor *adapted(mdf_graph *g, mdf_tensor *x, const mdf_adapter *l)
+{
+    mdf_tensor *seen = mdf_dropout(g, x, l->dropout, mdf_rng_mix(g->noise, l->seed));
+    mdf_tensor *h = mdf_linear(g, seen, l->a, NULL);
+    return mdf_linear(g, l->scale == 1 ? h : mdf_scale(g, h, l->scale), l->b, NULL);
+}
+
 mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b)
 {
-    return mdf_linear_clip(g, x, w, b, mdf_no_clip());
+    mdf_tensor *y = mdf_linear_clip(g, x, w, b, mdf_no_clip());
+    return y == NULL || w->adapter == NULL ? y : mdf_add(g, y, adapted(g, x, w->adapter));
 }
 
 mdf_tensor *mdf_linear_clip(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b,
@@ -127,6 +137,7 @@ mdf_tensor *mdf_linear_clip(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tens
         return mdf_graph_fail(g, MDF_ERR_SHAPE, op_linear.name, "want w [O,I] and b [O]");
     }
     assert(b != NULL || !mdf_clips(clip));
+    assert(w->adapter == NULL || !mdf_clips(clip)); /* of language models, which clip nothing */
     assert(w->raw == NULL || !w->needs_grad);
     if (w->rank > 2 && w->raw == NULL) { /* a convolution's, as a dense layer over patches */
         w = mdf_reshape(g, w, 2, (int64_t[]){w->dim[0], mdf_tensor_count(w) / w->dim[0]});
@@ -186,8 +197,8 @@ static bool go_together(const mdf_graph *g, const mdf_tensor *x, mdf_tensor *con
     }
     const int64_t in = mdf_last_dim(x);
     for (int i = 0; i < count; i++) {
-        if (w[i] == NULL || w[i]->raw == NULL || w[i]->rank != 2 || w[i]->dim[1] != in ||
-            !mdf_raw_fits(w[i], in)) {
+        if (w[i] == NULL || w[i]->raw == NULL || w[i]->adapter != NULL || w[i]->rank != 2 ||
+            w[i]->dim[1] != in || !mdf_raw_fits(w[i], in)) {
             return false;
         }
     }

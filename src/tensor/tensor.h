@@ -19,6 +19,8 @@
 #include "base/status.h"
 #include "kernel/kernel.h"
 
+struct mdf_adapter;
+
 typedef struct mdf_tensor {
     const char *name; /* parameters only, else NULL */
     int rank;
@@ -28,11 +30,21 @@ typedef struct mdf_tensor {
                         mdf_linear(), mdf_gather_rows() and mdf_add_rows() read it, and
                         mdf_attention() keys and values of a cache; no gradient */
     mdf_dtype dtype; /* of raw */
+    const struct mdf_adapter *adapter; /* mdf_linear(): what is added to this matrix; or NULL */
     mdf_real *grad;  /* parameters: always there when trained; others: only during backward */
     bool needs_grad; /* some loss may want d/d(this) */
     bool parameter;  /* lives longer than a graph step; grad is a place that is added to */
     bool owner;      /* data is this tensor's own place in the arena, no view */
 } mdf_tensor;
+
+/* A change of low rank that a matrix w [O,I] is given (LoRA, Hu et al. 2021): w + scale b a. Its
+ * matrices are trained where w is frozen. */
+typedef struct mdf_adapter {
+    mdf_tensor *a, *b; /* [r,I], [O,r] */
+    mdf_real scale;    /* alpha / r, or alpha / sqrt(r) */
+    mdf_real dropout;  /* of the x that a sees, while training */
+    uint64_t seed;     /* of this adapter; the step's is mdf_graph.noise */
+} mdf_adapter;
 
 struct mdf_node;
 struct mdf_graph;
@@ -62,6 +74,7 @@ typedef struct mdf_graph {
     mdf_error error;                    /* the first failure */
     const volatile sig_atomic_t *stop;  /* not 0: the next mdf_scope_keep() fails with
                                            MDF_ERR_STOPPED; NULL: nobody stops it */
+    uint64_t noise;                     /* the step's seed, for the dropout of adapters */
     bool untaped;                       /* mdf_checkpoint(): the tape does not record just now, */
     bool left_out;                      /* and this it would have recorded */
 } mdf_graph;
@@ -166,7 +179,8 @@ typedef struct mdf_clip {
 mdf_clip mdf_no_clip(void);
 mdf_clip mdf_relu6(void); /* to 0..6 (Krizhevsky 2010) */
 
-/* y [N,O] = x [..,I] w[O,I]^T + b[O]; b may be NULL. Leading dimensions are kept. */
+/* y [N,O] = x [..,I] w[O,I]^T + b[O]; b may be NULL. Leading dimensions are kept. What an adapter
+ * of w adds, scale dropout(x) a^T b^T, is in y. */
 mdf_tensor *mdf_linear(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b);
 /* The same with y clipped; b must be there if anything is clipped. */
 mdf_tensor *mdf_linear_clip(mdf_graph *g, mdf_tensor *x, mdf_tensor *w, mdf_tensor *b,

@@ -284,6 +284,59 @@ static void several_at_once_are_the_same(void **state)
     }
 }
 
+/* An adapter is the weight with scale b a added, one weight at a time or several; dropout belongs
+ * to training and to the step's seed. */
+static void an_adapter_adds_its_product(void **state)
+{
+    (void)state;
+    enum { RANK = 3 };
+    static setting s;
+    static mdf_real a[RANK * COLUMNS], b[ROWS * RANK], sum[ROWS * COLUMNS];
+    static const mdf_dtype types[] = {MDF_DTYPE_F32, MDF_DTYPE_F16, MDF_DTYPE_BF16};
+    for (int t = 0; t < 3; t++) {
+        open(&s, types[t]);
+        for (uint32_t i = 0; i < ROWS * RANK; i++) {
+            b[i] = number(i + 300000);
+        }
+        for (uint32_t i = 0; i < RANK * COLUMNS; i++) {
+            a[i] = number(i + 400000) / 4;
+        }
+        for (int i = 0; i < ROWS * COLUMNS; i++) {
+            double more = 0;
+            for (int r = 0; r < RANK; r++) {
+                more += (double)b[i / COLUMNS * RANK + r] * (double)a[r * COLUMNS + i % COLUMNS];
+            }
+            sum[i] = s.numbers[i] + (mdf_real)(0.5 * more);
+        }
+        mdf_tensor ta = {.rank = 2, .dim = {RANK, COLUMNS}, .data = a, .parameter = true};
+        mdf_tensor tb = {.rank = 2, .dim = {ROWS, RANK}, .data = b, .parameter = true};
+        mdf_adapter adapter = {.a = &ta, .b = &tb, .scale = MDF_R(0.5)};
+        mdf_tensor *y[2];
+        s.raw.adapter = &adapter;
+        s.plain.data = sum;
+        const mdf_tensor *want = mdf_linear(&s.graph, &s.x, &s.plain, NULL);
+        for (int64_t rows = 1; rows <= TOKENS; rows += TOKENS - 1) {
+            mdf_tensor *x = mdf_constant(&s.graph, s.data, 2, (int64_t[]){rows, COLUMNS});
+            mdf_linears(&s.graph, x, (mdf_tensor *const[]){&s.raw, &s.raw}, 2, y);
+            assert_non_null(y[1]);
+            near(y[0]->data, want->data, rows * ROWS);
+            near(y[1]->data, want->data, rows * ROWS);
+        }
+        adapter.dropout = MDF_R(0.5);
+        const mdf_tensor *dropped[3];
+        for (uint64_t k = 0; k < 3; k++) {
+            s.graph.noise = k / 2; /* 0, 0, 1 */
+            dropped[k] = mdf_linear(&s.graph, &s.x, &s.raw, NULL);
+        }
+        const size_t bytes = (size_t)TOKENS * ROWS * sizeof(mdf_real);
+        assert_memory_equal(dropped[0]->data, dropped[1]->data, bytes);
+        assert_true(memcmp(dropped[0]->data, dropped[2]->data, bytes) != 0);
+        s.graph.train = false;
+        near(mdf_linear(&s.graph, &s.x, &s.raw, NULL)->data, want->data, TOKENS * ROWS);
+        shut(&s);
+    }
+}
+
 /* Shapes that do not fit, and no memory, are mdf_linear()'s errors. */
 static void several_at_once_fail_alike(void **state)
 {
@@ -323,6 +376,7 @@ int main(void)
         cmocka_unit_test(scratch_is_given_back),
         cmocka_unit_test(several_at_once_are_the_same),
         cmocka_unit_test(several_at_once_fail_alike),
+        cmocka_unit_test(an_adapter_adds_its_product),
         cmocka_unit_test(running_out_of_memory_is_an_error),
     };
     return cmocka_run_group_tests_name("tensor/frozen", tests, NULL, NULL);

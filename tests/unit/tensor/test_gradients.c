@@ -76,6 +76,36 @@ static void setup_linear(probe *p, options *o, int round)
     }
 }
 
+/* A matrix with an adapter: both are trained here, so that each gradient is looked at. */
+static mdf_tensor *call_adapted(probe *p)
+{
+    static mdf_adapter adapter;
+    const options *o = p->args;
+    adapter = (mdf_adapter){.a = p->in[2],
+                            .b = p->in[3],
+                            .scale = o->flag ? 0.7 : 1,
+                            .dropout = o->flag ? 0.3 : 0,
+                            .seed = 5};
+    p->graph.noise = 9; /* the same in every run */
+    p->in[1]->adapter = &adapter;
+    return mdf_linear(&p->graph, p->in[0], p->in[1], p->inputs > 4 ? p->in[4] : NULL);
+}
+
+static void setup_adapted(probe *p, options *o, int round)
+{
+    const int64_t in = probe_size(p, 2, 9);
+    const int64_t out = probe_size(p, 2, 7);
+    const int64_t rank = round + 1;
+    (void)probe_input(p, 2, DIMS(probe_size(p, 2, 6), in));
+    (void)probe_input(p, 2, DIMS(out, in));
+    (void)probe_input(p, 2, DIMS(rank, in));
+    (void)probe_input(p, 2, DIMS(out, rank));
+    if (round == 2) {
+        (void)probe_input(p, 1, DIMS(out));
+    }
+    o->flag = round > 0;
+}
+
 static mdf_tensor *call_conv2d(probe *p)
 {
     return mdf_conv2d(&p->graph, p->in[0], p->in[1], p->inputs > 2 ? p->in[2] : NULL);
@@ -125,6 +155,7 @@ static void dense_operations_have_their_derivatives(void **state)
 {
     (void)state;
     rounds("linear", setup_linear, call_linear);
+    rounds("linear with an adapter", setup_adapted, call_adapted);
     rounds("conv2d", setup_conv2d, call_conv2d);
     rounds("conv_transpose2x2", setup_conv_transpose, call_conv_transpose);
     rounds("patchify", setup_patchify, call_patchify);
