@@ -294,6 +294,8 @@ static bool is_blind(const mdf_config *c, const mdf_batch_options *opt)
            mdf_rng_uniform(&r) < c->train.picture_drop;
 }
 
+enum { DROPOUT = 7 }; /* the batch's own choices beside those of its cases */
+
 mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_samples *s,
                           const size_t *index, size_t n, const mdf_batch_options *opt,
                           mdf_error *err)
@@ -325,6 +327,7 @@ mdf_status mdf_batch_fill(mdf_batch_buffer *b, const mdf_config *c, const mdf_sa
                            .allowed = words && (s->known != NULL || twins) ? b->allowed : NULL,
                            .mask = any_mask ? b->mask : NULL,
                            .crops = opt->focus != NULL,
+                           .dropout_seed = opt->augment ? mdf_rng_mix(opt->seed, DROPOUT) | 1 : 0,
                            .mask_there = b->mask_there,
                            .mask_weight = any_mask && partial ? b->mask_weight : NULL};
     return MDF_OK;

@@ -9,3 +9,6 @@ for attend in branch concat; do
     cmp "$attend-false/model.safetensors" "$attend-true/model.safetensors" && echo "$attend: the same"
 done
 cmp -s branch-true/model.safetensors concat-true/model.safetensors || echo "and the fusions differ"
+# Dropout is felt.
+tiny_train data dry --threads 1 --set epochs=1 --set 'fusion.map=[[1,1],[3,2]]' >/dev/null
+cmp -s dry/model.safetensors branch-true/model.safetensors || echo "and so does dropout"
