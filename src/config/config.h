@@ -23,6 +23,7 @@ enum {
     MDF_MAX_STAGES = 8,
     MDF_STAGE_BYTES = 1024, /* of a stage's settings, as JSON without blanks, with its NUL */
     MDF_MAX_FREEZE = 16,
+    MDF_MAX_TARGETS = 16,
     MDF_MAX_HEALTHY = 16,
     MDF_MAX_FOCUS = 16
 };
@@ -166,6 +167,20 @@ typedef struct mdf_crop_config {
     int focus_count;                    /* 0: those of the model */
 } mdf_crop_config;
 
+/* LoRA (Hu et al. 2021): matrices of text model, vision tower and projector are frozen, and those
+ * of the targets are given a change of low rank, which is trained instead. */
+typedef struct mdf_lora_options {
+    int r;        /* rank; 0: no adapters */
+    double alpha; /* the change is alpha / r B A, or alpha / sqrt(r) B A with rslora */
+    double dropout;
+    bool rslora;    /* Kalajdzievski 2023 */
+    bool old_names; /* the adapter's tensors as transformers before 4.52 called them */
+    double lr;
+    char targets[MDF_MAX_TARGETS][MDF_MAX_LABEL_BYTES + 1]; /* [target_count] last parts of names of
+                                                               modules, or "all-linear" */
+    int target_count;
+} mdf_lora_options;
+
 /* What a forward pass computes. */
 typedef enum mdf_task {
     MDF_TASK_ANSWER,  /* everything */
@@ -216,6 +231,7 @@ typedef struct mdf_train_config {
     int stage_count;                              /* 0: one training */
     mdf_augment_config augment;
     mdf_crop_config crop;
+    mdf_lora_options lora;
 } mdf_train_config;
 
 /* About 100 kB; copied by value, owns nothing. */

@@ -19,6 +19,7 @@ static const char *const encoders[] = {"plain", "efficientnet_lite0", NULL};
 static const char *const tasks[] = {"answer", "picture", "segment", NULL};
 static const char *const directions[] = {"text_to_unet", "unet_to_text", "none", NULL};
 static const char *const normalises[] = {"sum", "mean", NULL}; /* of bool normalise_mean */
+static const char *const lora_names[] = {"new", "old", NULL};  /* of bool old_names */
 static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss", "dice", NULL};
 
 /* Rows of one section: section, offset of its struct's member m. */
@@ -67,6 +68,7 @@ static const char *const monitors[] = {"macro_auc", "balanced_accuracy", "loss",
 #define TRAIN  "train_config"
 #define AUG    "train_config.augment"
 #define CROP   "train_config.crop"
+#define LORA   "train_config.lora"
 
 #define WIDTH 1048576 /* no released model comes near; keeps products inside 64 bits */
 
@@ -353,13 +355,33 @@ const mdf_config_key mdf_config_keys[] = {
      .choice = mdf_mask_names,
      .initial = "[]",
      .doc = "masks that crops lie on, in turn: one named twice has twice as many; [] = all"},
+
+    INT(LORA, "r", train.lora.r, 0, 4096, "0", false,
+        "rank of adapters that are trained in place of text model, tower and projector; 0 = none"),
+    REAL(LORA, "alpha", train.lora.alpha, 1e-3, 1e6, "16.0", false,
+         "an adapter's product counts alpha / r"),
+    REAL(LORA, "dropout", train.lora.dropout, 0, 0.99, "0.0", false,
+         "of what an adapter reads, in training"),
+    BOOL(LORA, "rslora", train.lora.rslora, "false", "alpha / sqrt(r) instead"),
+    REAL(LORA, "lr", train.lora.lr, 0, 10, "0.0002", false, "learning rate of the adapters"),
+    LIST(LORA, "targets", MDF_KEY_LABELS, train.lora.targets, train.lora.target_count,
+         MDF_MAX_TARGETS, 0, MDF_MAX_LABEL_BYTES, "[\"q_proj\", \"v_proj\"]", false,
+         "last parts of the names of the modules that get one, or \"all-linear\""),
+    {.section = LORA,
+     .name = "names",
+     .kind = MDF_KEY_CHOICE,
+     .offset = AT(train.lora.old_names),
+     .capacity = 1,
+     .choice = lora_names,
+     .initial = "\"new\"",
+     .doc = "names in the adapter's file: of transformers from 4.52 on, or of those before"},
 };
 /* clang-format on */
 
 const size_t mdf_config_key_count = sizeof mdf_config_keys / sizeof mdf_config_keys[0];
 
 const char *const mdf_config_sections[] = {"",     TEXT,  ROPE,  VISION, UNET, FUSION,
-                                           ANSWER, DOUBT, TRAIN, AUG,    CROP};
+                                           ANSWER, DOUBT, TRAIN, AUG,    CROP, LORA};
 const size_t mdf_config_section_count = sizeof mdf_config_sections / sizeof mdf_config_sections[0];
 
 void mdf_config_key_path(const mdf_config_key *k, char path[MDF_CONFIG_PATH])

@@ -1,6 +1,7 @@
 /* First values of parameters that are made piece by piece. */
 #include "convert/random_weights.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "base/rng.h"
@@ -39,6 +40,9 @@ void mdf_random_weights(const mdf_param *p, uint64_t seed, size_t at, size_t n, 
         break;
     case MDF_INIT_CONST:
         fill(out, n, (float)p->init_arg);
+        break;
+    case MDF_INIT_UNIFORM: /* of adapters, which no model folder has */
+        assert(false);
         break;
     case MDF_INIT_NORMAL:
         fill_normal(out, n, key, at, p->init_arg);

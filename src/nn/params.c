@@ -113,6 +113,9 @@ void mdf_params_initialise(mdf_params *p, uint64_t seed)
             case MDF_INIT_CONST:
                 v = param->init_arg;
                 break;
+            case MDF_INIT_UNIFORM:
+                v = mdf_rng_range(&rng, -param->init_arg, param->init_arg);
+                break;
             case MDF_INIT_NORMAL:
             case MDF_INIT_HE:
                 v = deviation * mdf_rng_normal(&rng);

@@ -9,9 +9,10 @@
 typedef enum mdf_init {
     MDF_INIT_ZERO,
     MDF_INIT_ONE,
-    MDF_INIT_CONST,  /* arg */
-    MDF_INIT_NORMAL, /* mean 0, deviation arg */
-    MDF_INIT_HE      /* normal, deviation sqrt(2 / fan-in); fan-in = all dimensions but the first */
+    MDF_INIT_CONST,   /* arg */
+    MDF_INIT_NORMAL,  /* mean 0, deviation arg */
+    MDF_INIT_UNIFORM, /* within -arg..arg */
+    MDF_INIT_HE /* normal, deviation sqrt(2 / fan-in); fan-in = all dimensions but the first */
 } mdf_init;
 
 /* Groups have their own learning rates. */
@@ -20,6 +21,7 @@ typedef enum mdf_group {
     MDF_GROUP_VISION,
     MDF_GROUP_UNET,
     MDF_GROUP_FUSION,
+    MDF_GROUP_ADAPTER,
     MDF_GROUP_FIXED /* statistics that come with weights: no gradient, never changed */
 } mdf_group;
 

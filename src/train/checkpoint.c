@@ -1,4 +1,5 @@
-/* What a run folder keeps: config.json, model.safetensors, checkpoint.safetensors. */
+/* What a run folder keeps: config.json, model.safetensors, checkpoint.safetensors, and with LoRA
+ * adapter/. */
 #include "train/checkpoint.h"
 
 #include <math.h>
@@ -8,6 +9,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "io/safetensors.h"
+#include "weights/lora_write.h"
 #include "weights/weights.h"
 
 /* Paths inside the run folder; NULL = out of memory. */
@@ -46,20 +48,86 @@ static void weight_items(mdf_st_entry *item, const mdf_params *p)
     }
 }
 
+/* The numbers of a matrix with its adapter's change. NULL: out of memory, or one is not finite. */
+static float *merge(const mdf_tensor *w, const mdf_lora *l)
+{
+    const size_t n = (size_t)mdf_tensor_count(w);
+    float *sum = mdf_alloc(n, sizeof *sum);
+    for (size_t i = 0; sum != NULL && i < n; i++) {
+        sum[i] = (float)w->data[i];
+    }
+    if (sum != NULL && !mdf_lora_add(mdf_lora_find(l, w->name), 0, n, sum)) {
+        mdf_free(sum);
+        return NULL;
+    }
+    return sum;
+}
+
+/* item [p->count], merged [p->count] what to free: all parameters but the adapters, which are in
+ * the numbers of their matrices. */
+static mdf_status merged_items(mdf_st_entry *item, size_t *n, float **merged, const mdf_params *p,
+                               const mdf_lora *l, mdf_error *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const mdf_tensor *t = &p->item[i]->tensor;
+        if (p->item[i]->group == MDF_GROUP_ADAPTER) {
+            continue;
+        }
+        item[*n] = (mdf_st_entry){
+            .name = t->name, .dtype = MDF_DTYPE_F32, .rank = t->rank, .data = t->data};
+        memcpy(item[*n].dim, t->dim, sizeof t->dim);
+        if (t->adapter != NULL) {
+            merged[*n] = merge(t, l);
+            item[*n].data = merged[*n];
+            if (merged[*n] == NULL) {
+                return mdf_fail(err, MDF_ERR_NUMERIC,
+                                "%s: no memory for its adapter, or a number that is not finite",
+                                t->name);
+            }
+        }
+        ++*n;
+    }
+    return MDF_OK;
+}
+
 static mdf_status save_weights(const char *dir, const mdf_params *p, mdf_error *err)
 {
-    mdf_st_entry *item = mdf_alloc(p->count, sizeof *item);
-    if (item == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
-    }
-    weight_items(item, p);
     const mdf_st_pair meta[] = {{"format", "pt"}, {"producer", "mdf " MDF_VERSION}};
-    const mdf_status status = write_items(dir, "model.safetensors", item, p->count, meta, 2, err);
+    size_t n = 0;
+    mdf_lora lora;
+    MDF_TRY(mdf_lora_of_params(&lora, p, err));
+    mdf_st_entry *item = mdf_alloc(p->count, sizeof *item);
+    float **merged = mdf_alloc(p->count, sizeof *merged);
+    mdf_status status = item == NULL || merged == NULL
+                            ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights")
+                            : merged_items(item, &n, merged, p, &lora, err);
+    if (status == MDF_OK) {
+        status = write_items(dir, "model.safetensors", item, n, meta, 2, err);
+    }
+    for (size_t i = 0; merged != NULL && i < p->count; i++) {
+        mdf_free(merged[i]);
+    }
+    mdf_free((void *)merged);
     mdf_free(item);
+    mdf_lora_free(&lora);
     return status;
 }
 
-mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *p, mdf_error *err)
+static mdf_status save_adapter(const char *dir, const mdf_config *c, const mdf_params *p,
+                               const char *base, mdf_error *err)
+{
+    char *path = c->train.lora.r == 0 ? NULL : path_of(dir, "adapter");
+    if (c->train.lora.r == 0) {
+        return MDF_OK;
+    }
+    const mdf_status status = path == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory")
+                                           : mdf_lora_write(path, p, c, base, err);
+    mdf_free(path);
+    return status;
+}
+
+mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *p, const char *base,
+                        mdf_error *err)
 {
     mdf_file_writer settings = {0};
     mdf_strbuf text = mdf_strbuf_new(MDF_MAX_CONFIG_BYTES);
@@ -74,6 +142,9 @@ mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *
     }
     if (status == MDF_OK) {
         status = mdf_file_writer_sync(&settings, err);
+    }
+    if (status == MDF_OK) {
+        status = save_adapter(dir, c, p, base, err);
     }
     if (status == MDF_OK) {
         status = save_weights(dir, p, err);

@@ -27,8 +27,9 @@ mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o,
                                mdf_error *err) MDF_NODISCARD;
 
 /* The run as a model: config.json and model.safetensors. Both are on the disk before the first gets
- * its name. */
-mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *p,
+ * its name. With train_config.lora.r the adapters are in the numbers of their matrices, and before,
+ * in adapter/, as PEFT writes them; base: the model that they change, or NULL. */
+mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *p, const char *base,
                         mdf_error *err) MDF_NODISCARD;
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "nn/adapters.h"
 #include "nn/mdf_mllm.h"
 
 static bool fits(const char *name, const char *beginning)
@@ -17,7 +18,8 @@ mdf_status mdf_freeze(mdf_params *p, const mdf_train_config *c, mdf_error *err)
     size_t left = 0;
     for (size_t i = 0; i < p->count; i++) {
         mdf_param *param = p->item[i];
-        bool frozen = param->group == MDF_GROUP_FIXED;
+        bool frozen =
+            param->group == MDF_GROUP_FIXED || (c->lora.r > 0 && mdf_adapters_freeze(param));
         for (int j = 0; j < c->freeze_count; j++) {
             const bool hit = fits(param->tensor.name, c->freeze[j]);
             used[j] = used[j] || hit;
@@ -41,7 +43,10 @@ mdf_status mdf_freeze_check(const mdf_config *c, mdf_error *err)
 {
     mdf_mllm *m = NULL;
     MDF_TRY(mdf_mllm_declare(&m, c, err));
-    const mdf_status status = mdf_freeze(&m->params, &c->train, err);
+    mdf_status status = mdf_adapters_declare(&m->params, c, err);
+    if (status == MDF_OK) {
+        status = mdf_freeze(&m->params, &c->train, err);
+    }
     mdf_mllm_free(m);
     return status;
 }

@@ -57,6 +57,8 @@ static double group_lr(const mdf_train_config *t, mdf_group group)
         return t->lr_unet;
     case MDF_GROUP_FUSION:
         return t->lr_fusion;
+    case MDF_GROUP_ADAPTER:
+        return t->lora.lr;
     case MDF_GROUP_FIXED:
         return 0;
     }

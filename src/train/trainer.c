@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/lock.h"
+#include "nn/adapters.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/freeze.h"
@@ -140,7 +141,9 @@ static mdf_status build(trainer *t, mdf_error *err)
 {
     const size_t batch = (size_t)t->config.train.batch_size;
     MDF_TRY(mdf_kernels_new(&t->kernels, NULL, err));
-    MDF_TRY(mdf_mllm_new(&t->model, &t->config, true, err));
+    MDF_TRY(mdf_mllm_declare(&t->model, &t->config, err));
+    MDF_TRY(mdf_adapters_declare(&t->model->params, &t->config, err));
+    MDF_TRY(mdf_params_allocate(&t->model->params, true, err));
     mdf_params_initialise(&t->model->params, (uint64_t)t->config.train.seed);
     MDF_TRY(mdf_freeze(&t->model->params, &t->config.train, err));
     if (t->opt->init_dir != NULL && !t->opt->resume) {
@@ -185,6 +188,7 @@ static const char *what_is_left(const trainer *t)
 static mdf_status one_batch(trainer *t, const mdf_batch *b, double *loss, mdf_error *err)
 {
     mdf_graph_reset(&t->graph);
+    t->graph.noise = b->dropout_seed;
     /* Crops beside whole pictures have other statistics, which the norms must not mix in. */
     const bool aside = b->crops && !segments(t);
     mdf_norms_by_batch(t->model, aside ? 0 : t->config.train.norm_momentum);
@@ -330,7 +334,8 @@ static mdf_status end_epoch(trainer *t, mdf_error *err)
         status = calibrate(t, &scores, err);
         if (status == MDF_OK) {
             mdf_optimizer_swap(&t->optimizer, &t->model->params);
-            status = mdf_run_save(t->opt->out_dir, &t->config, &t->model->params, err);
+            status =
+                mdf_run_save(t->opt->out_dir, &t->config, &t->model->params, t->opt->init_dir, err);
             mdf_optimizer_swap(&t->optimizer, &t->model->params);
         }
     }

@@ -345,7 +345,7 @@ static void a_disk_that_is_full_keeps_the_old_checkpoint(void **state)
     test_limit_size(n / 2);
     const mdf_status saved = save(dir, &r, &err);
     mdf_error weights_err = {0};
-    const mdf_status weights = mdf_run_save(dir, r.config, &r.model->params, &weights_err);
+    const mdf_status weights = mdf_run_save(dir, r.config, &r.model->params, NULL, &weights_err);
     test_limit_size(0);
     assert_int_equal(saved, MDF_ERR_IO);
     assert_true(strstr(err.text, path) == err.text);
@@ -375,7 +375,7 @@ static void a_full_disk_does_not_part_settings_and_weights(void **state)
     uint8_t *before[2];
     size_t n[2];
     run_new(&r, 1, false);
-    must(mdf_run_save(dir, r.config, &r.model->params, &err), &err);
+    must(mdf_run_save(dir, r.config, &r.model->params, NULL, &err), &err);
     for (int i = 0; i < 2; i++) {
         char *file = mdf_path_join(dir, files[i]);
         get(file, &before[i], &n[i]);
@@ -386,7 +386,7 @@ static void a_full_disk_does_not_part_settings_and_weights(void **state)
     r.model->params.data[0] += 1;
     for (int k = 0; k < 2; k++) {
         test_limit_size(n[k] - 1);
-        const mdf_status status = mdf_run_save(dir, r.config, &r.model->params, &err);
+        const mdf_status status = mdf_run_save(dir, r.config, &r.model->params, NULL, &err);
         test_limit_size(0);
         assert_int_equal(status, MDF_ERR_IO);
         assert_non_null(strstr(err.text, files[k]));
