@@ -22,16 +22,24 @@ static void default_labels(mdf_config *c)
 static mdf_status measure(mdf_bench *b, mdf_error *err)
 {
     typedef mdf_status part_fn(mdf_bench * b, mdf_error * err);
-    part_fn *const parts[] = {mdf_bench_unet,  mdf_bench_model,     mdf_bench_gemm,
-                              mdf_bench_conv,  mdf_bench_attention, mdf_bench_depthwise,
-                              mdf_bench_stages};
+    static const struct {
+        unsigned asked; /* any of these */
+        part_fn *run;
+    } parts[] = {{MDF_BENCH_UNET, mdf_bench_unet},
+                 {MDF_BENCH_STEP, mdf_bench_model},
+                 {MDF_BENCH_GEMM, mdf_bench_gemm},
+                 {MDF_BENCH_CONV, mdf_bench_conv},
+                 {MDF_BENCH_ATTENTION, mdf_bench_attention},
+                 {MDF_BENCH_DEPTHWISE, mdf_bench_depthwise},
+                 {MDF_BENCH_STEP | MDF_BENCH_OPTIMIZER, mdf_bench_optimizer},
+                 {MDF_BENCH_STAGES, mdf_bench_stages}};
     MDF_TRY(mdf_kernels_new(&b->kernels, b->opt->max_isa, err));
     (void)snprintf(b->report->isa, sizeof b->report->isa, "%s", b->kernels->isa);
     b->report->threads = omp_get_max_threads();
     MDF_TRY(mdf_bench_machine(b, err));
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        if ((b->opt->parts >> i & 1U) != 0) {
-            MDF_TRY(parts[i](b, err));
+        if ((b->opt->parts & parts[i].asked) != 0) {
+            MDF_TRY(parts[i].run(b, err));
         }
     }
     return MDF_OK;

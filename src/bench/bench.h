@@ -10,14 +10,16 @@
 
 typedef enum mdf_bench_part {
     MDF_BENCH_UNET = 1,       /* training step of a U-Net alone */
-    MDF_BENCH_STEP = 2,       /* training step and forward pass of the configuration */
+    MDF_BENCH_STEP = 2,       /* training step and forward pass of the configuration, and with them
+                                 MDF_BENCH_OPTIMIZER */
     MDF_BENCH_GEMM = 4,       /* dense products */
     MDF_BENCH_CONV = 8,       /* convolutions, in turns with oneDNN's own */
     MDF_BENCH_ATTENTION = 16, /* attention, forward and backward */
     MDF_BENCH_DEPTHWISE = 32, /* depthwise convolutions at the shapes of EfficientNet-lite0 */
-    MDF_BENCH_STAGES = 64     /* stages of reading a picture and a text by model_dir */
+    MDF_BENCH_OPTIMIZER = 64, /* an update of a large matrix by every optimiser */
+    MDF_BENCH_STAGES = 128    /* stages of reading a picture and a text by model_dir */
 } mdf_bench_part;
-enum { MDF_BENCH_ALL = 127, MDF_BENCH_ROWS = 256 };
+enum { MDF_BENCH_ALL = 255, MDF_BENCH_ROWS = 256 };
 
 /* A zeroed U-Net size takes the value of the race with PyTorch. */
 typedef struct mdf_bench_options {
@@ -47,9 +49,9 @@ typedef struct mdf_bench_row {
     double share;          /* of the measured peak of all threads, or of memory's, see gbytes */
     double tokens;         /* read in that time; 0: none */
     double gbytes;         /* one row times a weight: GB/s of the weight; share is that of a plain
-                              read of the same bytes by as many threads. Depthwise convolutions:
-                              GB/s of what must be read and written once; share is that of
-                              memory[1]. Else 0 */
+                              read of the same bytes by as many threads. Depthwise convolutions
+                              and optimisers: GB/s of what must be read and written once; share is
+                              that of memory[1]. Else 0 */
     double onednn_seconds; /* convolutions: the same by oneDNN; else 0 */
 } mdf_bench_row;
 

@@ -60,6 +60,7 @@ mdf_status mdf_bench_weights(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_conv(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_depthwise(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_attention(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
+mdf_status mdf_bench_optimizer(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 mdf_status mdf_bench_stages(mdf_bench *b, mdf_error *err) MDF_NODISCARD;
 
 /* A prompt like those of the data sets: words of a sentence about case i. */

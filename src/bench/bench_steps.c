@@ -150,20 +150,18 @@ mdf_status mdf_bench_unet(mdf_bench *b, mdf_error *err)
     c->unet = (mdf_unet_config){.base = (int)(o->unet_base == 0 ? 32 : o->unet_base),
                                 .norm_groups = 8,
                                 .mask_channels = MASKS};
+    c->train.ema = 0;
     unet_race r = {.batch = o->unet_batch == 0 ? 8 : o->unet_batch,
                    .size = o->unet_size == 0 ? 256 : o->unet_size};
-    stepper s = {.bench = b,
-                 .params = &r.params,
-                 .train = &b->config.train,
-                 .forward = unet_forward,
-                 .user = &r};
+    stepper s = {
+        .bench = b, .params = &r.params, .train = &c->train, .forward = unet_forward, .user = &r};
     restart_peak();
     mdf_status status = unet_make(&r, c, err);
     if (status == MDF_OK) {
         status = mdf_graph_init(&s.graph, b->kernels, true, 0, err);
     }
     if (status == MDF_OK) {
-        status = mdf_optimizer_new(&s.optimizer, &r.params, false, err);
+        status = mdf_optimizer_new(&s.optimizer, &r.params, s.train, err);
     }
     if (status == MDF_OK) {
         status = time_steps(&s, &b->report->unet, "a step of the U-Net", err);
@@ -289,7 +287,7 @@ static mdf_status model_run(model_race *r, mdf_bench *b, mdf_error *err)
                  .user = r};
     mdf_status status = mdf_graph_init(&s.graph, b->kernels, true, 0, err);
     if (status == MDF_OK) {
-        status = mdf_optimizer_new(&s.optimizer, s.params, b->config.train.ema > 0, err);
+        status = mdf_optimizer_new(&s.optimizer, s.params, s.train, err);
     }
     if (status == MDF_OK) {
         status = time_steps(&s, &b->report->model, "a step of the model", err);

@@ -181,6 +181,14 @@ typedef struct mdf_lora_options {
     int target_count;
 } mdf_lora_options;
 
+/* The rule that moves the weights (optim/optimizer_rule.h). */
+typedef enum mdf_optimizer_kind {
+    MDF_OPTIMIZER_ADAMW,
+    MDF_OPTIMIZER_ADAMW_8BIT,
+    MDF_OPTIMIZER_ADAFACTOR,
+    MDF_OPTIMIZER_ADALOMO
+} mdf_optimizer_kind;
+
 /* What a forward pass computes. */
 typedef enum mdf_task {
     MDF_TASK_ANSWER,  /* everything */
@@ -196,12 +204,14 @@ typedef struct mdf_train_config {
     bool gradient_checkpointing; /* layers are computed again in backward */
     int norm_batches; /* the encoder's fixed norms take their statistics from so many first */
     int accumulate;   /* batches per step of the optimiser */
-    double lr;        /* text; the others have their own */
+    mdf_optimizer_kind optimizer;
+    double lr; /* text; the others have their own */
     double lr_unet, lr_vision, lr_fusion;
     double weight_decay, beta1, beta2, eps;
-    double clip_norm; /* 0: off */
-    double warmup;    /* fraction of the steps */
-    double min_lr;    /* last learning rate as a fraction of the first */
+    double clip_norm;     /* 0: off */
+    bool clip_per_tensor; /* each weight's gradient by its own norm, not all by theirs together */
+    double warmup;        /* fraction of the steps */
+    double min_lr;        /* last learning rate as a fraction of the first */
     double label_smoothing, lm_weight, mask_weight;
     double aux_weight; /* a classifier on the pooled bottleneck; 0: none */
     bool mask_crops;   /* masks are learned from crops, in batches of their own */

@@ -17,6 +17,7 @@ static const char *const rope_types[] = {"llama3", NULL};
 static const char *const attends[] = {"branch", "concat", NULL};
 static const char *const encoders[] = {"plain", "efficientnet_lite0", NULL};
 static const char *const tasks[] = {"answer", "picture", "segment", NULL};
+static const char *const optimizers[] = {"adamw", "adamw_8bit", "adafactor", "adalomo", NULL};
 static const char *const directions[] = {"text_to_unet", "unet_to_text", "none", NULL};
 static const char *const normalises[] = {"sum", "mean", NULL}; /* of bool normalise_mean */
 static const char *const lora_names[] = {"new", "old", NULL};  /* of bool old_names */
@@ -268,17 +269,22 @@ const mdf_config_key mdf_config_keys[] = {
          "compute each layer of text model and vision tower again in backward: less memory"),
     INT(TRAIN, "accumulate", train.accumulate, 1, 65536, "1", false,
         "batches per step of the optimiser"),
+    CHOICE(TRAIN, "optimizer", train.optimizer, optimizers, "\"adamw\"",
+           "how weights move; bytes for each beside it: 8, 2, and next to none for the last two"),
     REAL(TRAIN, "lr", train.lr, 0, 10, "0.002", false, "learning rate of the text model"),
     REAL(TRAIN, "lr_unet", train.lr_unet, 0, 10, "0.002", false, "learning rate of the U-Net"),
     REAL(TRAIN, "lr_vision", train.lr_vision, 0, 10, "0.002", false,
          "learning rate of the vision tower"),
     REAL(TRAIN, "lr_fusion", train.lr_fusion, 0, 10, "0.002", false, "learning rate of the fusion"),
-    REAL(TRAIN, "weight_decay", train.weight_decay, 0, 10, "0.05", false, "AdamW's decay"),
+    REAL(TRAIN, "weight_decay", train.weight_decay, 0, 10, "0.05", false,
+         "share of a matrix that every step takes off, times the learning rate"),
     REAL(TRAIN, "beta1", train.beta1, 0, 0.999999, "0.9", false, "AdamW's memory of the gradient"),
     REAL(TRAIN, "beta2", train.beta2, 0, 0.999999, "0.98", false, "AdamW's memory of its square"),
     REAL(TRAIN, "eps", train.eps, 1e-30, 1, "1e-08", false, "AdamW's floor"),
     REAL(TRAIN, "clip_norm", train.clip_norm, 0, 1e9, "1.0", false,
          "largest norm of the gradient; 0 = any"),
+    BOOL(TRAIN, "clip_per_tensor", train.clip_per_tensor, "false",
+         "clip_norm is of each weight's own gradient instead of all together"),
     REAL(TRAIN, "warmup", train.warmup, 0, 1, "0.1", false,
          "fraction of the steps with a rising rate"),
     REAL(TRAIN, "min_lr", train.min_lr, 0, 1, "0.02", false, "last learning rate / first"),

@@ -452,6 +452,11 @@ mdf_status mdf_config_validate(const mdf_config *c, mdf_error *err)
         return mdf_fail(err, MDF_ERR_ARG,
                         "train_config.monitor = \"dice\" needs train_config.task = \"segment\"");
     }
+    if (t->clip_per_tensor && t->clip_norm <= 0) {
+        return mdf_fail(
+            err, MDF_ERR_ARG,
+            "train_config.clip_per_tensor needs clip_norm above 0, the norm to clip to");
+    }
     if (!t->use_image && !t->use_text && !t->use_unet) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "train_config: use_image, use_text and use_unet are all false: nothing is "

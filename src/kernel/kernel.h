@@ -247,6 +247,50 @@ typedef void mdf_max_pool_bwd_fn(mdf_real *dx, const mdf_real *dy, const mdf_rea
 typedef void mdf_adamw_fn(mdf_real *w, mdf_real *m, mdf_real *v, const mdf_real *g, int64_t n,
                           const mdf_adamw_step *s);
 
+/* One AdamW step of which the moments are 8-bit codes (kernel/moment_code.h), in blocks of
+ * MDF_MOMENT_BLOCK numbers, for n numbers from the beginning of a block on; m, v [n] codes, m_max,
+ * v_max [blocks] the largest magnitudes of each. The weight takes the new moments before they are
+ * rounded. Each is then rounded to the nearest code; a negative m never to zero. A block whose
+ * largest magnitude is no normal float is all zero. Where a new moment is not finite, both become
+ * zero and the weight stays. */
+typedef struct mdf_moments_8bit {
+    uint8_t *m, *v;
+    float *m_max, *v_max;
+} mdf_moments_8bit;
+typedef void mdf_adamw_8bit_fn(mdf_real *w, const mdf_moments_8bit *s, const mdf_real *g, int64_t n,
+                               const mdf_adamw_step *step);
+
+/* row [N] += sum over columns, col [C] += sum over rows, of x [N,C] squared. */
+typedef void mdf_square_sums_fn(double *row, double *col, const mdf_real *x, int64_t n, int64_t c);
+
+/* Second moments V [N,C] as a product: V[i,j] = row[i] col[j], at least floor, which is above 0. */
+typedef struct mdf_factored {
+    const mdf_real *row, *col;
+    mdf_real floor;
+} mdf_factored;
+/* The sum of g^2 / V over g [N,C]. */
+typedef double mdf_factored_squares_fn(const mdf_real *g, const mdf_factored *v, int64_t n,
+                                       int64_t c);
+/* w = w keep - step g / sqrt(V), all [N,C]. */
+typedef void mdf_factored_step_fn(mdf_real *w, const mdf_real *g, const mdf_factored *v,
+                                  mdf_real keep, mdf_real step, int64_t n, int64_t c);
+
+/* bfloat16, the upper half of a float, and what makes it exact again. */
+
+/* x = h. */
+typedef void mdf_bf16_widen_fn(mdf_real *x, const uint16_t *h, int64_t n);
+/* h = one of the two numbers around x, the farther from zero with the probability that makes the
+ * mean x: 16 random bits are added to the float and its lower half is cut off. Bits of number i are
+ * a hash of key and first + i, of which the lower 32 bits count: any cut of an array gives the same
+ * as the whole. NaN stays NaN; beyond the largest bfloat16 lies infinity. */
+typedef void mdf_bf16_stochastic_fn(uint16_t *h, const mdf_real *x, int64_t n, uint64_t key,
+                                    uint64_t first);
+/* h = the nearest to x, of two the farther from zero, and rest = what h lacks of x, in units of
+ * x's last place: h 2^16 + rest is x's bits. NaN becomes one without a rest. */
+typedef void mdf_bf16_split_fn(uint16_t *h, int16_t *rest, const mdf_real *x, int64_t n);
+/* x from both, bit by bit. */
+typedef void mdf_bf16_join_fn(mdf_real *x, const uint16_t *h, const int16_t *rest, int64_t n);
+
 typedef struct mdf_kernels {
     const char *isa; /* "ref", "avx2", "avx512", "avx512vnni": the last level that was filled in */
     void *conv_cache;
@@ -290,6 +334,14 @@ typedef struct mdf_kernels {
     mdf_max_pool_fwd_fn *max_pool_fwd;
     mdf_max_pool_bwd_fn *max_pool_bwd;
     mdf_adamw_fn *adamw;
+    mdf_adamw_8bit_fn *adamw_8bit;
+    mdf_square_sums_fn *square_sums;
+    mdf_factored_squares_fn *factored_squares;
+    mdf_factored_step_fn *factored_step;
+    mdf_bf16_widen_fn *bf16_widen;
+    mdf_bf16_stochastic_fn *bf16_stochastic;
+    mdf_bf16_split_fn *bf16_split;
+    mdf_bf16_join_fn *bf16_join;
 } mdf_kernels;
 
 /* Chooses the best level up to max_isa ("ref", "avx2", "avx512", "avx512vnni"; NULL = the best this

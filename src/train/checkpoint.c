@@ -3,9 +3,11 @@
 #include "train/checkpoint.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "io/safetensors.h"
@@ -159,52 +161,84 @@ mdf_status mdf_run_save(const char *dir, const mdf_config *c, const mdf_params *
 }
 
 /* The state as numbers: exact, and readable by any safetensors reader. best_score and loss_mean
- * keep their bits. The first checkpoints had five numbers, without loss_mean and monitor. */
-enum { STATE_NUMBERS = 7, STATE_NUMBERS_ONCE = 5 };
+ * keep their bits. */
+enum { STATE_NUMBERS = 7 };
 
-mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
-                               const mdf_train_state *s, mdf_error *err)
+/* What the metadata of a checkpoint says. */
+#define VERSION_KEY   "mdf.checkpoint"
+#define VERSION       "2"
+#define OPTIMIZER_KEY "mdf.optimizer"
+
+/* "optimizer.state.<parameter>"; NULL = out of memory. */
+static char *name_of(mdf_arena *a, const char *what, const mdf_tensor *t)
 {
-    const size_t extra = 4;
-    mdf_st_entry *item = mdf_alloc(p->count + extra, sizeof *item);
-    if (item == NULL) {
-        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
+    char name[320];
+    (void)snprintf(name, sizeof name, "optimizer.%s.%s", what, t->name);
+    return mdf_arena_strndup(a, name, strlen(name));
+}
+
+/* What the optimiser keeps of each parameter; *n counts up. */
+static mdf_status optimizer_items(mdf_st_entry *item, size_t *n, mdf_arena *names,
+                                  const mdf_params *p, const mdf_optimizer *o, mdf_error *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const mdf_tensor *t = &p->item[i]->tensor;
+        const mdf_optimizer_slot *slot = &o->slot[i];
+        if (slot->ema != NULL) {
+            item[*n] = (mdf_st_entry){.name = name_of(names, "ema", t),
+                                      .dtype = MDF_DTYPE_F32,
+                                      .rank = t->rank,
+                                      .data = slot->ema};
+            memcpy(item[(*n)++].dim, t->dim, sizeof t->dim);
+        }
+        if (slot->state != NULL) {
+            item[(*n)++] = (mdf_st_entry){.name = name_of(names, "state", t),
+                                          .dtype = MDF_DTYPE_U8,
+                                          .rank = 1,
+                                          .dim = {(int64_t)slot->state_bytes},
+                                          .data = slot->state};
+        }
     }
-    weight_items(item, p);
+    for (size_t i = 0; i < *n; i++) {
+        if (item[i].name == NULL) {
+            return mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights");
+        }
+    }
+    return MDF_OK;
+}
+
+static mdf_status save_items(const char *dir, mdf_st_entry *item, mdf_arena *names,
+                             const mdf_params *p, const mdf_optimizer *o, const mdf_train_state *s,
+                             mdf_error *err)
+{
     int64_t state[STATE_NUMBERS] = {s->epoch, s->batch, s->best_epoch, o->step, 0, 0, s->monitor};
     memcpy(&state[4], &s->best_score, sizeof state[4]);
     memcpy(&state[5], &s->loss_mean, sizeof state[5]);
     size_t n = p->count;
-    const struct {
-        const char *name;
-        const mdf_real *data;
-    } block[] = {{"optimizer.m", o->m}, {"optimizer.v", o->v}, {"optimizer.ema", o->ema}};
-    for (size_t i = 0; i < 3; i++) {
-        if (block[i].data != NULL) {
-            item[n++] = (mdf_st_entry){.name = block[i].name,
-                                       .dtype = MDF_DTYPE_F32,
-                                       .rank = 1,
-                                       .dim = {o->total},
-                                       .data = block[i].data};
-        }
-    }
+    weight_items(item, p);
+    MDF_TRY(optimizer_items(item, &n, names, p, o, err));
     item[n++] = (mdf_st_entry){.name = "train.state",
                                .dtype = MDF_DTYPE_I64,
                                .rank = 1,
                                .dim = {STATE_NUMBERS},
                                .data = state};
-    const mdf_st_pair meta[] = {{"producer", "mdf " MDF_VERSION}};
-    const mdf_status status = write_items(dir, "checkpoint.safetensors", item, n, meta, 1, err);
-    mdf_free(item);
-    return status;
+    const mdf_st_pair meta[] = {
+        {"producer", "mdf " MDF_VERSION}, {VERSION_KEY, VERSION}, {OPTIMIZER_KEY, o->rule->name}};
+    return write_items(dir, "checkpoint.safetensors", item, n, meta, 3, err);
 }
 
-static mdf_status read_block(const mdf_safetensors *file, const char *name, mdf_real *out,
-                             int64_t total, mdf_error *err)
+mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
+                               const mdf_train_state *s, mdf_error *err)
 {
-    const mdf_st_tensor *t = NULL;
-    MDF_TRY(mdf_safetensors_get(file, name, 1, &total, &t, err));
-    return mdf_safetensors_floats(file, t, out, err);
+    mdf_arena names;
+    MDF_TRY(mdf_arena_init(&names, 0, 0, err));
+    mdf_st_entry *item = mdf_alloc(3 * p->count + 1, sizeof *item);
+    const mdf_status status =
+        item == NULL ? mdf_fail(err, MDF_ERR_NOMEM, "out of memory for the list of weights")
+                     : save_items(dir, item, &names, p, o, s, err);
+    mdf_free(item);
+    mdf_arena_free(&names);
+    return status;
 }
 
 static mdf_status read_numbers(const mdf_safetensors *file, mdf_optimizer *o, mdf_train_state *s,
@@ -212,22 +246,17 @@ static mdf_status read_numbers(const mdf_safetensors *file, mdf_optimizer *o, md
 {
     const mdf_st_tensor *t = mdf_safetensors_find(file, "train.state");
     int64_t state[STATE_NUMBERS];
-    if (t == NULL || t->dtype != MDF_DTYPE_I64 ||
-        (t->bytes != sizeof state && t->bytes != STATE_NUMBERS_ONCE * sizeof state[0])) {
+    if (t == NULL || t->dtype != MDF_DTYPE_I64 || t->bytes != sizeof state) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is missing", file->path);
     }
     memcpy(state, t->data, t->bytes);
     double best_score;
-    double loss_mean = (double)NAN;
-    int64_t monitor = -1;
+    double loss_mean;
     memcpy(&best_score, &state[4], sizeof best_score);
-    if (t->bytes == sizeof state) {
-        memcpy(&loss_mean, &state[5], sizeof loss_mean);
-        monitor = state[6];
-    }
+    memcpy(&loss_mean, &state[5], sizeof loss_mean);
     if (state[0] < 0 || state[0] > 1000000 || state[1] < 0 || state[2] < 0 || state[2] > state[0] ||
-        state[3] < 0 || !isfinite(best_score) || isinf(loss_mean) || monitor < -1 ||
-        monitor > MDF_MONITOR_DICE) {
+        state[3] < 0 || !isfinite(best_score) || isinf(loss_mean) || state[6] < 0 ||
+        state[6] > MDF_MONITOR_DICE) {
         return mdf_fail(err, MDF_ERR_FORMAT, "%s: train.state is not sensible", file->path);
     }
     s->epoch = (int)state[0];
@@ -236,20 +265,81 @@ static mdf_status read_numbers(const mdf_safetensors *file, mdf_optimizer *o, md
     o->step = state[3];
     s->best_score = best_score;
     s->loss_mean = loss_mean;
-    s->monitor = (int)monitor;
+    s->monitor = (int)state[6];
+    return MDF_OK;
+}
+
+/* A checkpoint of this version, and of the optimiser that goes on. */
+static mdf_status check_kind(const mdf_safetensors *file, const mdf_optimizer *o, mdf_error *err)
+{
+    const char *version = mdf_safetensors_metadata(file, VERSION_KEY);
+    const char *rule = mdf_safetensors_metadata(file, OPTIMIZER_KEY);
+    if (version == NULL) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "%s: no version: a checkpoint of an earlier mdf, which can't be resumed; "
+                        "begin the run anew",
+                        file->path);
+    }
+    if (strcmp(version, VERSION) != 0) {
+        return mdf_fail(err, MDF_ERR_FORMAT,
+                        "%s: a checkpoint of version %.20s; this mdf resumes version " VERSION,
+                        file->path, version);
+    }
+    if (rule == NULL || strcmp(rule, o->rule->name) != 0) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: the run's optimiser is %.40s, not %s; resume with "
+                        "train_config.optimizer=%.40s",
+                        file->path, rule == NULL ? "unknown" : rule, o->rule->name,
+                        rule == NULL ? "..." : rule);
+    }
+    return MDF_OK;
+}
+
+/* The state of one parameter, which must be there as long as it has a gradient, and no longer. */
+static mdf_status read_slot(const mdf_safetensors *file, mdf_optimizer_slot *slot,
+                            const mdf_tensor *t, mdf_arena *names, mdf_error *err)
+{
+    const char *state = name_of(names, "state", t);
+    const char *ema = name_of(names, "ema", t);
+    const mdf_st_tensor *found = NULL;
+    const int64_t bytes = (int64_t)slot->state_bytes;
+    if (state == NULL || ema == NULL) {
+        return mdf_fail(err, MDF_ERR_NOMEM, "out of memory");
+    }
+    if (slot->state == NULL && mdf_safetensors_find(file, state) != NULL) {
+        return mdf_fail(err, MDF_ERR_ARG,
+                        "%s: %s was trained, but is frozen now; resume with the same "
+                        "train_config.freeze",
+                        file->path, t->name);
+    }
+    if (slot->state != NULL) {
+        MDF_TRY(mdf_safetensors_get(file, state, 1, &bytes, &found, err));
+        if (found->dtype != MDF_DTYPE_U8) {
+            return mdf_fail(err, MDF_ERR_FORMAT, "%s: %s: %s instead of U8", file->path, state,
+                            mdf_dtype_name(found->dtype));
+        }
+        memcpy(slot->state, found->data, slot->state_bytes);
+    }
+    if (slot->ema != NULL) {
+        MDF_TRY(mdf_safetensors_get(file, ema, t->rank, t->dim, &found, err));
+        MDF_TRY(mdf_safetensors_floats(file, found, slot->ema, err));
+    }
     return MDF_OK;
 }
 
 static mdf_status read_state(const mdf_safetensors *file, mdf_params *p, mdf_optimizer *o,
                              mdf_train_state *s, mdf_error *err)
 {
+    mdf_arena names;
+    MDF_TRY(check_kind(file, o, err));
     MDF_TRY(mdf_weights_read(p, file, err));
-    MDF_TRY(read_block(file, "optimizer.m", o->m, o->total, err));
-    MDF_TRY(read_block(file, "optimizer.v", o->v, o->total, err));
-    if (o->ema != NULL) {
-        MDF_TRY(read_block(file, "optimizer.ema", o->ema, o->total, err));
+    MDF_TRY(mdf_arena_init(&names, 0, 0, err));
+    mdf_status status = MDF_OK;
+    for (size_t i = 0; i < p->count && status == MDF_OK; i++) {
+        status = read_slot(file, &o->slot[i], &p->item[i]->tensor, &names, err);
     }
-    return read_numbers(file, o, s, err);
+    mdf_arena_free(&names);
+    return status == MDF_OK ? read_numbers(file, o, s, err) : status;
 }
 
 mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o, mdf_train_state *s,

@@ -13,16 +13,16 @@ typedef struct mdf_train_state {
     int64_t batch; /* batches of the current epoch that are done */
     int best_epoch;
     double best_score;
-    int monitor;      /* mdf_monitor that best_score is of; below 0: not known */
-    double loss_mean; /* running mean of the training loss; NAN: none yet, or not known */
+    int monitor;      /* mdf_monitor that best_score is of */
+    double loss_mean; /* running mean of the training loss; NAN: none yet */
 } mdf_train_state;
 
 bool mdf_checkpoint_exists(const char *dir);
 
 mdf_status mdf_checkpoint_save(const char *dir, const mdf_params *p, const mdf_optimizer *o,
                                const mdf_train_state *s, mdf_error *err) MDF_NODISCARD;
-/* Names and shapes must agree with p; the error names the first that does not. A checkpoint from
- * before monitor and loss_mean were kept leaves them unknown. */
+/* Names and shapes must agree with p, the error names the first that does not; so must the
+ * optimiser, and what of it is frozen. A checkpoint of another version is refused. */
 mdf_status mdf_checkpoint_load(const char *dir, mdf_params *p, mdf_optimizer *o, mdf_train_state *s,
                                mdf_error *err) MDF_NODISCARD;
 

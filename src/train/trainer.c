@@ -158,7 +158,7 @@ static mdf_status build(trainer *t, mdf_error *err)
         MDF_TRY(mdf_norm_statistics(t->model, &t->eval_graph, &t->eval_buffer, &t->data.train,
                                     t->opt->stop, err));
     }
-    MDF_TRY(mdf_optimizer_new(&t->optimizer, &t->model->params, t->config.train.ema > 0, err));
+    MDF_TRY(mdf_optimizer_new(&t->optimizer, &t->model->params, &t->config.train, err));
     MDF_TRY(mdf_graph_init(&t->graph, t->kernels, true, 0, err));
     return mdf_prefetch_new(&t->prefetch, &t->config, &t->data.train,
                             t->config.train.mask_crops ? &t->data.crops : &t->data.train, t->tree,
@@ -436,16 +436,11 @@ static mdf_status resume(trainer *t, mdf_error *err)
     MDF_TRY(mdf_run_folder_continue(dir, &t->config, err));
     MDF_TRY(mdf_checkpoint_load(dir, &t->model->params, &t->optimizer, &t->state, err));
     const int was = t->state.monitor;
-    if (was >= 0 && was != (int)t->monitor) {
+    if (was != (int)t->monitor) {
         return mdf_fail(err, MDF_ERR_ARG,
                         "%s: its best epoch was chosen by %s, which can't be compared with %s; "
                         "resume with the same settings and data",
                         dir, mdf_monitor_name((mdf_monitor)was), mdf_monitor_name(t->monitor));
-    }
-    t->state.monitor = (int)t->monitor;
-    if (t->optimizer.step > 0 && isnan(t->state.loss_mean)) {
-        note(t, "the checkpoint of an earlier mdf has no running mean of the training loss: it "
-                "begins anew");
     }
     return MDF_OK;
 }

@@ -42,4 +42,12 @@ void mdf_kernels_fill_ref(mdf_kernels *k)
     k->max_pool_fwd = mdf_max_pool_fwd_ref;
     k->max_pool_bwd = mdf_max_pool_bwd_ref;
     k->adamw = mdf_adamw_ref;
+    k->adamw_8bit = mdf_adamw_8bit_ref;
+    k->square_sums = mdf_square_sums_ref;
+    k->factored_squares = mdf_factored_squares_ref;
+    k->factored_step = mdf_factored_step_ref;
+    k->bf16_widen = mdf_bf16_widen_ref;
+    k->bf16_stochastic = mdf_bf16_stochastic_ref;
+    k->bf16_split = mdf_bf16_split_ref;
+    k->bf16_join = mdf_bf16_join_ref;
 }

@@ -46,5 +46,15 @@ mdf_bias_bwd_fn mdf_bias_bwd_ref;
 mdf_max_pool_fwd_fn mdf_max_pool_fwd_ref;
 mdf_max_pool_bwd_fn mdf_max_pool_bwd_ref;
 mdf_adamw_fn mdf_adamw_ref;
+mdf_adamw_8bit_fn mdf_adamw_8bit_ref;
+/* The numbers of the 256 codes (kernel/moment_code.h). */
+void mdf_moment_codes(float code[256], bool is_signed);
+mdf_square_sums_fn mdf_square_sums_ref;
+mdf_factored_squares_fn mdf_factored_squares_ref;
+mdf_factored_step_fn mdf_factored_step_ref;
+mdf_bf16_widen_fn mdf_bf16_widen_ref;
+mdf_bf16_stochastic_fn mdf_bf16_stochastic_ref;
+mdf_bf16_split_fn mdf_bf16_split_ref;
+mdf_bf16_join_fn mdf_bf16_join_ref;
 
 #endif

@@ -4,8 +4,11 @@
 
 #include "kernel/simd/simd_attention.h"
 #include "kernel/simd/simd_batch_norm.h"
+#include "kernel/simd/simd_bf16.h"
 #include "kernel/simd/simd_depthwise.h"
+#include "kernel/simd/simd_factored.h"
 #include "kernel/simd/simd_group_norm.h"
+#include "kernel/simd/simd_moments.h"
 #include "kernel/simd/simd_narrow.h"
 #include "kernel/simd/simd_norm.h"
 #include "kernel/simd/winograd_conv.h"
@@ -46,6 +49,14 @@ void MDF_SIMD_FILL(mdf_kernels *k)
     k->max_pool_fwd = max_pool_fwd;
     k->max_pool_bwd = max_pool_bwd;
     k->adamw = adamw;
+    k->adamw_8bit = adamw_8bit;
+    k->square_sums = square_sums;
+    k->factored_squares = factored_squares;
+    k->factored_step = factored_step;
+    k->bf16_widen = bf16_widen;
+    k->bf16_stochastic = bf16_stochastic;
+    k->bf16_split = bf16_split;
+    k->bf16_join = bf16_join;
 }
 
 #endif

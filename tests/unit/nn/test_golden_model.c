@@ -63,7 +63,7 @@ static void ten_steps_of_adamw_follow_the_reference(void **state)
     golden_open(&g, NULL);
     golden_weights(&g);
     mdf_optimizer opt;
-    must(mdf_optimizer_new(&opt, &g.model->params, false, &err), &err);
+    must(mdf_optimizer_new(&opt, &g.model->params, &g.model->config.train, &err), &err);
     mdf_real losses[11];
     for (int i = 0; i < 11; i++) {
         const mdf_output o = forward(&g);

@@ -6,6 +6,7 @@
 #include "support/full_disk.h"
 #include "support/training.h"
 #include "train/checkpoint.h"
+#include "train/freeze.h"
 
 /* A model, its optimiser and where its run is. */
 typedef struct run {
@@ -15,17 +16,22 @@ typedef struct run {
     mdf_train_state state;
 } run;
 
-static void run_new(run *r, uint64_t seed, bool ema)
+/* With further settings, or NULL. */
+static void run_new_with(run *r, uint64_t seed, const char *const *set)
 {
-    static const char *const set[] = {"answer_config.labels=[\"normal\",\"dr\"]", NULL};
     mdf_error err = {0};
     *r = (run){.config = config(set)};
+    must(mdf_config_set(r->config, "answer_config.labels=[\"normal\",\"dr\"]", &err), &err);
     must(mdf_mllm_new(&r->model, r->config, true, &err), &err);
     mdf_params_initialise(&r->model->params, seed);
-    must(mdf_optimizer_new(&r->optimizer, &r->model->params, ema, &err), &err);
-    for (int64_t i = 0; i < r->optimizer.total; i++) {
-        r->optimizer.m[i] = (mdf_real)(i % 7 + (int64_t)seed);
-        r->optimizer.v[i] = (mdf_real)(i % 5 + (int64_t)seed);
+    must(mdf_freeze(&r->model->params, &r->config->train, &err), &err);
+    must(mdf_optimizer_new(&r->optimizer, &r->model->params, &r->config->train, &err), &err);
+    for (size_t i = 0; i < r->optimizer.count; i++) {
+        const mdf_optimizer_slot *slot = &r->optimizer.slot[i];
+        float *state = slot->state;
+        for (size_t j = 0; j < slot->state_bytes / sizeof *state; j++) {
+            state[j] = (float)(j % 7 + seed);
+        }
     }
     r->optimizer.step = 17;
     r->state = (mdf_train_state){.epoch = 3,
@@ -34,6 +40,11 @@ static void run_new(run *r, uint64_t seed, bool ema)
                                  .best_score = 0.625,
                                  .monitor = MDF_MONITOR_DICE,
                                  .loss_mean = 1.25};
+}
+
+static void run_new(run *r, uint64_t seed, bool ema)
+{
+    run_new_with(r, seed, ema ? (const char *const[]){"ema=0.9", NULL} : NULL);
 }
 
 static void run_free(run *r)
@@ -94,29 +105,38 @@ static void assert_same_numbers(const mdf_real *a, const mdf_real *b, int64_t n)
     assert_memory_equal(a, b, (size_t)n * sizeof *a);
 }
 
-static void what_is_saved_is_loaded(void **state)
+/* Of every optimiser, with weights that are frozen. */
+static void check_loading(const char *optimizer)
 {
-    (void)state;
     run a;
     run b;
     char *path = NULL;
-    char *dir = folder("same", &path);
+    char *dir = folder(optimizer + strlen("optimizer="), &path);
+    const char *const set[] = {optimizer, "ema=0.9", "freeze=unet.enc", NULL};
     mdf_error err = {0};
-    run_new(&a, 1, true);
-    run_new(&b, 2, true);
+    run_new_with(&a, 1, set);
+    run_new_with(&b, 2, set);
     b.state = (mdf_train_state){0};
     b.optimizer.step = 0;
     assert_false(mdf_checkpoint_exists(dir));
     must(save(dir, &a, &err), &err);
     assert_true(mdf_checkpoint_exists(dir));
     must(load(dir, &b, &err), &err);
+    size_t frozen = 0;
     for (size_t i = 0; i < a.model->params.count; i++) {
         const mdf_tensor *t = &a.model->params.item[i]->tensor;
+        const mdf_optimizer_slot *x = &a.optimizer.slot[i];
+        const mdf_optimizer_slot *y = &b.optimizer.slot[i];
         assert_same_numbers(t->data, b.model->params.item[i]->tensor.data, mdf_tensor_count(t));
+        assert_int_equal(x->state_bytes, y->state_bytes);
+        assert_true((x->state != NULL) == t->needs_grad && (x->ema != NULL) == t->needs_grad);
+        frozen += x->state == NULL;
+        if (x->state != NULL) {
+            assert_memory_equal(x->state, y->state, x->state_bytes);
+            assert_same_numbers(x->ema, y->ema, mdf_tensor_count(t));
+        }
     }
-    assert_same_numbers(a.optimizer.m, b.optimizer.m, a.optimizer.total);
-    assert_same_numbers(a.optimizer.v, b.optimizer.v, a.optimizer.total);
-    assert_same_numbers(a.optimizer.ema, b.optimizer.ema, a.optimizer.total);
+    assert_true(frozen > 0 && frozen < a.model->params.count);
     assert_int_equal(b.state.epoch, 3);
     assert_int_equal(b.state.batch, 2);
     assert_int_equal(b.state.best_epoch, 1);
@@ -128,6 +148,15 @@ static void what_is_saved_is_loaded(void **state)
     run_free(&b);
     mdf_free(path);
     mdf_free(dir);
+}
+
+static void what_is_saved_is_loaded(void **state)
+{
+    (void)state;
+    check_loading("optimizer=adamw");
+    check_loading("optimizer=adamw_8bit");
+    check_loading("optimizer=adafactor");
+    check_loading("optimizer=adalomo");
 }
 
 /* Loads what is at path and expects a sentence that begins with it and holds words. */
@@ -208,15 +237,20 @@ static void flipped_bits_of_the_header_are_refused_or_harmless(void **state)
     mdf_free(dir);
 }
 
-/* Saves the checkpoint again with one entry left out or replaced. */
-static void rewrite(const char *path, const char *name, const mdf_st_entry *instead)
+/* Saves the checkpoint again with one entry left out or replaced, and the value of one key of the
+ * metadata (NULL: none) likewise. */
+static void rewrite_all(const char *path, const char *name, const mdf_st_entry *instead,
+                        const char *key, const char *value)
 {
     mdf_error err = {0};
     mdf_safetensors file;
     must(mdf_safetensors_open(&file, path, &err), &err);
     mdf_st_entry *item = mdf_alloc(file.count, sizeof *item);
+    mdf_st_pair pair[8];
     size_t n = 0;
+    size_t pairs = 0;
     assert_non_null(item);
+    assert_true(file.metadata_count <= 8);
     for (size_t i = 0; i < file.count; i++) {
         const mdf_st_tensor *t = &file.tensor[i];
         if (strcmp(t->name, name) == 0) {
@@ -229,16 +263,29 @@ static void rewrite(const char *path, const char *name, const mdf_st_entry *inst
             (mdf_st_entry){.name = t->name, .dtype = t->dtype, .rank = t->rank, .data = t->data};
         memcpy(item[n++].dim, t->dim, sizeof t->dim);
     }
-    must(mdf_safetensors_save(path, item, n, NULL, 0, &err), &err);
+    for (size_t i = 0; i < file.metadata_count; i++) {
+        const bool hit = key != NULL && strcmp(file.metadata[i].key, key) == 0;
+        if (!hit || value != NULL) {
+            pair[pairs++] =
+                (mdf_st_pair){file.metadata[i].key, hit ? value : file.metadata[i].value};
+        }
+    }
+    must(mdf_safetensors_save(path, item, n, pair, pairs, &err), &err);
     mdf_safetensors_close(&file);
     mdf_free(item);
+}
+
+static void rewrite(const char *path, const char *name, const mdf_st_entry *instead)
+{
+    rewrite_all(path, name, instead, NULL, NULL);
 }
 
 static void missing_and_wrong_parts_are_named(void **state)
 {
     (void)state;
-    static const char *const left_out[] = {"optimizer.m", "optimizer.v", "optimizer.ema",
-                                           "train.state", "unet.enc.1.conv1.weight"};
+#define CONV "unet.enc.1.conv1.weight"
+    static const char *const left_out[] = {"optimizer.state." CONV, "optimizer.ema." CONV,
+                                           "train.state", CONV};
     run r;
     char *path = NULL;
     char *dir = folder("parts", &path);
@@ -249,12 +296,29 @@ static void missing_and_wrong_parts_are_named(void **state)
         rewrite(path, left_out[i], NULL);
         expect_refusal(dir, path, &r, MDF_ERR_FORMAT, left_out[i]);
     }
-    const float three[3] = {0};
-    const mdf_st_entry few = {
-        .name = "optimizer.m", .dtype = MDF_DTYPE_F32, .rank = 1, .dim = {3}, .data = three};
+    const char three[3] = {0};
+    mdf_st_entry other = {.name = "optimizer.state." CONV,
+                          .dtype = MDF_DTYPE_U8,
+                          .rank = 1,
+                          .dim = {3},
+                          .data = three};
     must(save(dir, &r, &err), &err);
-    rewrite(path, "optimizer.m", &few);
-    expect_refusal(dir, path, &r, MDF_ERR_SHAPE, "optimizer.m");
+    rewrite(path, other.name, &other);
+    expect_refusal(dir, path, &r, MDF_ERR_SHAPE, other.name);
+    float *numbers = mdf_alloc(r.optimizer.slot[0].state_bytes, sizeof *numbers);
+    char name[300];
+    assert_non_null(numbers);
+    (void)snprintf(name, sizeof name, "optimizer.state.%s", r.model->params.item[0]->tensor.name);
+    other = (mdf_st_entry){.name = name,
+                           .dtype = MDF_DTYPE_F32,
+                           .rank = 1,
+                           .dim = {(int64_t)r.optimizer.slot[0].state_bytes},
+                           .data = numbers};
+    must(save(dir, &r, &err), &err);
+    rewrite(path, name, &other);
+    expect_refusal(dir, path, &r, MDF_ERR_FORMAT, "F32 instead of U8");
+    mdf_free(numbers);
+#undef CONV
     run_free(&r);
     mdf_free(path);
     mdf_free(dir);
@@ -278,7 +342,7 @@ static void a_state_that_cannot_be_is_refused(void **state)
                               {1, 0, 0, 0, nan_bits, 0, 0},
                               {1, 0, 0, 0, 0, infinity_bits, 0},
                               {1, 0, 0, 0, 0, 0, MDF_MONITOR_DICE + 1},
-                              {1, 0, 0, 0, 0, 0, -2}};
+                              {1, 0, 0, 0, 0, 0, -1}};
     run r;
     char *path = NULL;
     char *dir = folder("state", &path);
@@ -296,33 +360,72 @@ static void a_state_that_cannot_be_is_refused(void **state)
     mdf_free(dir);
 }
 
-/* The first checkpoints had five numbers: monitor and mean of the loss are not known then. */
-static void a_state_without_the_mean_of_the_loss_is_read(void **state)
+/* Expects a refusal of a checkpoint of which one value of the metadata is another, or missing. */
+static void expect_kind(const char *key, const char *value, const char *words, mdf_status code)
 {
-    (void)state;
-    const double score = 0.75;
-    int64_t once[5] = {2, 1, 1, 9, 0};
-    memcpy(&once[4], &score, sizeof once[4]);
     run r;
     char *path = NULL;
-    char *dir = folder("once", &path);
+    char *dir = folder("kind", &path);
     mdf_error err = {0};
     run_new(&r, 1, false);
     must(save(dir, &r, &err), &err);
-    const mdf_st_entry entry = {
-        .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {5}, .data = once};
-    rewrite(path, "train.state", &entry);
-    must(load(dir, &r, &err), &err);
-    assert_int_equal(r.state.epoch, 2);
-    assert_int_equal(r.optimizer.step, 9);
-    assert_true(r.state.best_score == score);
-    assert_true(isnan(r.state.loss_mean));
-    assert_int_equal(r.state.monitor, -1);
-    const mdf_st_entry four = {
-        .name = "train.state", .dtype = MDF_DTYPE_I64, .rank = 1, .dim = {4}, .data = once};
-    rewrite(path, "train.state", &four);
-    expect_refusal(dir, path, &r, MDF_ERR_FORMAT, "train.state is missing");
+    rewrite_all(path, "", NULL, key, value);
+    expect_refusal(dir, path, &r, code, words);
     run_free(&r);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+static void another_version_is_refused(void **state)
+{
+    (void)state;
+    expect_kind("mdf.checkpoint", NULL, "no version: a checkpoint of an earlier mdf",
+                MDF_ERR_FORMAT);
+    expect_kind("mdf.checkpoint", "3", "a checkpoint of version 3; this mdf resumes version 2",
+                MDF_ERR_FORMAT);
+}
+
+static void another_optimiser_is_refused(void **state)
+{
+    (void)state;
+    expect_kind("mdf.optimizer", "lion", "the run's optimiser is lion, not adamw", MDF_ERR_ARG);
+    expect_kind("mdf.optimizer", NULL, "the run's optimiser is unknown, not adamw", MDF_ERR_ARG);
+    run a;
+    run b;
+    char *path = NULL;
+    char *dir = folder("kinds", &path);
+    mdf_error err = {0};
+    run_new_with(&a, 1, (const char *const[]){"optimizer=adafactor", NULL});
+    run_new(&b, 2, false);
+    must(save(dir, &a, &err), &err);
+    expect_refusal(dir, path, &b, MDF_ERR_ARG,
+                   "the run's optimiser is adafactor, not adamw; resume with "
+                   "train_config.optimizer=adafactor");
+    run_free(&a);
+    run_free(&b);
+    mdf_free(path);
+    mdf_free(dir);
+}
+
+/* What was trained stays trained, and what was frozen frozen. */
+static void other_frozen_weights_are_refused(void **state)
+{
+    (void)state;
+    run all;
+    run some;
+    char *path = NULL;
+    char *dir = folder("frozen", &path);
+    mdf_error err = {0};
+    run_new(&all, 1, false);
+    run_new_with(&some, 2, (const char *const[]){"freeze=lm_head", NULL});
+    must(save(dir, &all, &err), &err);
+    expect_refusal(dir, path, &some, MDF_ERR_ARG,
+                   "lm_head.weight was trained, but is frozen now; resume with the same "
+                   "train_config.freeze");
+    must(save(dir, &some, &err), &err);
+    expect_refusal(dir, path, &all, MDF_ERR_FORMAT, "optimizer.state.lm_head.weight");
+    run_free(&all);
+    run_free(&some);
     mdf_free(path);
     mdf_free(dir);
 }
@@ -440,7 +543,9 @@ int main(void)
         cmocka_unit_test(flipped_bits_of_the_header_are_refused_or_harmless),
         cmocka_unit_test(missing_and_wrong_parts_are_named),
         cmocka_unit_test(a_state_that_cannot_be_is_refused),
-        cmocka_unit_test(a_state_without_the_mean_of_the_loss_is_read),
+        cmocka_unit_test(another_version_is_refused),
+        cmocka_unit_test(another_optimiser_is_refused),
+        cmocka_unit_test(other_frozen_weights_are_refused),
         cmocka_unit_test(a_disk_that_is_full_keeps_the_old_checkpoint),
         cmocka_unit_test(a_full_disk_does_not_part_settings_and_weights),
         cmocka_unit_test(a_failed_resume_changes_nothing),
