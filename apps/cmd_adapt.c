@@ -49,11 +49,10 @@ static const arg_option options[] = {
      .kind = ARG_DOUBLE,
      .offset = offsetof(adapt_flags, weight),
      .metavar = "W",
-     .fallback = "1",
+     .fallback = "0.5",
      .min = 0.01,
      .max = 1,
-     .help =
-         "of the new statistics; the rest is the model's own, which helps with few photographs"},
+     .help = "of the new statistics; the rest is the model's own"},
     {.name = "within",
      .kind = ARG_DOUBLE,
      .offset = offsetof(adapt_flags, within),

@@ -20,7 +20,7 @@ head -1 unlabelled/metadata.csv
 same_files adapted again config.json model.safetensors
 "$mdf" adapt --quiet --threads 1 --model run --data camera/images --split val --out part
 echo "exit code $?"
-"$mdf" adapt --quiet --threads 1 --model run --data camera/images --weight 0.5 --out half 2>/dev/null | grep -c 'weight 0.5'
+"$mdf" adapt --quiet --threads 1 --model run --data camera/images --weight 1 --out all 2>/dev/null | grep -c 'weight 1'
 
 # The sets of labels are gone until they are measured anew.
 "$mdf" predict --quiet --model adapted --coverage 0.8 "$eye"
