@@ -24,8 +24,8 @@ TOLERANCE = 1e-6
 TINY = ["--config", "tiny", "--set", "unet_config.image_size=32", "--set", "fusion_config.grid=4",
         "--set", "text_config.hidden_size=32", "--set", "text_config.intermediate_size=64",
         "--set", "vision_config.image_size=28", "--set", "batch_size=4", "--set", "epochs=1"]
-SETTINGS = {"all-linear": ["r=3", 'targets=["all-linear"]'],
-            "q and v": ["r=4", "rslora=true", 'targets=["q_proj","v_proj"]']}
+SETTINGS = {"all-linear": ["r=3", 'target_modules=["all-linear"]'],
+            "q and v": ["r=4", "use_rslora=true", 'target_modules=["q_proj","v_proj"]']}
 
 
 def run(*args):
@@ -46,7 +46,7 @@ def check(mdf, work, name, settings):
     folder = os.path.join(work, name.replace(" ", "-"))
     sets = [x for s in settings for x in ("--set", "lora." + s)]
     run(mdf, "train", "-q", "--data", os.path.join(work, "data"), "--init", os.path.join(work, "base"), "--set", "epochs=1",
-        "--set", "lora.lr=0.01", *sets, "--out", folder)
+        "--set", "lr_lora=0.01", *sets, "--out", folder)
     adapter = os.path.join(folder, "adapter")
     want = load(export(mdf, folder)).state_dict()
     base = load(os.path.join(work, "base-hf"))

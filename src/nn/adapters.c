@@ -81,14 +81,15 @@ mdf_status mdf_adapters_declare(mdf_params *p, const mdf_config *c, mdf_error *e
     }
     for (int k = 0; k < o->target_count && o->r > 0; k++) {
         if (!used[k]) {
-            return mdf_fail(err, MDF_ERR_ARG,
-                            "train_config.lora.targets: the model has no linear module whose name "
-                            "ends with \"%s\"",
-                            o->targets[k]);
+            return mdf_fail(
+                err, MDF_ERR_ARG,
+                "train_config.lora.target_modules: the model has no linear module whose name "
+                "ends with \"%s\"",
+                o->targets[k]);
         }
     }
     if (o->r > 0 && o->target_count == 0) {
-        return mdf_fail(err, MDF_ERR_ARG, "train_config.lora.targets is empty");
+        return mdf_fail(err, MDF_ERR_ARG, "train_config.lora.target_modules is empty");
     }
     return mdf_params_status(p, err);
 }

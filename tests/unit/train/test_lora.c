@@ -3,10 +3,10 @@
 #include "support/training.h"
 
 static const char *const adapters[] = {"lora.r=2",
-                                       "lora.alpha=4",
-                                       "lora.lr=0.01",
-                                       "lora.dropout=0.2",
-                                       "lora.targets=[\"q_proj\", \"down_proj\"]",
+                                       "lora_alpha=4",
+                                       "lr_lora=0.01",
+                                       "lora_dropout=0.2",
+                                       "lora.target_modules=[\"q_proj\", \"down_proj\"]",
                                        "gradient_checkpointing=true",
                                        "ema=0.9",
                                        NULL};
